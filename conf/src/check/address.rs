@@ -1,0 +1,154 @@
+//! Rules about the roles of addresses (own, VIP, local, real server, gateway) and about reaching
+//! them.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use super::port::{Ports, not_a_host_of};
+use super::route::Routes;
+use super::service::ServiceDraft;
+use crate::config::ForwardingMode;
+use crate::diag::Diags;
+use crate::rule::Rule;
+use crate::span::{At, Span};
+
+/// What the director itself uses an address for.
+#[derive(Debug, Clone, Copy)]
+struct Uses {
+    own: Option<Span>,
+    vip: Option<Span>,
+    local: Option<Span>,
+}
+
+impl Uses {
+    /// The first use, in words.
+    fn first(self) -> Option<(&'static str, Span)> {
+        let own = self.own.map(|span| ("the director's own address", span));
+        let vip = self.vip.map(|span| ("the VIP of a service", span));
+        let local = self.local.map(|span| ("a local address", span));
+        own.or(vip).or(local)
+    }
+}
+
+/// Checks that no address has two roles that exclude each other.
+///
+/// A VIP or a local address may be an own address of a port. Everything else excludes each other:
+/// replies to an address that is both VIP and local could not be told from new requests, and an
+/// address the director answers ARP for cannot be a real server or gateway.
+pub(super) fn check_roles(
+    ports: &Ports<'_>,
+    routes: &Routes,
+    services: &[ServiceDraft<'_>],
+    diags: &mut Diags,
+) {
+    let uses = collect_uses(ports, services);
+    let mut reported = None;
+    for local in services.iter().flat_map(|service| &service.locals) {
+        // A range is reported once, at its first wrong address.
+        if reported == Some(local.span) {
+            continue;
+        }
+        if let Some(vip) = uses.get(&local.value).and_then(|uses| uses.vip) {
+            let message = format!("local address {} is also the VIP of a service", local.value);
+            let help = "use another local address: requests and replies to it could not be told \
+                        apart";
+            diags.error(Rule::AddressConflict, local.span, message, help).see(vip, "the VIP");
+            reported = Some(local.span);
+        }
+    }
+    for real in services.iter().flat_map(|service| &service.real_servers) {
+        let Some(At { value, span }) = real.address else { continue };
+        if let Some((role, at)) = uses.get(&value.rip).and_then(|uses| uses.first()) {
+            let message = format!("real server {} is also {role}", value.rip);
+            let help = "use the address of another machine";
+            diags.error(Rule::AddressConflict, span, message, help).see(at, "used here");
+        }
+    }
+    for via in routes.list.iter().filter_map(|route| route.via) {
+        if let Some((role, at)) = uses.get(&via.value).and_then(|uses| uses.first()) {
+            let message = format!("the gateway {} is also {role}", via.value);
+            let help = "use the address of the router";
+            diags.error(Rule::AddressConflict, via.span, message, help).see(at, "used here");
+        }
+    }
+}
+
+/// Every address the director answers for.
+fn collect_uses(ports: &Ports<'_>, services: &[ServiceDraft<'_>]) -> HashMap<Ipv4Addr, Uses> {
+    let none = Uses { own: None, vip: None, local: None };
+    let mut uses: HashMap<Ipv4Addr, Uses> = HashMap::new();
+    for own in ports.list.iter().flat_map(|port| &port.addresses) {
+        uses.entry(own.value.addr).or_insert(none).own.get_or_insert(own.span);
+    }
+    for service in services {
+        if let Some(vip) = service.vip {
+            uses.entry(*vip.value.ip()).or_insert(none).vip.get_or_insert(vip.span);
+        }
+        for local in &service.locals {
+            uses.entry(local.value).or_insert(none).local.get_or_insert(local.span);
+        }
+    }
+    uses
+}
+
+/// Checks VIPs and real servers against the subnets and routes.
+pub(super) fn check_reachable(
+    ports: &Ports<'_>,
+    routes: &Routes,
+    services: &[ServiceDraft<'_>],
+    diags: &mut Diags,
+) {
+    for service in services {
+        if let Some(vip) = service.vip {
+            let addr = *vip.value.ip();
+            check_host(("VIP", addr, vip.span), ports, diags);
+        }
+        for real in &service.real_servers {
+            let Some(At { value, span }) = real.address else { continue };
+            check_host(("real server", value.rip, span), ports, diags);
+            check_real_server(value.rip, span, service, (ports, routes), diags);
+        }
+    }
+}
+
+/// An address in the subnet of a port must be one that a host can have there.
+fn check_host((role, addr, span): (&str, Ipv4Addr, Span), ports: &Ports<'_>, diags: &mut Diags) {
+    let Some(link) = ports.on_link(addr) else { return };
+    if let Some(kind) = not_a_host_of(link.subnet, addr) {
+        let message = format!("{role} {addr} is the {kind} of {}", link.subnet);
+        diags.error(Rule::UnusableAddress, span, message, "use a host address of this subnet");
+    }
+}
+
+/// A real server is in the subnet of a port or behind a route; with DR, only the former, since DR
+/// changes nothing but the MAC address and a router would send the packet back to the VIP.
+fn check_real_server(
+    rip: Ipv4Addr,
+    span: Span,
+    service: &ServiceDraft<'_>,
+    (ports, routes): (&Ports<'_>, &Routes),
+    diags: &mut Diags,
+) {
+    if ports.on_link(rip).is_some() || !ports.known {
+        return;
+    }
+    let mut tos = routes.list.iter().filter_map(|route| route.to);
+    let routed = tos.any(|to| to.value.contains(&rip));
+    let dr = service.mode.is_some_and(|mode| mode.value == ForwardingMode::Dr);
+    if dr && routed {
+        let message = format!("real server {rip} is behind a gateway");
+        let help = format!(
+            "mode dr rewrites MAC addresses only, so the real server must be in the subnet of a \
+             port ({}); use mode tun, nat or fullnat through a gateway",
+            ports.subnets()
+        );
+        diags.error(Rule::NotOnLink, span, message, help);
+    } else if !routed && routes.known {
+        let message = format!("no port and no route reaches real server {rip}");
+        let help = format!(
+            "add a route to it, or use an address in the subnet of a port ({})",
+            ports.subnets()
+        );
+        diags.error(Rule::Unreachable, span, message, help);
+    }
+}

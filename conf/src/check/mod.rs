@@ -1,0 +1,73 @@
+//! Raw values -> checked [`Config`]: single values first, then the rules between them.
+//!
+//! Everything that could be understood goes on to the next step even when its neighbours could
+//! not, so that all errors of a file come out together. Only a file without any gives a `Config`.
+
+mod address;
+mod local;
+mod port;
+mod route;
+mod service;
+mod settings;
+
+use crate::config::{Config, Machine};
+use crate::diag::Diags;
+use crate::node::{Kind, Node};
+use crate::raw::RawConfig;
+use crate::read::{Owner, Read};
+use crate::rule::Rule;
+use crate::span::Span;
+
+/// Checks a whole document. `None`, or anything found in `diags`, means that it is wrong.
+pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option<Config> {
+    let raw = read_root(root, diags)?;
+    settings::version(&raw, diags);
+    let dpdk = settings::dpdk(raw.dpdk.as_ref(), diags);
+    let workers = settings::workers(&raw, machine, diags);
+    let limits = settings::limits(raw.limits.as_ref(), diags);
+    let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
+    let control = settings::control(raw.control.as_ref(), diags);
+
+    let ports = port::ports(&raw, diags);
+    let routes = route::routes(&raw, diags);
+    let services = service::services(&raw, diags);
+    port::check_between(&ports, diags);
+    route::check_between(&routes, &ports, diags);
+    service::check_between(&services, diags);
+    local::check_local_addresses(&services, &ports, diags);
+    address::check_roles(&ports, &routes, &services, diags);
+    address::check_reachable(&ports, &routes, &services, diags);
+
+    Some(Config {
+        dpdk: dpdk?,
+        workers: workers?,
+        routes: routes.list.iter().map(|route| route.finish(&ports)).collect::<Option<_>>()?,
+        ports: ports.list.into_iter().map(port::PortDraft::finish).collect::<Option<_>>()?,
+        services: services.into_iter().map(service::ServiceDraft::finish).collect::<Option<_>>()?,
+        limits: limits?,
+        timeouts: timeouts?,
+        control: control?,
+    })
+}
+
+/// Reads the keys at the top of the file.
+fn read_root<'a>(root: &'a Node, diags: &mut Diags) -> Option<RawConfig<'a>> {
+    let start = Span::new(root.span.start as usize, root.span.start as usize);
+    match &root.kind {
+        Kind::Null => {
+            let help = "copy one of the files in conf/examples and change it";
+            diags.error(Rule::NoValue, start, "the file is empty", help);
+            None
+        }
+        Kind::Scalar { .. } | Kind::List(_) => {
+            let message = format!("the file is {}, not a mapping of settings", root.kind.noun());
+            let help = "begin with `version: 1`, then `workers:`, `ports:` and `services:`";
+            diags.error(Rule::WrongShape, start, message, help);
+            None
+        }
+        Kind::Map(entries) => {
+            let first = entries.first().map_or(start, |(key, _)| key.span);
+            RawConfig::read(root, Owner { key: "", span: first }, diags)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Routes: each destination once, each gateway a neighbour of some port.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::port::{Ports, not_a_host_of};
+use crate::config::Route;
+use crate::diag::Diags;
+use crate::raw::{RawConfig, RawRoute};
+use crate::read::Text;
+use crate::rule::Rule;
+use crate::span::{At, Span};
+use crate::value;
+
+/// A route of which some values may have been wrong.
+#[derive(Debug)]
+pub(super) struct RouteDraft {
+    pub(super) to: Option<At<Ipv4Net>>,
+    pub(super) via: Option<At<Ipv4Addr>>,
+}
+
+impl RouteDraft {
+    /// The checked route, if all of it was right.
+    pub(super) fn finish(&self, ports: &Ports<'_>) -> Option<Route> {
+        let (to, via) = (self.to?.value, self.via?.value);
+        Some(Route { to, via, port: ports.on_link(via)?.port })
+    }
+}
+
+/// All routes of the file.
+#[derive(Debug)]
+pub(super) struct Routes {
+    pub(super) list: Vec<RouteDraft>,
+    /// Whether every route written could be read.
+    pub(super) known: bool,
+}
+
+/// Checks each route by itself.
+pub(super) fn routes(raw: &RawConfig<'_>, diags: &mut Diags) -> Routes {
+    let Some(routes) = &raw.routes else { return Routes { list: Vec::new(), known: true } };
+    let list: Vec<RouteDraft> = routes.items.iter().map(|route| draft(route, diags)).collect();
+    let known = list.len() == routes.written && list.iter().all(|route| route.to.is_some());
+    Routes { list, known }
+}
+
+fn draft(raw: &RawRoute<'_>, diags: &mut Diags) -> RouteDraft {
+    RouteDraft {
+        to: raw.to.as_ref().and_then(|text| destination(text, diags)),
+        via: raw.via.as_ref().and_then(|text| value::host(text, diags)),
+    }
+}
+
+/// A destination prefix with host bits zero.
+fn destination(text: &Text<'_>, diags: &mut Diags) -> Option<At<Ipv4Net>> {
+    if text.text == "default" {
+        let help = "write `to: 0.0.0.0/0` for the default route";
+        diags.error(Rule::BadValue, text.span, "`to` is not a prefix: `default`", help);
+        return None;
+    }
+    let (addr, len) = value::prefix(text, "0.0.0.0/0", diags)?;
+    let net = Ipv4Net::new(addr, len).ok()?;
+    if net.trunc() != net {
+        let message = format!("{net} has bits set beyond its prefix length");
+        let help = format!("write `to: {}`, or `to: {addr}/32` for this one host", net.trunc());
+        diags.error(Rule::BadValue, text.span, message, help);
+        return None;
+    }
+    Some(At::new(net, text.span))
+}
+
+/// Checks routes against each other and against the ports.
+pub(super) fn check_between(routes: &Routes, ports: &Ports<'_>, diags: &mut Diags) {
+    let mut seen: HashMap<Ipv4Net, Span> = HashMap::new();
+    for route in &routes.list {
+        if let Some(to) = &route.to {
+            if let Some(first) = seen.get(&to.value) {
+                let message = format!("a second route to {}", to.value);
+                let help = "keep one route for each destination";
+                diags.error(Rule::Duplicate, to.span, message, help).see(*first, "first here");
+            } else {
+                seen.insert(to.value, to.span);
+            }
+        }
+        if let Some(via) = &route.via {
+            check_gateway(via, ports, diags);
+        }
+    }
+}
+
+/// A gateway is a host in the subnet of a port.
+fn check_gateway(via: &At<Ipv4Addr>, ports: &Ports<'_>, diags: &mut Diags) {
+    let addr = via.value;
+    match ports.on_link(addr) {
+        None if !ports.known => {}
+        None => {
+            let message = format!("no port reaches the gateway {addr}");
+            let help = format!("use a gateway in a subnet of a port ({})", ports.subnets());
+            diags.error(Rule::Unreachable, via.span, message, help);
+        }
+        Some(link) => {
+            if let Some(kind) = not_a_host_of(link.subnet, addr) {
+                let message = format!("the gateway {addr} is the {kind} of {}", link.subnet);
+                let help = "use the address of the router in this subnet";
+                diags.error(Rule::UnusableAddress, via.span, message, help);
+            }
+        }
+    }
+}

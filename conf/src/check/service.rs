@@ -1,0 +1,202 @@
+//! Virtual services and their real servers, each by itself and against each other.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use crate::config::{ForwardingMode, Protocol, RealServer, Scheduler, Service};
+use crate::diag::Diags;
+use crate::raw::{RawConfig, RawRealServer, RawService};
+use crate::read::Text;
+use crate::rule::Rule;
+use crate::span::{At, Span};
+use crate::value;
+
+/// Most local addresses of one service.
+pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
+
+const PROTOCOLS: &[(&str, Protocol)] =
+    &[(Protocol::Tcp.as_str(), Protocol::Tcp), (Protocol::Udp.as_str(), Protocol::Udp)];
+const MODES: &[(&str, ForwardingMode)] = &[
+    (ForwardingMode::Dr.as_str(), ForwardingMode::Dr),
+    (ForwardingMode::Nat.as_str(), ForwardingMode::Nat),
+    (ForwardingMode::Tunnel.as_str(), ForwardingMode::Tunnel),
+    (ForwardingMode::FullNat.as_str(), ForwardingMode::FullNat),
+];
+const SCHEDULERS: &[(&str, Scheduler)] =
+    &[(Scheduler::Rr.as_str(), Scheduler::Rr), (Scheduler::Wrr.as_str(), Scheduler::Wrr)];
+
+/// A service of which some values may have been wrong.
+#[derive(Debug)]
+pub(super) struct ServiceDraft<'a> {
+    pub(super) name: At<&'a str>,
+    protocol: Option<At<Protocol>>,
+    pub(super) vip: Option<At<SocketAddrV4>>,
+    pub(super) mode: Option<At<ForwardingMode>>,
+    scheduler: Option<Scheduler>,
+    pub(super) locals: Vec<At<Ipv4Addr>>,
+    pub(super) real_servers: Vec<RealServerDraft>,
+}
+
+/// A real server of which some values may have been wrong.
+#[derive(Debug)]
+pub(super) struct RealServerDraft {
+    pub(super) address: Option<At<RealServerAddr>>,
+    weight: Option<u32>,
+}
+
+/// The address of a real server as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RealServerAddr {
+    pub(super) rip: Ipv4Addr,
+    /// `None` if it is left out and the service's port is not known either.
+    pub(super) rport: Option<u16>,
+}
+
+impl ServiceDraft<'_> {
+    /// The checked service, if all of it was right.
+    pub(super) fn finish(self) -> Option<Service> {
+        let finish = |real: RealServerDraft| {
+            let address = real.address?.value;
+            let address = SocketAddrV4::new(address.rip, address.rport?);
+            Some(RealServer { address, weight: real.weight? })
+        };
+        Some(Service {
+            name: self.name.value.to_owned(),
+            protocol: self.protocol?.value,
+            vip: self.vip?.value,
+            mode: self.mode?.value,
+            scheduler: self.scheduler?,
+            local_addresses: self.locals.into_iter().map(|addr| addr.value).collect(),
+            real_servers: self.real_servers.into_iter().map(finish).collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// Checks each service by itself.
+pub(super) fn services<'a>(raw: &RawConfig<'a>, diags: &mut Diags) -> Vec<ServiceDraft<'a>> {
+    let services = raw.services.as_ref().map_or(&[][..], |services| &services.items);
+    services.iter().map(|(name, service)| draft(*name, service, diags)).collect()
+}
+
+fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> ServiceDraft<'a> {
+    let vip = raw.vip.as_ref().and_then(|text| value::endpoint(text, None, diags));
+    let scheduler = match &raw.scheduler {
+        Some(text) => value::word(text, SCHEDULERS, diags).map(|scheduler| scheduler.value),
+        None => Some(Scheduler::Wrr),
+    };
+    let locals = raw.local_addresses.as_ref().map_or(&[][..], |list| &list.items);
+    let real_servers = raw.real_servers.as_ref().map_or(&[][..], |list| &list.items);
+    let vport = vip.map(|vip| vip.value.port());
+    let draft = ServiceDraft {
+        name,
+        protocol: raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags)),
+        mode: raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags)),
+        vip,
+        scheduler,
+        locals: local_addresses(locals, diags),
+        real_servers: real_servers.iter().map(|raw| real_server(raw, vport, diags)).collect(),
+    };
+    check_real_servers(&draft, diags);
+    check_mode(&draft, raw, diags);
+    draft
+}
+
+/// The addresses of all items, ranges written out.
+fn local_addresses(items: &[Text<'_>], diags: &mut Diags) -> Vec<At<Ipv4Addr>> {
+    let mut locals = Vec::new();
+    for item in items {
+        let Some(range) = value::host_range(item, LOCAL_ADDRESSES_MAX, diags) else { continue };
+        let (first, len) = range.value;
+        if locals.len() + len as usize > LOCAL_ADDRESSES_MAX as usize {
+            let message = format!("more than {LOCAL_ADDRESSES_MAX} local addresses");
+            let help = "remove some; each has 64,000 ports";
+            diags.error(Rule::OutOfRange, item.span, message, help);
+            break;
+        }
+        let addrs = (0..len).map(|index| Ipv4Addr::from(u32::from(first) + index));
+        locals.extend(addrs.map(|addr| At::new(addr, range.span)));
+    }
+    locals
+}
+
+fn real_server(raw: &RawRealServer<'_>, vport: Option<u16>, diags: &mut Diags) -> RealServerDraft {
+    let address = raw.address.as_ref().and_then(|text| {
+        // Port 0 stands for "not written and not known", which no endpoint can have.
+        let At { value, span } = value::endpoint(text, vport.or(Some(0)), diags)?;
+        let rport = Some(value.port()).filter(|rport| *rport != 0);
+        Some(At::new(RealServerAddr { rip: *value.ip(), rport }, span))
+    });
+    let weight = match &raw.weight {
+        Some(text) => value::number(text, 0..=65_535, diags).map(|weight| weight.value),
+        None => Some(1),
+    };
+    RealServerDraft { address, weight }
+}
+
+/// Rules between a service and its real servers.
+fn check_real_servers(service: &ServiceDraft<'_>, diags: &mut Diags) {
+    let mut seen: HashMap<(Ipv4Addr, u16), Span> = HashMap::new();
+    for At { value, span } in service.real_servers.iter().filter_map(|real| real.address) {
+        let Some(rport) = value.rport else { continue };
+        if let Some(first) = seen.get(&(value.rip, rport)) {
+            let message = format!("real server {}:{rport} stands twice", value.rip);
+            let help = "name it once; for a larger share raise its weight";
+            diags.error(Rule::Duplicate, span, message, help).see(*first, "first here");
+        } else {
+            seen.insert((value.rip, rport), span);
+        }
+        let (Some(mode), Some(vip)) = (service.mode, service.vip) else { continue };
+        let keeps_port = matches!(mode.value, ForwardingMode::Dr | ForwardingMode::Tunnel);
+        if keeps_port && rport != vip.value.port() {
+            let (mode, vport) = (mode.value.as_str(), vip.value.port());
+            let message = format!("port {rport} differs from the service's port {vport}");
+            let help = format!(
+                "mode {mode} does not rewrite ports: write `address: {}:{vport}`, \
+                 or use mode nat or fullnat",
+                value.rip
+            );
+            diags.error(Rule::PortMismatch, span, message, help).see(vip.span, "the service");
+        }
+    }
+}
+
+/// Local addresses belong to mode fullnat, and there they are needed.
+fn check_mode(service: &ServiceDraft<'_>, raw: &RawService<'_>, diags: &mut Diags) {
+    let Some(mode) = service.mode else { return };
+    match (mode.value, raw.local_addresses.as_ref()) {
+        (ForwardingMode::FullNat, written) if written.is_none_or(|list| list.written == 0) => {
+            let help = "add `local_addresses: [10.0.0.100]`, with unused addresses in the subnet \
+                        of the real servers";
+            let message = "mode fullnat needs local addresses";
+            let span = written.map_or(service.name.span, |list| list.span);
+            diags.error(Rule::MissingKey, span, message, help);
+        }
+        (ForwardingMode::FullNat, _) => {}
+        (ForwardingMode::Dr | ForwardingMode::Nat | ForwardingMode::Tunnel, None) => {}
+        (ForwardingMode::Dr | ForwardingMode::Nat | ForwardingMode::Tunnel, Some(list)) => {
+            let message = format!("mode {} does not use local addresses", mode.value.as_str());
+            let help = "remove `local_addresses`, or write `mode: fullnat`";
+            diags
+                .error(Rule::LocalAddressMode, list.span, message, help)
+                .see(mode.span, "the mode");
+        }
+    }
+}
+
+/// Rules between services: no two may claim the same protocol, address and port.
+pub(super) fn check_between(services: &[ServiceDraft<'_>], diags: &mut Diags) {
+    let mut seen: HashMap<(Protocol, SocketAddrV4), &ServiceDraft<'_>> = HashMap::new();
+    for service in services {
+        let (Some(protocol), Some(vip)) = (service.protocol, service.vip) else { continue };
+        let Some(first) = seen.get(&(protocol.value, vip.value)) else {
+            seen.insert((protocol.value, vip.value), service);
+            continue;
+        };
+        let protocol = protocol.value.as_str();
+        let name = first.name.value;
+        let message = format!("{protocol} {} already belongs to service {name}", vip.value);
+        let help = "give one of the two another port or address, or merge them";
+        let first = first.vip.map_or(first.name.span, |vip| vip.span);
+        diags.error(Rule::ServiceOverlap, vip.span, message, help).see(first, "first here");
+    }
+}

@@ -1,0 +1,248 @@
+//! The checked configuration: what the rest of RVS works from.
+//!
+//! A [`Config`] can only come out of [`crate::load`] or [`crate::parse`] in daemon code, so every
+//! rule of `docs/CONFIG.md` holds for it: addresses are usable unicast, names resolve, services
+//! do not overlap. The types are plain values without serde; services and real servers keep the
+//! order of the file, because rr and wrr follow it.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+
+/// The whole file, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Settings of DPDK's environment layer.
+    pub dpdk: Dpdk,
+    /// Lcores (CPU numbers) that forward packets, in the order of the file; at least one, none
+    /// twice.
+    pub workers: Vec<u32>,
+    /// DPDK ports, in the order of the file; at least one.
+    pub ports: Vec<Port>,
+    /// Static routes, in the order of the file.
+    pub routes: Vec<Route>,
+    /// Virtual services, in the order of the file.
+    pub services: Vec<Service>,
+    /// Sizes fixed at start.
+    pub limits: Limits,
+    /// Idle times after which a flow is forgotten.
+    pub timeouts: Timeouts,
+    /// How tools reach the running daemon.
+    pub control: Control,
+}
+
+/// Settings of DPDK's environment abstraction layer (EAL).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dpdk {
+    /// Memory for packet buffers and tables, in MiB.
+    pub memory_mib: u32,
+    /// Extra EAL arguments, passed on as they are.
+    pub eal_args: Vec<String>,
+}
+
+/// A DPDK port with its addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// The key under `ports`.
+    pub name: String,
+    /// The device DPDK opens.
+    pub device: Device,
+    /// The director's own addresses on this port; may be empty.
+    pub addresses: Vec<InterfaceAddr>,
+    /// Largest IP packet sent or received on this port, in bytes.
+    pub mtu: u16,
+    /// Receive descriptors per queue, a power of two.
+    pub rx_descriptors: u16,
+    /// Transmit descriptors per queue, a power of two.
+    pub tx_descriptors: u16,
+}
+
+/// What DPDK opens for a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Device {
+    /// A virtual device with its arguments, as `--vdev` takes it: `net_af_packet0,iface=wan0`.
+    Vdev(String),
+    /// A PCI address in full, lower case: `0000:3b:00.0`.
+    Pci(String),
+}
+
+/// An own address and the length of its subnet's prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InterfaceAddr {
+    /// The address.
+    pub addr: Ipv4Addr,
+    /// Prefix length of the subnet, 1 to 32.
+    pub prefix_len: u8,
+}
+
+impl InterfaceAddr {
+    /// The subnet this address is in, with host bits zero.
+    #[must_use]
+    pub fn subnet(&self) -> Ipv4Net {
+        Ipv4Net::new_assert(self.addr, self.prefix_len).trunc()
+    }
+}
+
+/// A static route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Destination prefix, host bits zero.
+    pub to: Ipv4Net,
+    /// The gateway.
+    pub via: Ipv4Addr,
+    /// Index in [`Config::ports`] of the port whose subnet holds `via`.
+    pub port: usize,
+}
+
+/// A virtual service: what clients connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The key under `services`.
+    pub name: String,
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Virtual address and port.
+    pub vip: SocketAddrV4,
+    /// How packets reach the real servers.
+    pub mode: ForwardingMode,
+    /// How a real server is chosen for a new flow.
+    pub scheduler: Scheduler,
+    /// Source addresses towards the real servers; not empty exactly when `mode` is
+    /// [`ForwardingMode::FullNat`].
+    pub local_addresses: Vec<Ipv4Addr>,
+    /// The pool, in the order of the file; may be empty.
+    pub real_servers: Vec<RealServer>,
+}
+
+/// A real server of one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RealServer {
+    /// Address and port.
+    pub address: SocketAddrV4,
+    /// Share of new flows, 0 to 65535; 0 takes no new flows.
+    pub weight: u32,
+}
+
+/// Transport protocol of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    /// The word the file uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// How packets of a service reach its real servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ForwardingMode {
+    /// Direct routing: only MAC addresses are rewritten; replies bypass the director.
+    Dr,
+    /// Destination address and port are rewritten; replies come back through the director.
+    Nat,
+    /// IP-in-IP encapsulation; replies bypass the director.
+    Tunnel,
+    /// Source and destination are rewritten; replies come back to a local address.
+    FullNat,
+}
+
+impl ForwardingMode {
+    /// The word the file uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dr => "dr",
+            Self::Nat => "nat",
+            Self::Tunnel => "tun",
+            Self::FullNat => "fullnat",
+        }
+    }
+}
+
+/// How a real server is chosen for a new flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheduler {
+    /// Round robin; weights only tell zero from non-zero.
+    Rr,
+    /// Weighted round robin.
+    Wrr,
+}
+
+impl Scheduler {
+    /// The word the file uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rr => "rr",
+            Self::Wrr => "wrr",
+        }
+    }
+}
+
+/// Sizes fixed at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Flows each worker can hold.
+    pub flows: u32,
+}
+
+/// Idle times after which a flow is forgotten, in seconds (the three of `ipvsadm --set`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// An established TCP flow.
+    pub tcp_s: u32,
+    /// A TCP flow after a FIN.
+    pub tcp_fin_s: u32,
+    /// A UDP flow.
+    pub udp_s: u32,
+}
+
+/// How tools reach the running daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Path of the unix socket the daemon listens on.
+    pub socket: PathBuf,
+}
+
+impl Default for Dpdk {
+    fn default() -> Self {
+        Self { memory_mib: 1024, eal_args: Vec::new() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { flows: 1_000_000 }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { tcp_s: 900, tcp_fin_s: 120, udp_s: 300 }
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { socket: PathBuf::from("/run/rvs/rvs.sock") }
+    }
+}
+
+/// Facts about this machine that some checks need. The caller supplies them, because this crate
+/// looks at nothing but the file it is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// CPUs that exist and may be used as workers; `None` skips that check.
+    pub cpus: Option<Vec<u32>>,
+}

@@ -1,0 +1,39 @@
+//! The configuration file of RVS: YAML text -> raw values -> checked [`Config`].
+//!
+//! [`load`] reads one file and [`parse`] checks a text; both either give a [`Config`] in which
+//! every rule of `docs/CONFIG.md` holds, or [`ConfErrors`] with everything that is wrong at once,
+//! each error with its line, column, key path and what to write instead.
+//!
+//! * `load.rs`: reads the file, refuses what cannot be one, runs the YAML parser under a budget.
+//! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw.rs`: keys and shapes.
+//! * `value.rs`: single values (numbers, addresses, durations); `check/`: rules between them.
+//! * `config.rs`: the checked types, the only ones that leave this crate.
+//! * `error.rs`, `diag.rs`, `render.rs`: collecting errors and showing them.
+//!
+//! The crate depends on no other crate of RVS and does no I/O but reading the file it is given;
+//! facts about the machine come in through [`Machine`].
+#![forbid(unsafe_code)]
+
+mod check;
+mod config;
+mod diag;
+mod error;
+mod load;
+mod node;
+mod raw;
+mod read;
+mod render;
+mod rule;
+mod schema;
+mod span;
+mod value;
+
+pub use config::{
+    Config, Control, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Port, Protocol,
+    RealServer, Route, Scheduler, Service, Timeouts,
+};
+pub use error::{ConfError, ConfErrors};
+pub use ipnet::Ipv4Net;
+pub use load::{load, parse, parse_bytes};
+pub use rule::Rule;
+pub use schema::json_schema;

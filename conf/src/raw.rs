@@ -1,0 +1,237 @@
+//! The file as written: which keys there are, which of them must be there, and their shapes.
+//!
+//! One definition gives both the reader and the JSON Schema, so the two cannot disagree about a
+//! key. The documentation of a field is its description in the schema, which editors show. What a
+//! value means, and whether it is sensible, is decided in `check/`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+
+use crate::diag::Diags;
+use crate::node::Node;
+use crate::read::{Fields, List, Named, Owner, Read, Text};
+
+/// Defines a mapping with fixed keys. Each field says `required` or `optional`; both are an
+/// `Option`, because a required one may have been reported as missing.
+macro_rules! mapping {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $need:ident $type:ty,)*
+    }) => {
+        #[derive(Debug, JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        $(#[$meta])*
+        pub(crate) struct $name<'a> {
+            $($(#[$field_meta])* pub(crate) $field: Option<$type>,)*
+        }
+
+        impl<'a> Read<'a> for $name<'a> {
+            fn read(node: &'a Node, owner: Owner<'a>, diags: &mut Diags) -> Option<Self> {
+                let fields = Fields::open(node, owner, &[$(stringify!($field)),*], diags)?;
+                Some(Self { $($field: fields.$need(stringify!($field), diags),)* })
+            }
+        }
+    };
+}
+
+mapping! {
+    /// Configuration of an RVS director: its ports, routes and virtual services.
+    #[schemars(rename = "RVS configuration")]
+    RawConfig {
+        /// Version of the file format; always 1.
+        #[schemars(with = "u32", extend("const" = 1))]
+        version: required Text<'a>,
+        /// Settings of DPDK's environment layer.
+        #[schemars(with = "RawDpdk<'a>", default)]
+        dpdk: optional RawDpdk<'a>,
+        /// Lcores (CPU numbers) that forward packets, such as `[1, 2]` or `["1-3", 8]`.
+        #[schemars(with = "Vec<LcoreItem>", length(min = 1))]
+        workers: required List<Text<'a>>,
+        /// DPDK ports by name.
+        #[schemars(with = "BTreeMap<String, RawPort<'a>>", extend("minProperties" = 1))]
+        ports: required Named<'a, RawPort<'a>>,
+        /// Static routes; subnets of the ports are reached without one.
+        #[schemars(with = "Vec<RawRoute<'a>>", default)]
+        routes: optional List<RawRoute<'a>>,
+        /// Virtual services by name.
+        #[schemars(with = "BTreeMap<String, RawService<'a>>")]
+        services: required Named<'a, RawService<'a>>,
+        /// Sizes fixed at start.
+        #[schemars(with = "RawLimits<'a>", default)]
+        limits: optional RawLimits<'a>,
+        /// Idle times after which a flow is forgotten.
+        #[schemars(with = "RawTimeouts<'a>", default)]
+        timeouts: optional RawTimeouts<'a>,
+        /// How tools reach the running daemon.
+        #[schemars(with = "RawControl<'a>", default)]
+        control: optional RawControl<'a>,
+    }
+}
+
+mapping! {
+    /// Settings of DPDK's environment layer.
+    #[schemars(rename = "Dpdk")]
+    RawDpdk {
+        /// Memory for packet buffers and tables, 64M to 1024G; suffix M or G.
+        #[schemars(with = "String", default, regex(pattern = r"^[0-9]+[MG]$"))]
+        #[schemars(extend("default" = "1G"))]
+        memory: optional Text<'a>,
+        /// Extra EAL arguments, passed on as they are.
+        #[schemars(with = "Vec<EalArg>", default)]
+        eal_args: optional List<Text<'a>>,
+    }
+}
+
+mapping! {
+    /// A DPDK port with the director's addresses on it.
+    #[schemars(rename = "Port")]
+    RawPort {
+        /// A DPDK virtual device with its arguments, such as `net_af_packet0,iface=eth0`, or a
+        /// PCI address, such as `0000:3b:00.0`.
+        #[schemars(with = "String", length(min = 1))]
+        device: required Text<'a>,
+        /// The director's own IPv4 addresses with prefix length, such as `[192.0.2.2/24]`.
+        #[schemars(with = "Vec<InterfaceText>", default)]
+        addresses: optional List<Text<'a>>,
+        /// Largest IP packet on this port, in bytes.
+        #[schemars(with = "u16", default, range(min = 576, max = 9000))]
+        #[schemars(extend("default" = 1500))]
+        mtu: optional Text<'a>,
+        /// Receive descriptors per queue, a power of two.
+        #[schemars(with = "u16", default, range(min = 64, max = 8192))]
+        #[schemars(extend("default" = 1024))]
+        rx_descriptors: optional Text<'a>,
+        /// Transmit descriptors per queue, a power of two.
+        #[schemars(with = "u16", default, range(min = 64, max = 8192))]
+        #[schemars(extend("default" = 1024))]
+        tx_descriptors: optional Text<'a>,
+    }
+}
+
+mapping! {
+    /// A static route.
+    #[schemars(rename = "Route")]
+    RawRoute {
+        /// Destination prefix, such as `0.0.0.0/0`.
+        #[schemars(with = "InterfaceText")]
+        to: required Text<'a>,
+        /// Gateway, an address in the subnet of a port.
+        #[schemars(with = "AddressText")]
+        via: required Text<'a>,
+    }
+}
+
+mapping! {
+    /// A virtual service and its real servers.
+    #[schemars(rename = "Service")]
+    RawService {
+        /// Virtual IPv4 address and port that clients connect to, such as `192.0.2.10:80`.
+        #[schemars(with = "String", regex(pattern = r"^[0-9]+(\.[0-9]+){3}:[0-9]+$"))]
+        vip: required Text<'a>,
+        /// Transport protocol.
+        #[schemars(with = "String", extend("enum" = ["tcp", "udp"]))]
+        protocol: required Text<'a>,
+        /// How packets reach the real servers: direct routing, NAT, IP-in-IP tunnel or full NAT.
+        #[schemars(with = "String", extend("enum" = ["dr", "nat", "tun", "fullnat"]))]
+        mode: required Text<'a>,
+        /// Source addresses towards the real servers, single or as a range `FIRST-LAST`; required
+        /// in mode fullnat and not allowed in the others.
+        #[schemars(with = "Vec<AddressRangeText>", default)]
+        local_addresses: optional List<Text<'a>>,
+        /// How a real server is chosen for a new flow: round robin or weighted round robin.
+        #[schemars(with = "String", default, extend("enum" = ["rr", "wrr"]))]
+        #[schemars(extend("default" = "wrr"))]
+        scheduler: optional Text<'a>,
+        /// The pool of real servers, in the order the scheduler uses.
+        #[schemars(with = "Vec<RawRealServer<'a>>")]
+        real_servers: required List<RawRealServer<'a>>,
+    }
+}
+
+mapping! {
+    /// A real server of a service.
+    #[schemars(rename = "RealServer")]
+    RawRealServer {
+        /// IPv4 address and port, such as `10.0.0.11:8080`; without a port, the service's port.
+        #[schemars(with = "String", regex(pattern = r"^[0-9]+(\.[0-9]+){3}(:[0-9]+)?$"))]
+        address: required Text<'a>,
+        /// Share of new flows; 0 takes no new flows and keeps the existing ones.
+        #[schemars(with = "u16", default, range(min = 0, max = 65535), extend("default" = 1))]
+        weight: optional Text<'a>,
+    }
+}
+
+mapping! {
+    /// Sizes fixed at start.
+    #[schemars(rename = "Limits")]
+    RawLimits {
+        /// Flows each worker can hold.
+        #[schemars(with = "u32", default, range(min = 1, max = 100_000_000))]
+        #[schemars(extend("default" = 1_000_000))]
+        flows: optional Text<'a>,
+    }
+}
+
+mapping! {
+    /// Idle times after which a flow is forgotten, 1s to 31d; suffix s, m, h or d.
+    #[schemars(rename = "Timeouts")]
+    RawTimeouts {
+        /// An established TCP flow.
+        #[schemars(with = "DurationText", default, extend("default" = "15m"))]
+        tcp: optional Text<'a>,
+        /// A TCP flow after a FIN.
+        #[schemars(with = "DurationText", default, extend("default" = "2m"))]
+        tcp_fin: optional Text<'a>,
+        /// A UDP flow.
+        #[schemars(with = "DurationText", default, extend("default" = "5m"))]
+        udp: optional Text<'a>,
+    }
+}
+
+mapping! {
+    /// How tools reach the running daemon.
+    #[schemars(rename = "Control")]
+    RawControl {
+        /// Absolute path of the unix socket the daemon listens on.
+        #[schemars(with = "String", default, regex(pattern = "^/"))]
+        #[schemars(extend("default" = "/run/rvs/rvs.sock"))]
+        socket: optional Text<'a>,
+    }
+}
+
+/// Defines the schema of a single value that stands in lists or in several places.
+macro_rules! text_schema {
+    ($($name:ident: $schema:tt;)*) => {$(
+        /// Stands for a value in the schema; never constructed.
+        struct $name;
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    )*};
+}
+
+text_schema! {
+    LcoreItem: {"anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": 1023},
+        {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
+    ]};
+    EalArg: {"type": ["string", "number"]};
+    InterfaceText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}/[0-9]+$"};
+    AddressText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}$"};
+    AddressRangeText: {
+        "type": "string",
+        "pattern": "^[0-9]+(\\.[0-9]+){3}(-[0-9]+(\\.[0-9]+){3})?$",
+    };
+    DurationText: {"type": "string", "pattern": "^[0-9]+[smhd]$"};
+}

@@ -1,0 +1,155 @@
+//! What the control thread may ask of a worker, and how the worker answers: two rings of plain
+//! values per worker, made at start.
+//!
+//! A worker handles a bounded piece of a request per turn. It stops writing when the reply ring is
+//! full and goes on when the control thread has read it, so a slow reader stalls only itself.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use crate::flow::Flow;
+use crate::forward::ForwardingMode;
+use crate::service::{RealId, ServiceId};
+use crate::snapshot::PortIdx;
+use crate::wire::Mac;
+
+const COMMAND_RING_LEN: usize = 16;
+const REPORT_RING_LEN: usize = 1024;
+
+/// A request to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Report every flow, then [`Report::End`].
+    ListFlows,
+    /// Report every neighbour, then [`Report::End`].
+    ListNeighbors,
+}
+
+/// One piece of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// A flow.
+    Flow(FlowReport),
+    /// A neighbour.
+    Neighbor(NeighborReport),
+    /// The answer is complete.
+    End,
+}
+
+/// A flow as listings show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowReport {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Client.
+    pub client: (IpAddr, u16),
+    /// VIP and vport.
+    pub virtual_address: (IpAddr, u16),
+    /// LIP and lport, in FULLNAT only.
+    pub local: Option<(IpAddr, u16)>,
+    /// Real server.
+    pub real: (IpAddr, u16),
+    /// Its service.
+    pub service: ServiceId,
+    /// Its real server's number.
+    pub real_id: RealId,
+    /// Forwarding mode.
+    pub mode: ForwardingMode,
+    /// Name of the state.
+    pub state: &'static str,
+    /// Seconds until it ends if it stays idle, rounded up.
+    pub expires_s: u32,
+}
+
+impl FlowReport {
+    /// The report on `flow` when `expires_s` seconds are left.
+    #[must_use]
+    pub fn of(flow: &Flow, expires_s: u32) -> Self {
+        let local = (flow.mode == ForwardingMode::FullNat)
+            .then(|| (flow.reply.dst(), flow.reply.dst_port()));
+        Self {
+            protocol: flow.request.protocol(),
+            client: (flow.request.src(), flow.request.src_port()),
+            virtual_address: (flow.request.dst(), flow.request.dst_port()),
+            local,
+            real: (flow.reply.src(), flow.reply.src_port()),
+            service: flow.service,
+            real_id: flow.real,
+            mode: flow.mode,
+            state: flow.state.name(),
+            expires_s,
+        }
+    }
+}
+
+/// A neighbour as listings show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeighborReport {
+    /// Port it is on.
+    pub port: PortIdx,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its MAC, once known.
+    pub mac: Option<Mac>,
+    /// Name of its state.
+    pub state: &'static str,
+    /// Seconds since it last answered; 0 if it never did.
+    pub confirmed_s_ago: u32,
+    /// Packets waiting for it.
+    pub waiting: usize,
+}
+
+/// The control thread's ends of a worker's rings.
+#[derive(Debug)]
+pub struct ControlEnd {
+    commands: Producer<Command>,
+    reports: Consumer<Report>,
+}
+
+impl ControlEnd {
+    /// Sends a request; `false` if the worker has too many already.
+    pub fn request(&mut self, command: Command) -> bool {
+        self.commands.push(command).is_ok()
+    }
+
+    /// The next piece of the answer, if there is one yet.
+    pub fn next_report(&mut self) -> Option<Report> {
+        self.reports.pop().ok()
+    }
+}
+
+/// A worker's ends of its rings.
+#[derive(Debug)]
+pub struct WorkerEnd {
+    commands: Consumer<Command>,
+    reports: Producer<Report>,
+}
+
+impl WorkerEnd {
+    /// The next request.
+    pub(crate) fn next_command(&mut self) -> Option<Command> {
+        self.commands.pop().ok()
+    }
+
+    /// Whether there is room for another report.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.reports.is_full()
+    }
+
+    /// Writes a report; `false` if there was no room.
+    pub(crate) fn report(&mut self, report: Report) -> bool {
+        self.reports.push(report).is_ok()
+    }
+}
+
+/// A pair of ends, joined.
+#[must_use]
+pub fn rings() -> (ControlEnd, WorkerEnd) {
+    let (command_in, command_out) = RingBuffer::new(COMMAND_RING_LEN);
+    let (report_in, report_out) = RingBuffer::new(REPORT_RING_LEN);
+    (
+        ControlEnd { commands: command_in, reports: report_out },
+        WorkerEnd { commands: command_out, reports: report_in },
+    )
+}

@@ -1,0 +1,119 @@
+//! What is kept of one flow: both of its keys, where it goes, its state and its clock.
+//!
+//! Records hold indices and plain integers, no pointers.
+
+use super::key::FlowKey;
+use super::tcp_state::TcpState;
+use crate::forward::ForwardingMode;
+use crate::service::{RealId, ServiceId};
+use crate::time::{Tick, Ticks};
+
+/// Place of a flow in its worker's table; meaningful in that table only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowIdx(pub(crate) u32);
+
+/// Which of a flow's two keys a packet carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the VIP.
+    Request,
+    /// From the real server back.
+    Reply,
+}
+
+/// State of a flow, for its timeout and for the count of active connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowState {
+    /// A TCP connection.
+    Tcp(TcpState),
+    /// A UDP flow; it has only this state, and counts as inactive.
+    Udp,
+}
+
+impl FlowState {
+    /// The name in connection listings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp(state) => state.name(),
+            Self::Udp => "UDP",
+        }
+    }
+
+    /// Whether IPVS would count the flow in ActiveConn (otherwise in InActConn).
+    #[must_use]
+    pub const fn is_active(self) -> bool {
+        match self {
+            Self::Tcp(state) => state.is_active(),
+            Self::Udp => false,
+        }
+    }
+}
+
+/// One flow.
+///
+/// The keys say how packets are rewritten: in NAT and FULLNAT a request leaves as the reverse of
+/// [`Self::reply`] and a reply as the reverse of [`Self::request`]. In DR and TUN, `reply` is not
+/// looked up; its source is the real server.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Key of packets from the client: CIP:cport to VIP:vport.
+    pub request: FlowKey,
+    /// Key of packets from the real server: RIP:rport to CIP:cport, or to LIP:lport in FULLNAT.
+    pub reply: FlowKey,
+    /// Service that the flow belongs to.
+    pub service: ServiceId,
+    /// Real server that it was scheduled to.
+    pub real: RealId,
+    /// When the last packet was seen.
+    pub last_seen: Tick,
+    /// How long after `last_seen` the flow ends.
+    pub timeout: Ticks,
+    /// State of the connection.
+    pub state: FlowState,
+    /// How packets are sent to the real server.
+    pub mode: ForwardingMode,
+    pub(super) wheel: WheelLink,
+}
+
+const _: () = assert!(size_of::<Flow>() <= 112);
+
+/// A flow's place in the timer wheel's lists.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct WheelLink {
+    pub(super) next: u32,
+    pub(super) previous: u32,
+    pub(super) slot: u16,
+}
+
+impl Flow {
+    /// A new flow last seen at `now`.
+    #[must_use]
+    pub fn new(
+        request: FlowKey,
+        reply: FlowKey,
+        mode: ForwardingMode,
+        (service, real): (ServiceId, RealId),
+        state: FlowState,
+        (now, timeout): (Tick, Ticks),
+    ) -> Self {
+        let wheel = WheelLink::default();
+        Self { request, reply, service, real, last_seen: now, timeout, state, mode, wheel }
+    }
+
+    /// When the flow ends if no further packet comes.
+    #[must_use]
+    pub fn deadline(&self) -> Tick {
+        self.last_seen.after(self.timeout)
+    }
+
+    /// The key that packets of `direction` carry.
+    #[inline]
+    #[must_use]
+    pub fn key(&self, direction: Direction) -> &FlowKey {
+        match direction {
+            Direction::Request => &self.request,
+            Direction::Reply => &self.reply,
+        }
+    }
+}

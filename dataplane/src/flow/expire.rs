@@ -1,0 +1,81 @@
+//! The timer wheel: every flow stands in the list of the second in which it may have ended.
+//!
+//! Packets only write `last_seen`; they never move a flow in the wheel, unless its timeout became
+//! shorter. When the wheel comes to a flow whose life went on, it is linked anew. A flow further
+//! away than the wheel is long is looked at once per round.
+
+use super::entry::{Flow, WheelLink};
+use crate::time::{TICKS_PER_SECOND, Tick, Ticks};
+
+const SLOT_COUNT: usize = 1024;
+const NONE: u32 = u32::MAX;
+const SLOT_LEN: Ticks = Ticks(TICKS_PER_SECOND);
+
+/// Lists of flows by the second they are to be looked at.
+#[derive(Debug)]
+pub(super) struct Wheel {
+    heads: Box<[u32; SLOT_COUNT]>,
+    /// The slot being emptied.
+    current: usize,
+    /// When the current slot ends.
+    current_end: Tick,
+}
+
+impl Wheel {
+    pub(super) fn new(now: Tick) -> Self {
+        let heads = Box::new([NONE; SLOT_COUNT]);
+        Self { heads, current: 0, current_end: now.after(SLOT_LEN) }
+    }
+
+    /// Puts an unlinked flow where it is looked at first after `deadline`.
+    pub(super) fn link(&mut self, flows: &mut [Option<Flow>], index: u32, deadline: Tick) {
+        let ahead = deadline.since(self.current_end).0 / TICKS_PER_SECOND + 1;
+        let ahead = (ahead as usize).min(SLOT_COUNT - 1);
+        let slot = (self.current + ahead) % SLOT_COUNT;
+        let head = self.heads[slot];
+        if let Some(next) = record(flows, head) {
+            next.wheel.previous = index;
+        }
+        if let Some(flow) = record(flows, index) {
+            #[expect(clippy::cast_possible_truncation, reason = "below SLOT_COUNT")]
+            let slot = slot as u16;
+            flow.wheel = WheelLink { next: head, previous: NONE, slot };
+            self.heads[usize::from(slot)] = index;
+        }
+    }
+
+    /// Takes a linked flow out.
+    pub(super) fn unlink(&mut self, flows: &mut [Option<Flow>], index: u32) {
+        let Some(WheelLink { next, previous, slot }) = record(flows, index).map(|flow| flow.wheel)
+        else {
+            return;
+        };
+        if let Some(flow) = record(flows, next) {
+            flow.wheel.previous = previous;
+        }
+        match record(flows, previous) {
+            Some(flow) => flow.wheel.next = next,
+            None => self.heads[usize::from(slot)] = next,
+        }
+    }
+
+    /// Takes out the next flow whose second has passed by `now`.
+    pub(super) fn pop_due(&mut self, flows: &mut [Option<Flow>], now: Tick) -> Option<u32> {
+        loop {
+            if !self.current_end.is_due(now) {
+                return None;
+            }
+            let head = self.heads[self.current];
+            if head != NONE {
+                self.unlink(flows, head);
+                return Some(head);
+            }
+            self.current = (self.current + 1) % SLOT_COUNT;
+            self.current_end = self.current_end.after(SLOT_LEN);
+        }
+    }
+}
+
+fn record(flows: &mut [Option<Flow>], index: u32) -> Option<&mut Flow> {
+    flows.get_mut(index as usize)?.as_mut()
+}

@@ -1,0 +1,79 @@
+//! NAT and FULLNAT: addresses and ports of a packet become those of the flow's other key.
+//!
+//! Checksums are updated for what changed (RFC 1624), so that a packet damaged before it came
+//! here stays recognisably damaged. A UDP datagram without checksum gets one, as in IPVS.
+
+use crate::buf::{PacketBuf, TxChecksum};
+use crate::flow::FlowKey;
+use crate::parse::{Ipv4Meta, L3_OFFSET};
+use crate::wire::{IpProto, Ipv4Header, TcpHeader, UdpHeader, checksum, udp};
+
+/// Takes one hop off the TTL; the caller has made sure that it is above 1.
+#[inline]
+pub fn decrement_ttl<B: PacketBuf>(frame: &mut B) {
+    if let Some(header) = Ipv4Header::read_mut(&mut frame.bytes_mut()[L3_OFFSET..]) {
+        let _ = header.decrement_ttl();
+    }
+}
+
+/// Gives a TCP or UDP packet the addresses and ports of `target`. `ip` is its header as received;
+/// `nic_fills_udp` says whether the port it leaves from computes checksums.
+#[inline]
+pub fn translate<B: PacketBuf>(
+    frame: &mut B,
+    ip: &Ipv4Meta,
+    target: &FlowKey,
+    nic_fills_udp: bool,
+) {
+    let Some((header, _)) = Ipv4Header::split_mut(&mut frame.bytes_mut()[L3_OFFSET..]) else {
+        return;
+    };
+    let addresses = header.set_addresses(target.src_ipv4(), target.dst_ipv4());
+    let transport = &mut frame.bytes_mut()[ip.l4_offset()..];
+    let (src_port, dst_port) = (target.src_port(), target.dst_port());
+    if ip.protocol == IpProto::TCP {
+        if let Some(header) = TcpHeader::read_mut(transport) {
+            header.rewrite(src_port, dst_port, addresses);
+        }
+        return;
+    }
+    let Some(header) = UdpHeader::read_mut(transport) else { return };
+    let had_checksum = header.has_checksum();
+    header.rewrite(src_port, dst_port, addresses);
+    // The first fragment does not hold all that the checksum would cover.
+    if !had_checksum && !ip.more_fragments {
+        fill_udp_checksum(frame, ip, target, nic_fills_udp);
+    }
+}
+
+/// Gives a fragment without transport header the addresses of `target`.
+pub fn translate_fragment<B: PacketBuf>(frame: &mut B, target: &FlowKey) {
+    if let Some(header) = Ipv4Header::read_mut(&mut frame.bytes_mut()[L3_OFFSET..]) {
+        let _ = header.set_addresses(target.src_ipv4(), target.dst_ipv4());
+    }
+}
+
+#[cold]
+fn fill_udp_checksum<B: PacketBuf>(
+    frame: &mut B,
+    ip: &Ipv4Meta,
+    target: &FlowKey,
+    nic_fills_udp: bool,
+) {
+    let (src, dst) = (target.src_ipv4(), target.dst_ipv4());
+    let datagram = &mut frame.bytes_mut()[ip.l4_offset()..];
+    if !nic_fills_udp {
+        udp::fill_checksum(datagram, src, dst);
+        return;
+    }
+    if let Some(header) = UdpHeader::read_mut(datagram) {
+        let pseudo = checksum::pseudo_header_v4(src, dst, IpProto::UDP, header.len());
+        header.set_checksum(pseudo.fold());
+    }
+    if let Some(header) = Ipv4Header::read_mut(&mut frame.bytes_mut()[L3_OFFSET..]) {
+        header.set_checksum(0);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "an Ethernet header has 14 bytes")]
+    let l2_len = L3_OFFSET as u8;
+    frame.request_tx_checksum(TxChecksum::Ipv4Udp { l2_len, l3_len: u16::from(ip.header_len) });
+}

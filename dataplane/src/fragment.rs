@@ -1,0 +1,193 @@
+//! IPv4 fragments: following those that come in, making those that go out.
+//!
+//! IPVS reassembles a fragmented datagram, schedules it and fragments it again. RVS does not wait
+//! for the rest: the first fragment, which has the ports, decides for its whole *train* of
+//! fragments, and those that overtook it wait for it. What leaves is the same, fragment by fragment.
+
+use std::hash::BuildHasher;
+use std::net::Ipv4Addr;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::buf::PacketBuf;
+use crate::flow::{FlowKey, Hit};
+use crate::limits::{FRAGMENT_HELD_COUNT, FRAGMENT_HELD_PER_TRAIN, FRAGMENT_TRAIN_COUNT};
+use crate::parse::{Ipv4Meta, L3_OFFSET};
+use crate::time::{Tick, Ticks};
+use crate::wire::{Ipv4Fields, Ipv4Header};
+
+/// How long a train is remembered and its fragments wait, as Linux' ipfrag_time.
+const TRAIN_LIFETIME: Ticks = Ticks::from_secs(30);
+const SWEEP_INTERVAL: Ticks = Ticks::from_secs(1);
+
+/// What all fragments of one datagram have in common (RFC 791 section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TrainKey {
+    src: Ipv4Addr,
+    dst: Ipv4Addr,
+    id: u16,
+    protocol: u8,
+}
+
+impl TrainKey {
+    /// The train that a packet belongs to.
+    #[must_use]
+    pub fn of(ip: &Ipv4Meta) -> Self {
+        Self { src: ip.src, dst: ip.dst, id: ip.id, protocol: ip.protocol }
+    }
+}
+
+/// What became of a first fragment, and so becomes of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// They follow the flow; the key tells whether the flow is still the same.
+    Follow(Hit, FlowKey),
+    /// They are routed like it, unchanged.
+    Route,
+    /// They are dropped like it.
+    Drop,
+}
+
+#[derive(Debug)]
+struct Train {
+    key: TrainKey,
+    decision: Decision,
+    since: Tick,
+}
+
+/// A fragment that waits for the first of its train.
+#[derive(Debug)]
+pub struct HeldFragment<B> {
+    /// The frame.
+    pub frame: B,
+    /// Its header.
+    pub ip: Ipv4Meta,
+    since: Tick,
+}
+
+/// The trains one worker follows.
+#[derive(Debug)]
+pub struct Trains<B> {
+    decided: HashTable<Train>,
+    held: Vec<HeldFragment<B>>,
+    hasher: RandomState,
+    swept: Tick,
+}
+
+impl<B> Trains<B> {
+    /// No trains; all memory is taken now.
+    #[must_use]
+    pub fn new(now: Tick) -> Self {
+        Self {
+            // Twice the count, so that hashbrown cleans up in place and never grows.
+            decided: HashTable::with_capacity(2 * FRAGMENT_TRAIN_COUNT),
+            held: Vec::with_capacity(FRAGMENT_HELD_COUNT),
+            hasher: RandomState::default(),
+            swept: now,
+        }
+    }
+
+    /// What was decided for the train of `key`.
+    #[must_use]
+    pub fn decision(&self, key: TrainKey, now: Tick) -> Option<Decision> {
+        let train = self.decided.find(self.hasher.hash_one(key), |train| train.key == key)?;
+        (now.since(train.since) < TRAIN_LIFETIME).then_some(train.decision)
+    }
+
+    /// Notes what became of the first fragment of a train. When too many trains are followed the
+    /// later fragments of this one will find no decision and be dropped in time.
+    pub fn decide(&mut self, key: TrainKey, decision: Decision, now: Tick) {
+        let hash = self.hasher.hash_one(key);
+        let train = Train { key, decision, since: now };
+        if let Some(known) = self.decided.find_mut(hash, |train| train.key == key) {
+            *known = train;
+        } else if self.decided.len() < FRAGMENT_TRAIN_COUNT {
+            let hasher = &self.hasher;
+            self.decided.insert_unique(hash, train, |train| hasher.hash_one(train.key));
+        }
+    }
+
+    /// Keeps a fragment until its first comes.
+    ///
+    /// # Errors
+    /// Gives the frame back if too many wait, in all or of its train.
+    pub fn hold(&mut self, frame: B, ip: Ipv4Meta, now: Tick) -> Result<(), B> {
+        let key = TrainKey::of(&ip);
+        let same = self.held.iter().filter(|held| TrainKey::of(&held.ip) == key).count();
+        if self.held.len() >= FRAGMENT_HELD_COUNT || same >= FRAGMENT_HELD_PER_TRAIN {
+            return Err(frame);
+        }
+        self.held.push(HeldFragment { frame, ip, since: now });
+        Ok(())
+    }
+
+    /// Takes out one fragment that waits for the first of this train, in order of arrival.
+    pub fn release_next(&mut self, key: TrainKey) -> Option<HeldFragment<B>> {
+        let place = self.held.iter().position(|held| TrainKey::of(&held.ip) == key)?;
+        Some(self.held.remove(place))
+    }
+
+    /// Once a second: forgets old trains and gives back fragments that waited in vain.
+    pub fn tick(&mut self, now: Tick, mut give_up: impl FnMut(HeldFragment<B>)) {
+        if now.since(self.swept) < SWEEP_INTERVAL {
+            return;
+        }
+        self.swept = now;
+        self.decided.retain(|train| now.since(train.since) < TRAIN_LIFETIME);
+        let old = |held: &HeldFragment<B>| now.since(held.since) >= TRAIN_LIFETIME;
+        while let Some(place) = self.held.iter().position(old) {
+            give_up(self.held.remove(place));
+        }
+    }
+}
+
+/// Cuts the end off a packet that is longer than `mtu` and puts it into `rest`, an empty buffer;
+/// both are valid fragments then, `rest` perhaps still too long. False, and nothing usable in
+/// `rest`, if the packet cannot be cut.
+///
+/// Options stay in the first fragment only: those that RFC 791 wants copied concern source routes,
+/// which nothing here honours.
+pub fn split_off<B: PacketBuf>(packet: &mut B, rest: &mut B, mtu: u16) -> bool {
+    let Some(header) = Ipv4Header::read(&packet.bytes()[L3_OFFSET..]).copied() else {
+        return false;
+    };
+    let header_len = header.header_len();
+    let keep = usize::from(mtu).saturating_sub(header_len) & !7;
+    let Some(tail) = packet.bytes().get(L3_OFFSET + header_len + keep..) else { return false };
+    if keep == 0 || tail.is_empty() {
+        return false;
+    }
+    let Some(place) = rest.append(L3_OFFSET + Ipv4Header::LEN + tail.len()) else { return false };
+    place[L3_OFFSET + Ipv4Header::LEN..].copy_from_slice(tail);
+    let Ok(keep_bytes) = u16::try_from(keep) else { return false };
+    let offset = header.fragment_offset().saturating_add(keep_bytes);
+    emit_tail_header(&header, offset, &mut place[L3_OFFSET..]);
+
+    packet.truncate(L3_OFFSET + header_len + keep);
+    shorten_first(&mut packet.bytes_mut()[L3_OFFSET..], header_len + keep);
+    true
+}
+
+fn emit_tail_header(header: &Ipv4Header, offset: u16, packet: &mut [u8]) {
+    let mut tail = Ipv4Header::new(&Ipv4Fields {
+        src: header.src(),
+        dst: header.dst(),
+        protocol: header.protocol(),
+        ttl: header.ttl(),
+        tos: header.tos(),
+        id: header.id(),
+        dont_fragment: false,
+        total_len: u16::try_from(packet.len()).unwrap_or(u16::MAX),
+    });
+    tail.set_fragment(offset, header.more_fragments());
+    // The caller has made room for the header.
+    let _ = tail.emit(packet);
+}
+
+fn shorten_first(packet: &mut [u8], total_len: usize) {
+    if let Some(header) = Ipv4Header::read_mut(packet) {
+        header.set_total_len(u16::try_from(total_len).unwrap_or(u16::MAX));
+        header.set_fragment(header.fragment_offset(), true);
+    }
+}

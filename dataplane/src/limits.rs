@@ -1,0 +1,55 @@
+//! Every bound of the packet path in one place.
+//!
+//! Bounds that an operator sets (flows per worker) arrive through [`crate::director::Sizes`]; the
+//! ones here are properties of the code.
+
+/// Packets taken from a queue at once, and the size of every per-burst array.
+pub const BURST_LEN_MAX: usize = 32;
+
+/// Ports one director can have.
+pub const PORT_COUNT_MAX: usize = 16;
+
+/// Flows one worker can hold at most: an index must fit in 31 bits beside its direction bit.
+pub const FLOW_COUNT_MAX: u32 = 100_000_000;
+
+/// Flows the timer wheel looks at in one tick.
+pub const EXPIRE_PER_TICK: usize = 256;
+
+/// Neighbours one worker knows at most.
+pub const NEIGHBOR_COUNT_MAX: usize = 4096;
+
+/// Packets that wait for one unresolved neighbour.
+pub const NEIGHBOR_QUEUE_LEN: usize = 32;
+
+/// Neighbours that may have waiting packets at the same time.
+pub const NEIGHBOR_QUEUE_COUNT: usize = 64;
+
+/// Neighbours looked at in one tick for ageing and probing.
+pub const NEIGHBOR_PER_TICK: usize = 64;
+
+/// Local address and port pairs tried for a new FULLNAT flow before it is refused.
+pub const LOCAL_PORT_TRIES: u32 = 1024;
+
+/// Fragmented datagrams followed at the same time by one worker.
+pub const FRAGMENT_TRAIN_COUNT: usize = 1024;
+
+/// Fragments that wait for the first fragment of their datagram, over all datagrams.
+pub const FRAGMENT_HELD_COUNT: usize = 256;
+
+/// Fragments of one datagram that wait for its first: 45 fragments of 1480 bytes make 64 KiB.
+pub const FRAGMENT_HELD_PER_TRAIN: usize = 45;
+
+/// Commands and reports handled in one turn of a worker's loop.
+pub const CONTROL_PER_TURN: usize = 64;
+
+/// Longest IPv4 packet an ICMP error of ours has, quote included (RFC 1812 section 4.3.2.3).
+pub const ICMP_ERROR_LEN_MAX: usize = 576;
+
+/// ICMP errors a worker sends per second at most, as Linux' `icmp_msgs_per_sec`.
+pub const ICMP_ERRORS_PER_SECOND: u32 = 1000;
+
+/// ICMP errors a worker may send at once, as Linux' `icmp_msgs_burst`.
+pub const ICMP_ERROR_BURST: u32 = 50;
+
+const _: () = assert!(FLOW_COUNT_MAX < 1 << 31);
+const _: () = assert!(FRAGMENT_HELD_PER_TRAIN <= FRAGMENT_HELD_COUNT);

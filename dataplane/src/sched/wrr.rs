@@ -1,0 +1,124 @@
+//! wrr: weighted round robin by a falling current weight.
+//!
+//! IPVS' rule (`ip_vs_wrr`): walk the list from the element after the last choice and take the
+//! first whose weight reaches the current weight; at the end of the list lower the current weight
+//! by the gcd of all weights, and wrap it to the highest when it falls to 0.
+
+use crate::service::Dest;
+
+/// What wrr needs to know of all weights of a service, and where its current weight starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WrrPlan {
+    /// Greatest common divisor of the positive weights; 1 if there are none.
+    gcd: u32,
+    /// Highest weight, less `gcd - 1`.
+    max: u32,
+    /// Current weight after the real servers were added one by one.
+    pub(super) start: u32,
+}
+
+impl WrrPlan {
+    /// The plan for real servers whose weights were added in this order, one at a time.
+    ///
+    /// IPVS adjusts the current weight at each addition, so that it often starts at 1 and the
+    /// first pass takes every real server once.
+    #[must_use]
+    pub fn after_adding(weights: impl IntoIterator<Item = u32>) -> Self {
+        let mut plan = Self { gcd: 1, max: 0, start: 0 };
+        let (mut gcd, mut max) = (0, 0);
+        for weight in weights {
+            gcd = greatest_common_divisor(gcd, weight);
+            max = weight.max(max);
+            plan.gcd = gcd.max(1);
+            plan.max = (max + 1).saturating_sub(plan.gcd);
+            if plan.start > plan.max || plan.start == 0 {
+                plan.start = plan.max;
+            } else if plan.gcd > 1 {
+                plan.start = plan.start / plan.gcd * plan.gcd + 1;
+            }
+        }
+        plan
+    }
+}
+
+fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// Place in `dests` of the next choice, which becomes `position`.
+pub(super) fn pick(
+    dests: &[Dest],
+    plan: &WrrPlan,
+    position: &mut Option<u32>,
+    current_weight: &mut u32,
+) -> Option<u32> {
+    if plan.max == 0 {
+        return None;
+    }
+    let mut start = position.map_or(0, |last| last as usize + 1).min(dests.len());
+    // One turn ends the pass begun earlier, the others are whole passes at each level.
+    for _ in 0..=plan.max.div_ceil(plan.gcd) {
+        let found = dests[start..].iter().position(|dest| dest.weight >= *current_weight);
+        if let Some(place) = found {
+            *position = u32::try_from(start + place).ok();
+            return *position;
+        }
+        start = 0;
+        *current_weight = current_weight.saturating_sub(plan.gcd);
+        if *current_weight == 0 {
+            *current_weight = plan.max;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picks(weights: &[u32], count: usize) -> Vec<u32> {
+        let dests = crate::sched::pool(weights);
+        let plan = WrrPlan::after_adding(weights.iter().copied());
+        let (mut position, mut current) = (None, plan.start);
+        (0..count)
+            .filter_map(|_| pick(&dests, &plan, &mut position, &mut current))
+            .map(|place| dests[place as usize].real.0)
+            .collect()
+    }
+
+    // The sequences were recorded from a Linux 6.1 IPVS.
+    #[test]
+    fn sequences_of_the_kernel() {
+        let steady = [1, 2, 1, 3, 2, 1, 3, 2, 1];
+        let first = picks(&[4, 3, 2], 12 + 27);
+        assert_eq!(first[..12], [3, 2, 1, 1, 2, 1, 3, 2, 1, 3, 2, 1]);
+        assert_eq!(first[12..21], steady);
+        assert_eq!(first[21..30], steady);
+        assert_eq!(picks(&[5, 1], 14), [2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1]);
+        assert_eq!(
+            picks(&[10, 20, 40], 14),
+            [3, 2, 1, 3, 3, 3, 2, 3, 2, 1, 3, 3, 3, 2]
+        );
+        assert_eq!(picks(&[3, 2, 1], 15), [3, 2, 1, 1, 2, 1, 3, 2, 1, 1, 2, 1, 3, 2, 1]);
+    }
+
+    #[test]
+    fn no_usable_weight_no_choice() {
+        assert!(picks(&[], 1).is_empty());
+        assert!(picks(&[0, 0], 2).is_empty());
+        assert_eq!(picks(&[0, 7], 3), [2, 2, 2]);
+    }
+
+    #[test]
+    fn every_period_follows_the_weights() {
+        let weights = [7, 3, 12, 1];
+        let total = 23;
+        let picks = picks(&weights, total * 4);
+        for period in picks[total..].chunks(total) {
+            for (real, weight) in (1u32..).zip(weights) {
+                let share = period.iter().filter(|pick| **pick == real).count();
+                assert_eq!(share, weight as usize, "real server {real}");
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Virtual services and real servers as the packet path sees them: numbers only, no names.
+
+mod real_server;
+mod table;
+mod virtual_service;
+
+pub use real_server::{RealId, RealServer};
+pub use table::{ServiceKey, ServiceTable};
+pub use virtual_service::{Dest, ServiceId, VirtualService};

@@ -1,0 +1,79 @@
+//! Protocol, VIP and vport to service: built by the control thread, read-only on workers.
+
+use std::hash::BuildHasher;
+use std::net::Ipv4Addr;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::{ServiceId, VirtualService};
+
+/// What a request is matched against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceKey {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// VIP.
+    pub vip: Ipv4Addr,
+    /// vport.
+    pub vport: u16,
+}
+
+/// All services of a snapshot, by number and by key.
+#[derive(Debug, Default)]
+pub struct ServiceTable {
+    by_id: Vec<Option<VirtualService>>,
+    by_key: HashTable<(ServiceKey, ServiceId)>,
+    hasher: RandomState,
+}
+
+impl ServiceTable {
+    /// A table of `services`; of two with the same key or number the later one wins.
+    #[must_use]
+    pub fn new(services: impl IntoIterator<Item = VirtualService>) -> Self {
+        let mut table = Self::default();
+        for service in services {
+            table.add(service);
+        }
+        table
+    }
+
+    fn add(&mut self, service: VirtualService) {
+        let key =
+            ServiceKey { protocol: service.protocol, vip: service.vip, vport: service.vport };
+        let hasher = &self.hasher;
+        let hash = hasher.hash_one(key);
+        let entry = self.by_key.entry(
+            hash,
+            |(other, _)| *other == key,
+            |(other, _)| hasher.hash_one(other),
+        );
+        let id = service.id;
+        entry.and_modify(|(_, old)| *old = id).or_insert((key, id));
+        if self.by_id.len() <= id.index() {
+            self.by_id.resize_with(id.index() + 1, || None);
+        }
+        self.by_id[id.index()] = Some(service);
+    }
+
+    /// The service with exactly this protocol, address and port.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, key: &ServiceKey) -> Option<&VirtualService> {
+        let (_, id) =
+            self.by_key.find(self.hasher.hash_one(key), |(candidate, _)| candidate == key)?;
+        self.by_id(*id)
+    }
+
+    /// The service with this number.
+    #[inline]
+    #[must_use]
+    pub fn by_id(&self, id: ServiceId) -> Option<&VirtualService> {
+        self.by_id.get(id.index())?.as_ref()
+    }
+
+    /// All services by number.
+    pub fn iter(&self) -> impl Iterator<Item = &VirtualService> {
+        self.by_id.iter().flatten()
+    }
+}

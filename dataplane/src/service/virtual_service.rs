@@ -1,0 +1,63 @@
+//! A virtual service: protocol, VIP and vport, and the real servers behind them.
+
+use std::net::Ipv4Addr;
+
+use super::RealId;
+use crate::forward::ForwardingMode;
+use crate::sched::{Scheduler, WrrPlan};
+
+/// Number of a service, kept over snapshots for the same protocol, VIP and vport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceId(pub u32);
+
+impl ServiceId {
+    /// As an index into arrays by service.
+    #[inline]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A real server in its service's scheduling list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dest {
+    /// The real server.
+    pub real: RealId,
+    /// Its weight.
+    pub weight: u32,
+}
+
+/// A virtual service.
+#[derive(Clone, Debug)]
+pub struct VirtualService {
+    /// Its number.
+    pub id: ServiceId,
+    /// IP protocol number: 6 or 17.
+    pub protocol: u8,
+    /// VIP.
+    pub vip: Ipv4Addr,
+    /// vport.
+    pub vport: u16,
+    /// How packets reach the real servers.
+    pub mode: ForwardingMode,
+    /// Which real server a new connection gets.
+    pub scheduler: Scheduler,
+    /// Real servers in IPVS' list order: the one added last comes first.
+    pub dests: Box<[Dest]>,
+    /// What wrr needs to know of all weights.
+    pub wrr: WrrPlan,
+    /// LIPs of a FULLNAT service, all reachable for its real servers.
+    pub local_addresses: Box<[Ipv4Addr]>,
+    /// Changes whenever the scheduler or the list of real servers does.
+    pub revision: u32,
+}
+
+impl VirtualService {
+    /// Turns real servers in the order they were configured into IPVS' list order, in which a new
+    /// real server is put at the head.
+    #[must_use]
+    pub fn list_order(added: impl DoubleEndedIterator<Item = Dest>) -> Box<[Dest]> {
+        added.rev().collect()
+    }
+}

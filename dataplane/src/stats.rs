@@ -1,0 +1,197 @@
+//! Counters of one worker, written by it alone and read by the control thread at any time.
+//!
+//! A [`Counter`] is written with a plain load and store, never with an atomic read-modify-write:
+//! one worker owns it. Readers on other cores see each counter whole, perhaps a moment late.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::utils::CachePadded;
+
+use crate::limits::PORT_COUNT_MAX;
+use crate::service::{RealId, ServiceId};
+use crate::verdict::{DROP_REASON_COUNT, DropReason};
+
+/// A number that one worker writes and anyone reads.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. To be called by the owning worker only: a second writer would lose counts.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.set(self.value().wrapping_add(n));
+    }
+
+    /// Takes `n` away from a gauge. To be called by the owning worker only.
+    #[inline]
+    pub fn subtract(&self, n: u64) {
+        self.set(self.value().wrapping_sub(n));
+    }
+
+    /// Sets a gauge. To be called by the owning worker only.
+    #[inline]
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// The value now.
+    #[inline]
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What IPVS counts for a service or real server (`ipvsadm -L --stats`): packets and
+/// bytes of the IP layer, towards the real server (in) and back (out).
+#[derive(Debug, Default)]
+pub struct TrafficStats {
+    /// Connections scheduled.
+    pub connections: Counter,
+    /// Packets from clients.
+    pub in_packets: Counter,
+    /// Bytes from clients, IP header included, before any encapsulation.
+    pub in_bytes: Counter,
+    /// Packets from real servers; none in DR and TUN, whose replies do not come past here.
+    pub out_packets: Counter,
+    /// Bytes from real servers, IP header included.
+    pub out_bytes: Counter,
+}
+
+/// Counters of one real server of one service.
+#[derive(Debug, Default)]
+pub struct RealServerStats {
+    /// Packets, bytes and connections.
+    pub traffic: TrafficStats,
+    /// Flows in an active state now (ESTABLISHED, SYN_SENT, SYN_RECV, SYNACK).
+    pub active: Counter,
+    /// Other flows now; UDP flows are always among these.
+    pub inactive: Counter,
+}
+
+/// Counters of one port as this worker used it.
+#[derive(Debug, Default)]
+pub struct PortStats {
+    /// Frames received.
+    pub rx_packets: Counter,
+    /// Bytes received, Ethernet header included.
+    pub rx_bytes: Counter,
+    /// Frames that the port took.
+    pub tx_packets: Counter,
+    /// Bytes that the port took, Ethernet header included.
+    pub tx_bytes: Counter,
+    /// Frames that the port refused, freed here.
+    pub tx_refused: Counter,
+}
+
+/// Packets that this worker made itself.
+#[derive(Debug, Default)]
+pub struct GeneratedStats {
+    /// ARP requests: resolution, refresh, gratuitous.
+    pub arp_requests: Counter,
+    /// ICMP errors sent to clients and real servers.
+    pub icmp_errors: Counter,
+    /// ICMP errors not sent because of the rate limit.
+    pub icmp_errors_limited: Counter,
+    /// TCP RSTs sent for segments without service or flow.
+    pub resets: Counter,
+    /// Further fragments of packets that had to be fragmented.
+    pub fragments: Counter,
+}
+
+/// All counters of one worker.
+#[derive(Debug)]
+pub struct WorkerStats {
+    /// Packets received; equals the sum of the four below plus [`Self::held`].
+    pub received: CachePadded<Counter>,
+    /// Packets forwarded and taken by a port.
+    pub forwarded: Counter,
+    /// Packets used up by the director itself.
+    pub consumed: Counter,
+    /// Packets dropped, by [`DropReason`].
+    dropped: [Counter; DROP_REASON_COUNT],
+    /// Packets held now (gauge).
+    pub held: Counter,
+    /// Packets of our own.
+    pub generated: GeneratedStats,
+    /// Flows in the table now (gauge).
+    pub flows: Counter,
+    /// Flows the table can hold.
+    pub flow_capacity: Counter,
+    /// Snapshot generation the worker runs.
+    pub generation: Counter,
+    /// Turns of the poll loop.
+    pub turns: Counter,
+    /// Turns that found at least one packet.
+    pub busy_turns: Counter,
+    /// By port.
+    pub ports: [PortStats; PORT_COUNT_MAX],
+    services: Box<[TrafficStats]>,
+    real_servers: Box<[RealServerStats]>,
+}
+
+impl WorkerStats {
+    /// Counters for identifiers below `service_count` and `real_server_count`.
+    #[must_use]
+    pub fn new(service_count: usize, real_server_count: usize) -> Self {
+        Self {
+            received: CachePadded::default(),
+            forwarded: Counter::default(),
+            consumed: Counter::default(),
+            dropped: std::array::from_fn(|_| Counter::default()),
+            held: Counter::default(),
+            generated: GeneratedStats::default(),
+            flows: Counter::default(),
+            flow_capacity: Counter::default(),
+            generation: Counter::default(),
+            turns: Counter::default(),
+            busy_turns: Counter::default(),
+            ports: std::array::from_fn(|_| PortStats::default()),
+            services: (0..service_count).map(|_| TrafficStats::default()).collect(),
+            real_servers: (0..real_server_count).map(|_| RealServerStats::default()).collect(),
+        }
+    }
+
+    /// Packets dropped for `reason`.
+    #[inline]
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> &Counter {
+        &self.dropped[reason as usize]
+    }
+
+    /// Packets dropped for any reason.
+    #[must_use]
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.iter().map(Counter::value).sum()
+    }
+
+    /// Counters of a service; `None` for an identifier beyond those made at start.
+    #[inline]
+    #[must_use]
+    pub fn service(&self, id: ServiceId) -> Option<&TrafficStats> {
+        self.services.get(id.index())
+    }
+
+    /// Counters of a real server; `None` for an identifier beyond those made at start.
+    #[inline]
+    #[must_use]
+    pub fn real_server(&self, id: RealId) -> Option<&RealServerStats> {
+        self.real_servers.get(id.index())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_add_and_reasons_do_not_mix() {
+        let stats = WorkerStats::new(1, 2);
+        stats.dropped(DropReason::NoRoute).add(2);
+        stats.dropped(DropReason::NoFlow).add(1);
+        assert_eq!(stats.dropped(DropReason::NoRoute).value(), 2);
+        assert_eq!(stats.dropped_total(), 3);
+        assert!(stats.service(ServiceId(1)).is_none());
+        assert!(stats.real_server(RealId(1)).is_some());
+    }
+}

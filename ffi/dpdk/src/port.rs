@@ -1,0 +1,456 @@
+//! Ports: [`PortId`] names one, [`StartedPort`] is one that runs.
+//!
+//! A port is stopped and closed when its [`StartedPort`] and all its queues are gone, in any order
+//! and on any thread; closing returns the mbufs it held to their pools. A closed port is gone for the
+//! rest of the process.
+
+use std::ffi::c_char;
+use std::fmt;
+use std::ptr;
+use std::sync::Arc;
+
+use dpdk_sys as sys;
+
+use crate::eal::{Eal, EalShared};
+use crate::error::{DpdkError, c_array, check, join};
+use crate::mbuf::HEADROOM;
+use crate::{Link, Offloads, PktMempool, PortStats, RxQueue, SocketId, TxQueue, log};
+
+/// Ethernet header, one VLAN tag and frame check sequence: what a frame may be longer than the MTU.
+const FRAME_OVERHEAD: u16 = 14 + 4 + 4;
+
+/// DPDK's number for a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortId(u16);
+
+impl PortId {
+    /// The number.
+    #[must_use]
+    pub fn index(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) fn from_raw(id: u16) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for PortId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How a port is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortConfig {
+    /// Receive queues.
+    pub rx_queues: u16,
+    /// Transmit queues.
+    pub tx_queues: u16,
+    /// Descriptors per receive queue, adjusted to what the port can do.
+    pub rx_descriptors: u16,
+    /// Descriptors per transmit queue, adjusted to what the port can do.
+    pub tx_descriptors: u16,
+    /// The largest IP packet.
+    pub mtu: u16,
+    /// Whether to receive frames sent to other MAC addresses. Ports that cannot be told, as most
+    /// virtual ones, are taken as they are.
+    pub promiscuous: bool,
+    /// Whether the port shall check IPv4, TCP and UDP checksums, where it can.
+    pub rx_checksum: bool,
+    /// Whether the port shall be able to fill in IPv4, TCP and UDP checksums, where it can.
+    pub tx_checksum: bool,
+    /// Whether several receive queues shall be fed by a hash of addresses and L4 ports, where the
+    /// port can do that.
+    pub rss: bool,
+}
+
+impl Default for PortConfig {
+    fn default() -> Self {
+        Self {
+            rx_queues: 1,
+            tx_queues: 1,
+            rx_descriptors: 1024,
+            tx_descriptors: 1024,
+            mtu: 1500,
+            promiscuous: false,
+            rx_checksum: true,
+            tx_checksum: true,
+            rss: true,
+        }
+    }
+}
+
+/// What a port is and can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortInfo {
+    /// The port's name.
+    pub name: String,
+    /// The driver that serves it, such as `net_af_packet`.
+    pub driver: String,
+    /// The device it belongs to: a PCI address or the name of a virtual device.
+    pub device: String,
+    /// The index of the kernel interface it is tied to, if there is one.
+    pub kernel_if_index: Option<u32>,
+    /// The NUMA node it is attached to.
+    pub socket: SocketId,
+    /// The most receive queues it can have.
+    pub max_rx_queues: u16,
+    /// The most transmit queues it can have.
+    pub max_tx_queues: u16,
+    /// The smallest MTU it can have.
+    pub min_mtu: u16,
+    /// The largest MTU it can have.
+    pub max_mtu: u16,
+    /// Entries of its redirection table, by which RSS spreads packets; 0 without RSS.
+    pub rss_table_size: u16,
+    rx_capa: u64,
+    tx_capa: u64,
+    rss_capa: u64,
+}
+
+impl PortInfo {
+    /// Asks a port that [`Eal::probe`] found, before it is started.
+    pub fn of(eal: &Eal, id: PortId) -> Result<Self, DpdkError> {
+        let _guard = eal.shared().lock();
+        let mut raw = sys::shim_port_info::default();
+        // SAFETY: the EAL is initialised; `raw` outlives the call.
+        check("rte_eth_dev_info_get", unsafe { sys::shim_port_info_get(id.0, &raw mut raw) })?;
+        let mut name: [c_char; sys::SHIM_NAME_SIZE as usize] = [0; _];
+        // SAFETY: the buffer has RTE_ETH_NAME_MAX_LEN (64) bytes.
+        let ret = unsafe { sys::rte_eth_dev_get_name_by_port(id.0, name.as_mut_ptr()) };
+        check("rte_eth_dev_get_name_by_port", ret)?;
+        // SAFETY: rte_eth_dev_socket_id accepts any number.
+        let socket = unsafe { sys::rte_eth_dev_socket_id(id.0) };
+        Ok(Self {
+            name: c_array(&name),
+            driver: c_array(&raw.driver),
+            device: c_array(&raw.device),
+            kernel_if_index: (raw.if_index != 0).then_some(raw.if_index),
+            socket: SocketId::from_raw(socket),
+            max_rx_queues: raw.max_rx_queues,
+            max_tx_queues: raw.max_tx_queues,
+            min_mtu: raw.min_mtu,
+            max_mtu: raw.max_mtu,
+            rss_table_size: raw.reta_size,
+            rx_capa: raw.rx_offload_capa,
+            tx_capa: raw.tx_offload_capa,
+            rss_capa: raw.rss_capa,
+        })
+    }
+
+    /// Refuses what the port cannot do, in words that say what it can.
+    fn check(&self, config: &PortConfig, pool: &PktMempool) -> Result<(), DpdkError> {
+        let refuse = |detail: String| {
+            let detail = format!("port {:?}: {detail}", self.name);
+            Err(DpdkError::new("rte_eth_dev_configure", libc::EINVAL).with_detail(detail))
+        };
+        for (what, wanted, max) in [
+            ("receive", config.rx_queues, self.max_rx_queues),
+            ("transmit", config.tx_queues, self.max_tx_queues),
+        ] {
+            if wanted == 0 {
+                return refuse(format!("it needs at least one {what} queue"));
+            }
+            if wanted > max {
+                return refuse(format!(
+                    "{wanted} {what} queues were asked for, and it can have {max}"
+                ));
+            }
+        }
+        if config.mtu < self.min_mtu || config.mtu > self.max_mtu {
+            let (min, max) = (self.min_mtu, self.max_mtu);
+            let mtu = config.mtu;
+            return refuse(format!("an MTU of {mtu} is outside its range of {min} to {max}"));
+        }
+        let room = pool.data_room().saturating_sub(HEADROOM);
+        if room < config.mtu.saturating_add(FRAME_OVERHEAD) {
+            return refuse(format!(
+                "frames of an MTU of {} do not fit the pool {:?}, whose buffers hold {room} bytes",
+                config.mtu,
+                pool.name(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A configured port; closed when the last reference is dropped.
+#[derive(Debug)]
+pub(crate) struct PortShared {
+    id: PortId,
+    eal: Arc<EalShared>,
+    /// Receive queues allocate from it until the port is closed.
+    _pool: PktMempool,
+}
+
+impl PortShared {
+    pub(crate) fn id(&self) -> PortId {
+        self.id
+    }
+}
+
+impl Drop for PortShared {
+    fn drop(&mut self) {
+        let mut state = self.eal.lock();
+        // SAFETY: the port was reserved by this object, and no queue is left that could poll it. A
+        // port that did not get as far as starting refuses to stop, which is harmless.
+        unsafe { sys::rte_eth_dev_stop(self.id.0) };
+        // SAFETY: as above; a stopped port may be closed.
+        unsafe { sys::rte_eth_dev_close(self.id.0) };
+        state.started.retain(|&id| id != self.id.0);
+    }
+}
+
+/// A running port. Its queues are separate: see [`start`](Self::start).
+#[derive(Debug)]
+pub struct StartedPort {
+    shared: Arc<PortShared>,
+    info: PortInfo,
+    offloads: Offloads,
+    mac: [u8; 6],
+    mtu: u16,
+}
+
+impl StartedPort {
+    /// Configures and starts a port whose receive queues take their buffers from `pool`, and hands
+    /// out its queues. A port can be started once at a time (`EBUSY`). If the port refuses, after the
+    /// request was found sensible, it is closed and gone.
+    pub fn start(
+        eal: &Eal,
+        id: PortId,
+        config: &PortConfig,
+        pool: &PktMempool,
+    ) -> Result<(Self, Vec<RxQueue>, Vec<TxQueue>), DpdkError> {
+        const OP: &str = "rte_eth_dev_configure";
+        let info = PortInfo::of(eal, id)?;
+        info.check(config, pool)?;
+        if !pool.belongs_to(eal.shared()) {
+            return Err(DpdkError::new(OP, libc::EINVAL).with_detail("a pool of another EAL"));
+        }
+        let offloads = Offloads::choose(config, info.rx_capa, info.tx_capa, info.rss_capa);
+
+        let shared = {
+            let mut state = eal.shared().lock();
+            if state.started.contains(&id.0) {
+                let detail = format!("port {:?} is in use already", info.name);
+                return Err(DpdkError::new(OP, libc::EBUSY).with_detail(detail));
+            }
+            state.started.push(id.0);
+            let eal = Arc::clone(eal.shared());
+            Arc::new(PortShared { id, eal, _pool: pool.clone() })
+        };
+        let mark = log::mark();
+        let (mac, mtu) = bring_up(&shared, &info, config, offloads, pool).map_err(|e| {
+            let detail = join(&[&format!("port {:?}", info.name), &e.detail, &log::since(mark)]);
+            e.with_detail(detail)
+        })?;
+        let prepare = offloads.tx_flags() != 0;
+        let rx = (0..config.rx_queues).map(|q| RxQueue::new(&shared, q)).collect();
+        let tx = (0..config.tx_queues).map(|q| TxQueue::new(&shared, q, prepare)).collect();
+        Ok((Self { shared, info, offloads, mac, mtu }, rx, tx))
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> PortId {
+        self.shared.id
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    /// The driver that serves it.
+    #[must_use]
+    pub fn driver(&self) -> &str {
+        &self.info.driver
+    }
+
+    /// The device it belongs to.
+    #[must_use]
+    pub fn device_name(&self) -> &str {
+        &self.info.device
+    }
+
+    /// What it is and can do.
+    #[must_use]
+    pub fn info(&self) -> &PortInfo {
+        &self.info
+    }
+
+    /// The checksum and RSS work that is switched on.
+    #[must_use]
+    pub fn offloads(&self) -> Offloads {
+        self.offloads
+    }
+
+    /// The MAC address it had when it was started.
+    #[must_use]
+    pub fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// The largest IP packet it sends and receives.
+    #[must_use]
+    pub fn mtu(&self) -> u16 {
+        self.mtu
+    }
+
+    /// The NUMA node it is attached to.
+    #[must_use]
+    pub fn socket(&self) -> SocketId {
+        self.info.socket
+    }
+
+    /// The state of its link, without waiting for it.
+    pub fn link(&self) -> Result<Link, DpdkError> {
+        let _guard = self.shared.eal.lock();
+        let mut raw = sys::shim_link::default();
+        // SAFETY: the port exists as long as `self`; `raw` outlives the call.
+        let ret = unsafe { sys::shim_port_link(self.shared.id.0, &raw mut raw) };
+        check("rte_eth_link_get_nowait", ret)?;
+        Ok(Link { up: raw.up != 0, speed_mbps: raw.speed_mbps, full_duplex: raw.full_duplex != 0 })
+    }
+
+    /// Its counters since it was started.
+    pub fn stats(&self) -> Result<PortStats, DpdkError> {
+        let _guard = self.shared.eal.lock();
+        let mut raw = sys::shim_port_stats::default();
+        // SAFETY: the port exists as long as `self`; `raw` outlives the call.
+        let ret = unsafe { sys::shim_port_stats(self.shared.id.0, &raw mut raw) };
+        check("rte_eth_stats_get", ret)?;
+        Ok(raw.into())
+    }
+
+    /// The driver's own counters, by the driver's names.
+    pub fn xstats(&self) -> Result<Vec<(String, u64)>, DpdkError> {
+        const OP: &str = "rte_eth_xstats_get";
+        let _guard = self.shared.eal.lock();
+        let id = self.shared.id.0;
+        // SAFETY: the port exists as long as `self`; with no array, the call only counts.
+        let count = check(OP, unsafe { sys::rte_eth_xstats_get_names(id, ptr::null_mut(), 0) })?;
+        let len = count as usize;
+        let mut names = vec![sys::rte_eth_xstat_name::default(); len];
+        // SAFETY: `names` has room for `count` entries.
+        let ret = unsafe { sys::rte_eth_xstats_get_names(id, names.as_mut_ptr(), count) };
+        names.truncate(check(OP, ret)? as usize);
+        let mut values = vec![sys::rte_eth_xstat::default(); len];
+        // SAFETY: `values` has room for `count` entries.
+        let ret = unsafe { sys::rte_eth_xstats_get(id, values.as_mut_ptr(), count) };
+        values.truncate(check(OP, ret)? as usize);
+        // A value refers to its name by index.
+        let named = values.iter().filter_map(|v| {
+            let name = names.get(usize::try_from(v.id).ok()?)?;
+            Some((c_array(&name.name), v.value))
+        });
+        Ok(named.collect())
+    }
+
+    /// Whether it receives frames sent to other MAC addresses.
+    #[must_use]
+    pub fn promiscuous(&self) -> bool {
+        let _guard = self.shared.eal.lock();
+        // SAFETY: the port exists as long as `self`.
+        unsafe { sys::rte_eth_promiscuous_get(self.shared.id.0) == 1 }
+    }
+
+    /// Switches the reception of frames sent to other MAC addresses on or off.
+    pub fn set_promiscuous(&self, on: bool) -> Result<(), DpdkError> {
+        let _guard = self.shared.eal.lock();
+        set_promiscuous(self.shared.id, on)
+    }
+}
+
+/// Everything between reserving a port and polling it; returns its MAC address and MTU.
+fn bring_up(
+    shared: &PortShared,
+    info: &PortInfo,
+    config: &PortConfig,
+    offloads: Offloads,
+    pool: &PktMempool,
+) -> Result<([u8; 6], u16), DpdkError> {
+    let _guard = shared.eal.lock();
+    let id = shared.id.0;
+    let mtu_before = mtu(id)?;
+    let conf = sys::shim_port_conf {
+        rx_offloads: offloads.rx_flags(),
+        tx_offloads: offloads.tx_flags(),
+        rss_hf: if offloads.rss { info.rss_capa & sys::SHIM_RSS_IP_TCP_UDP } else { 0 },
+        mtu: u32::from(config.mtu),
+        rx_queues: config.rx_queues,
+        tx_queues: config.tx_queues,
+    };
+    // SAFETY: the port is reserved for this object and not started; `conf` outlives the call.
+    check("rte_eth_dev_configure", unsafe { sys::shim_port_configure(id, &raw const conf) })?;
+    set_up_queues(id, info, config, pool)?;
+    if config.mtu != mtu_before {
+        // SAFETY: the port is configured and stopped.
+        let ret = unsafe { sys::rte_eth_dev_set_mtu(id, config.mtu) };
+        // Drivers without this function learned the MTU from the configuration.
+        if ret != -libc::ENOTSUP {
+            check("rte_eth_dev_set_mtu", ret)?;
+        }
+    }
+    // SAFETY: the port is configured and its queues are set up.
+    check("rte_eth_dev_start", unsafe { sys::rte_eth_dev_start(id) })?;
+    match set_promiscuous(shared.id, config.promiscuous) {
+        Err(e) if e.errno == libc::ENOTSUP => {}
+        result => result?,
+    }
+    let mut mac = sys::rte_ether_addr::default();
+    // SAFETY: the port exists; `mac` outlives the call.
+    check("rte_eth_macaddr_get", unsafe { sys::rte_eth_macaddr_get(id, &raw mut mac) })?;
+    Ok((mac.addr_bytes, mtu(id)?))
+}
+
+fn set_up_queues(
+    id: u16,
+    info: &PortInfo,
+    config: &PortConfig,
+    pool: &PktMempool,
+) -> Result<(), DpdkError> {
+    let (mut rx_len, mut tx_len) = (config.rx_descriptors, config.tx_descriptors);
+    // SAFETY: the port exists; both numbers outlive the call.
+    let ret =
+        unsafe { sys::rte_eth_dev_adjust_nb_rx_tx_desc(id, &raw mut rx_len, &raw mut tx_len) };
+    check("rte_eth_dev_adjust_nb_rx_tx_desc", ret)?;
+    // Unsigned -1 (SOCKET_ID_ANY) for a port without a NUMA node, as DPDK wants it.
+    let socket = info.socket.node().unwrap_or(u32::MAX);
+    for queue in 0..config.rx_queues {
+        // SAFETY: the port is configured with this queue; null asks for the driver's defaults; the
+        // pool outlives the port, which holds a handle to it.
+        let ret = unsafe {
+            sys::rte_eth_rx_queue_setup(id, queue, rx_len, socket, ptr::null(), pool.as_ptr())
+        };
+        check("rte_eth_rx_queue_setup", ret)?;
+    }
+    for queue in 0..config.tx_queues {
+        // SAFETY: the port is configured with this queue; null asks for the driver's defaults.
+        let ret = unsafe { sys::rte_eth_tx_queue_setup(id, queue, tx_len, socket, ptr::null()) };
+        check("rte_eth_tx_queue_setup", ret)?;
+    }
+    Ok(())
+}
+
+fn mtu(id: u16) -> Result<u16, DpdkError> {
+    let mut mtu = 0;
+    // SAFETY: `mtu` outlives the call, which accepts any port number.
+    check("rte_eth_dev_get_mtu", unsafe { sys::rte_eth_dev_get_mtu(id, &raw mut mtu) })?;
+    Ok(mtu)
+}
+
+fn set_promiscuous(id: PortId, on: bool) -> Result<(), DpdkError> {
+    if on {
+        // SAFETY: the call accepts any port number.
+        let ret = unsafe { sys::rte_eth_promiscuous_enable(id.0) };
+        check("rte_eth_promiscuous_enable", ret).map(drop)
+    } else {
+        // SAFETY: the call accepts any port number.
+        let ret = unsafe { sys::rte_eth_promiscuous_disable(id.0) };
+        check("rte_eth_promiscuous_disable", ret).map(drop)
+    }
+}

@@ -1,0 +1,84 @@
+//! Frames from a file and into a file.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::tests_outside_test_module, reason = "an integration test is one module")]
+
+use std::fs;
+use std::path::Path;
+
+use dpdk::{Burst, PortConfig, StartedPort, testing};
+
+/// A capture file of Ethernet frames, in the classic little-endian format.
+fn write_pcap(path: &Path, frames: &[Vec<u8>]) {
+    let mut file = Vec::new();
+    file.extend(0xa1b2_c3d4_u32.to_le_bytes());
+    file.extend([2, 0, 4, 0]);
+    for word in [0_u32, 0, 65_535, 1] {
+        file.extend(word.to_le_bytes());
+    }
+    for frame in frames {
+        let len = u32::try_from(frame.len()).unwrap();
+        for word in [0, 0, len, len] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(frame);
+    }
+    fs::write(path, file).unwrap();
+}
+
+fn read_pcap(path: &Path) -> Vec<Vec<u8>> {
+    let file = fs::read(path).unwrap();
+    let mut rest = &file[24..];
+    let mut frames = Vec::new();
+    while !rest.is_empty() {
+        let len = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
+        frames.push(rest[16..16 + len].to_vec());
+        rest = &rest[16 + len..];
+    }
+    frames
+}
+
+fn frames() -> Vec<Vec<u8>> {
+    [60_u8, 61, 255].iter().map(|&len| (0..len).map(|i| i ^ len).collect()).collect()
+}
+
+#[test]
+fn what_the_file_holds_is_received() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.pcap");
+    write_pcap(&path, &frames());
+    let pool = testing::pool(255).unwrap();
+    let id = testing::pcap_port(Some(&path), None).unwrap();
+    let (port, mut rx, _tx) =
+        StartedPort::start(testing::eal(), id, &PortConfig::default(), &pool).unwrap();
+    let mut burst = Burst::<32>::new();
+    assert_eq!(rx[0].rx_burst(&mut burst), 3);
+    let received: Vec<Vec<u8>> = burst.iter().map(|m| m.data().to_vec()).collect();
+    assert_eq!(received, frames());
+    assert!(burst.iter().all(|m| m.rx_port() == id.index()));
+    assert_eq!(rx[0].rx_burst(&mut burst), 0);
+    assert_eq!(port.stats().unwrap().rx_packets, 3);
+    drop(burst);
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn what_is_sent_is_in_the_file_when_the_port_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.pcap");
+    let pool = testing::pool(255).unwrap();
+    let id = testing::pcap_port(None, Some(&path)).unwrap();
+    let (port, rx, mut tx) =
+        StartedPort::start(testing::eal(), id, &PortConfig::default(), &pool).unwrap();
+    let mut burst = Burst::<32>::new();
+    for frame in frames() {
+        let mut mbuf = pool.alloc_from(&frame[14..]).unwrap();
+        mbuf.prepend(14).unwrap().copy_from_slice(&frame[..14]);
+        burst.push(mbuf);
+    }
+    assert_eq!(tx[0].tx_burst(&mut burst), 3);
+    assert_eq!(port.stats().unwrap().tx_packets, 3);
+    drop((port, rx, tx));
+    assert_eq!(read_pcap(&path), frames());
+    assert_eq!(pool.in_use(), 0);
+}

@@ -1,0 +1,110 @@
+//! Ports: what they tell, what they refuse, and when they close.
+
+#![allow(clippy::tests_outside_test_module, reason = "an integration test is one module")]
+
+use dpdk::port::PortInfo;
+use dpdk::{Offloads, PortConfig, StartedPort, testing};
+
+#[test]
+fn what_a_port_tells() {
+    let pool = testing::pool(255).unwrap();
+    let eal = testing::eal();
+    let id = testing::null_port().unwrap();
+    let config = PortConfig { promiscuous: true, ..PortConfig::default() };
+    let (port, rx, tx) = StartedPort::start(eal, id, &config, &pool).unwrap();
+    assert_eq!((rx.len(), tx.len()), (1, 1));
+    assert_eq!(port.id(), id);
+    assert_eq!(port.driver(), "net_null");
+    assert!(port.name().starts_with("net_null"), "{}", port.name());
+    assert_eq!(port.device_name(), port.name());
+    assert_ne!(port.mac(), [0; 6]);
+    assert_eq!(port.mtu(), 1500);
+    assert_eq!(port.offloads(), Offloads::default());
+    assert!(port.info().max_rx_queues >= 1);
+    let link = port.link().unwrap();
+    assert!(link.up && link.full_duplex && link.speed_mbps > 0, "{link:?}");
+    assert_eq!(port.set_promiscuous(true), Ok(()));
+    assert!(port.promiscuous());
+    assert_eq!(port.set_promiscuous(false), Ok(()));
+    assert!(!port.promiscuous());
+}
+
+#[test]
+fn counters_count() {
+    let pool = testing::pool(255).unwrap();
+    let id = testing::ring_port().unwrap();
+    let (port, mut rx, mut tx) =
+        StartedPort::start(testing::eal(), id, &PortConfig::default(), &pool).unwrap();
+    let mut burst = dpdk::Burst::<8>::new();
+    for _ in 0..5 {
+        burst.push(pool.alloc_from(&[1; 60]).unwrap());
+    }
+    assert_eq!(tx[0].tx_burst(&mut burst), 5);
+    assert_eq!(rx[0].rx_burst(&mut burst), 5);
+    let stats = port.stats().unwrap();
+    assert_eq!((stats.rx_packets, stats.tx_packets, stats.tx_errors), (5, 5, 0));
+    let xstats = port.xstats().unwrap();
+    let value = |name: &str| xstats.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
+    assert_eq!(value("rx_good_packets"), Some(5), "{xstats:?}");
+    assert_eq!(value("tx_good_packets"), Some(5), "{xstats:?}");
+}
+
+#[test]
+fn queues_are_handed_out_once_at_a_time() {
+    let pool = testing::pool(255).unwrap();
+    let eal = testing::eal();
+    let id = testing::null_port().unwrap();
+    let config = PortConfig::default();
+    let first = StartedPort::start(eal, id, &config, &pool).unwrap();
+    let error = StartedPort::start(eal, id, &config, &pool).unwrap_err();
+    assert_eq!(error.errno, libc::EBUSY);
+    assert!(error.detail.contains("in use already"), "{error}");
+    // The refusal left the port alone.
+    let (port, mut rx, _tx) = first;
+    assert!(port.link().unwrap().up);
+    let mut burst = dpdk::Burst::<8>::new();
+    assert_eq!(rx[0].rx_burst(&mut burst), 8);
+}
+
+#[test]
+fn a_port_closes_with_its_last_part_and_gives_its_packets_back() {
+    let pool = testing::pool(255).unwrap();
+    let eal = testing::eal();
+    let id = testing::null_port().unwrap();
+    let (port, mut rx, tx) = StartedPort::start(eal, id, &PortConfig::default(), &pool).unwrap();
+    let name = port.name().to_owned();
+    drop(port);
+    drop(tx);
+    assert_eq!(eal.port_by_name(&name), Some(id));
+    let mut burst = dpdk::Burst::<8>::new();
+    assert_eq!(rx[0].rx_burst(&mut burst), 8);
+    std::thread::spawn(move || drop(rx)).join().unwrap();
+    assert_eq!(eal.port_by_name(&name), None);
+    drop(burst);
+    assert_eq!(pool.in_use(), 0);
+    // The id names no port now, which is an error and no more.
+    let error = StartedPort::start(eal, id, &PortConfig::default(), &pool).unwrap_err();
+    assert_eq!((error.op, error.errno), ("rte_eth_dev_info_get", libc::ENODEV));
+}
+
+#[test]
+fn requests_a_port_cannot_serve() {
+    let pool = testing::pool(255).unwrap();
+    let eal = testing::eal();
+    let id = testing::null_port().unwrap();
+    let max = PortInfo::of(eal, id).unwrap().max_rx_queues;
+    let base = PortConfig::default();
+    for (config, words) in [
+        (PortConfig { rx_queues: 0, ..base.clone() }, "at least one receive queue".to_owned()),
+        (PortConfig { tx_queues: 0, ..base.clone() }, "at least one transmit queue".to_owned()),
+        (PortConfig { rx_queues: max + 1, ..base.clone() }, format!("it can have {max}")),
+        (PortConfig { mtu: 20, ..base.clone() }, "outside its range of 46 to".to_owned()),
+        (PortConfig { mtu: 9000, ..base.clone() }, "hold 2048 bytes".to_owned()),
+    ] {
+        let error = StartedPort::start(eal, id, &config, &pool).unwrap_err();
+        assert_eq!(error.errno, libc::EINVAL, "{error}");
+        assert!(error.detail.contains(&words), "{error}");
+    }
+    // None of this used the port up.
+    StartedPort::start(eal, id, &base, &pool).unwrap();
+}

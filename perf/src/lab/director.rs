@@ -1,0 +1,205 @@
+//! The `rvs` daemon on the director's machine.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::config::{self, Service};
+use super::{Lab, LabError, command, requirements, wait};
+
+/// How long the daemon may take until it answers on its socket.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long the daemon may take to stop after SIGTERM.
+pub const STOP_LIMIT: Duration = Duration::from_secs(1);
+/// When a daemon that does not stop is killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How much of the log an error shows.
+const LOG_LINES: usize = 40;
+
+/// A running daemon. Dropping it ends the daemon; [`Director::stop`] also judges how it ended.
+#[derive(Debug)]
+pub struct Director {
+    rvs: PathBuf,
+    config: PathBuf,
+    socket: PathBuf,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Director {
+    /// Starts `rvs run` with `services` in the lab's director namespace, and waits until it answers
+    /// on its control socket.
+    ///
+    /// # Errors
+    /// [`LabError::Director`] with the daemon's log when it ends before that or never answers.
+    pub fn start(lab: &Lab, services: &[Service]) -> Result<Self, LabError> {
+        let rvs = requirements::rvs_binary()?;
+        let socket = lab.directory().join("rvs.sock");
+        let config = lab.write("rvs.yaml", &config::write(services, &socket))?;
+        let log = lab.directory().join("director.log");
+        let child = spawn(lab, &rvs, &config, &log)?;
+        let mut director = Self { rvs, config, socket, log, child: Some(child) };
+        let answers = wait::until(START_LIMIT, String::new, || match director.ended()? {
+            Some(status) => Err(director.failed(format!("ended at its start ({status})"))),
+            None => Ok(director.show("ports").ok()),
+        });
+        match answers {
+            Ok(_) => Ok(director),
+            Err(LabError::Timeout { .. }) => {
+                let seconds = START_LIMIT.as_secs();
+                let what = format!("did not answer on its control socket for {seconds} s");
+                Err(director.failed(what))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The configuration file it runs.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Its control socket.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The binary that runs.
+    #[must_use]
+    pub fn rvs(&self) -> &Path {
+        &self.rvs
+    }
+
+    /// `rvs show <what> --json`.
+    ///
+    /// # Errors
+    /// [`LabError`] when the command fails or prints no JSON.
+    pub fn show(&self, what: &str) -> Result<Value, LabError> {
+        let text = command::run(self.show_command(what).arg("--json"))?;
+        serde_json::from_str(&text).map_err(|error| LabError::Unreadable {
+            from: format!("rvs show {what} --json"),
+            why: error.to_string(),
+            text,
+        })
+    }
+
+    /// `rvs show <what>`, as people see it.
+    ///
+    /// # Errors
+    /// [`LabError::Command`] when the command fails.
+    pub fn show_table(&self, what: &str) -> Result<String, LabError> {
+        command::run(&mut self.show_command(what))
+    }
+
+    fn show_command(&self, what: &str) -> Command {
+        let mut show = Command::new(&self.rvs);
+        show.args(["show", what, "--socket"]).arg(&self.socket);
+        show
+    }
+
+    /// Starts another daemon with the same configuration, waits for its end, and returns its status
+    /// and what it logged.
+    ///
+    /// # Errors
+    /// [`LabError::Timeout`] when it does not end; it is killed then.
+    pub fn start_second(&self, lab: &Lab) -> Result<(ExitStatus, String), LabError> {
+        let log = lab.directory().join("second.log");
+        let mut child = spawn(lab, &self.rvs, &self.config, &log)?;
+        let what = || "a second daemon on the same socket did not end".to_owned();
+        let ended = wait::until(START_LIMIT, what, || exit_status(&mut child));
+        if ended.is_err() {
+            let _ = child.kill().and_then(|()| child.wait());
+        }
+        Ok((ended?, fs::read_to_string(&log).map_err(LabError::file(log))?))
+    }
+
+    /// Finds out whether it still runs.
+    ///
+    /// # Errors
+    /// [`LabError::Director`] with its log when it has ended.
+    pub fn check_alive(&mut self) -> Result<(), LabError> {
+        match self.ended()? {
+            None => Ok(()),
+            Some(status) => Err(self.failed(format!("ended by itself ({status})"))),
+        }
+    }
+
+    /// The end of what it has logged.
+    #[must_use]
+    pub fn log_end(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    /// Sends SIGTERM and waits for the end; returns how long that took.
+    ///
+    /// # Errors
+    /// [`LabError::Director`] when it ends with another status than 0, later than [`STOP_LIMIT`],
+    /// or had ended before.
+    pub fn stop(mut self) -> Result<Duration, LabError> {
+        if let Some(status) = self.ended()? {
+            return Err(self.failed(format!("had already ended ({status})")));
+        }
+        let start = Instant::now();
+        self.terminate();
+        let what = || String::from("the director did not end after SIGTERM");
+        let status = wait::until(PATIENCE, what, || self.ended())?;
+        let took = start.elapsed();
+        if !status.success() {
+            return Err(self.failed(format!("ended with {status} after SIGTERM")));
+        }
+        if took > STOP_LIMIT {
+            return Err(self.failed(format!("took {took:?} to end after SIGTERM")));
+        }
+        Ok(took)
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.as_ref().and_then(|child| i32::try_from(child.id()).ok());
+        if let Some(pid) = pid {
+            // It may have ended this moment; waiting for it tells.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+    }
+
+    fn ended(&mut self) -> Result<Option<ExitStatus>, LabError> {
+        self.child.as_mut().map_or(Ok(None), exit_status)
+    }
+
+    fn failed(&self, what: String) -> LabError {
+        LabError::Director { what, path: self.log.clone(), log: self.log_end() }
+    }
+}
+
+impl Drop for Director {
+    fn drop(&mut self) {
+        if matches!(self.ended(), Ok(Some(_))) {
+            return;
+        }
+        self.terminate();
+        let ended = wait::until(PATIENCE, String::new, || self.ended());
+        if let (Err(_), Some(child)) = (ended, &mut self.child) {
+            let _ = child.kill().and_then(|()| child.wait());
+        }
+    }
+}
+
+fn spawn(lab: &Lab, rvs: &Path, config: &Path, log: &Path) -> Result<Child, LabError> {
+    let out = File::create(log).map_err(LabError::file(log))?;
+    let err = out.try_clone().map_err(LabError::file(log))?;
+    let mut run = lab.director_namespace().command(&rvs.to_string_lossy());
+    run.args(["run", "--config"]).arg(config).stdin(Stdio::null()).stdout(out).stderr(err);
+    run.spawn().map_err(|error| command::failed(&run, error.to_string()))
+}
+
+fn exit_status(child: &mut Child) -> Result<Option<ExitStatus>, LabError> {
+    child.try_wait().map_err(LabError::file("/proc/self"))
+}
