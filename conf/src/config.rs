@@ -78,6 +78,9 @@ pub struct InterfaceAddr {
 
 impl InterfaceAddr {
     /// The subnet this address is in, with host bits zero.
+    ///
+    /// # Panics
+    /// If `prefix_len` is more than 32, which no checked configuration has.
     #[must_use]
     pub fn subnet(&self) -> Ipv4Net {
         Ipv4Net::new_assert(self.addr, self.prefix_len).trunc()

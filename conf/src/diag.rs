@@ -1,5 +1,7 @@
 //! [`Diags`]: where the checks put what they find, so that one mistake does not hide the next.
 
+use std::collections::HashSet;
+
 use crate::error::{ConfError, ConfErrors, Related};
 use crate::node::{Kind, Node};
 use crate::rule::Rule;
@@ -94,6 +96,9 @@ impl Diags {
             self.dropped += 1;
             self.found.pop();
         }
+        // What an alias repeats is wrong in every copy, but stands in the file once.
+        let mut seen = HashSet::new();
+        self.found.retain(|diag| seen.insert((diag.span, diag.message.clone())));
         self.found.sort_by_key(|diag| diag.span.start);
         let lines = LineIndex::new(source);
         let errors = self.found.into_iter().map(|diag| {

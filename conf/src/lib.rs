@@ -26,6 +26,7 @@ mod render;
 mod rule;
 mod schema;
 mod span;
+mod suggest;
 mod value;
 
 pub use config::{

@@ -63,9 +63,7 @@ fn unreadable(name: &str, error: &io::Error) -> ConfErrors {
 /// Everything that is wrong with them.
 pub fn parse_bytes(name: &str, bytes: &[u8], machine: &Machine) -> Result<Config, ConfErrors> {
     if bytes.len() > FILE_BYTES_MAX {
-        let message = format!("{name} is larger than 64 MiB");
-        let help = "a configuration is not that large; check the path";
-        return Err(ConfErrors::unreadable(name, message, help));
+        return Err(too_large(name));
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => parse(name, text, machine),
@@ -81,11 +79,20 @@ pub fn parse_bytes(name: &str, bytes: &[u8], machine: &Machine) -> Result<Config
     }
 }
 
+/// The error of a file that is too large to be looked at.
+fn too_large(name: &str) -> ConfErrors {
+    let message = format!("{name} is larger than 64 MiB");
+    ConfErrors::unreadable(name, message, "a configuration is not that large; check the path")
+}
+
 /// Checks `text`; `name` stands for the file in errors.
 ///
 /// # Errors
 /// Everything that is wrong with the text.
 pub fn parse(name: &str, text: &str, machine: &Machine) -> Result<Config, ConfErrors> {
+    if text.len() > FILE_BYTES_MAX {
+        return Err(too_large(name));
+    }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut diags = Diags::default();
     let Some(root) = parse_yaml(text, &mut diags) else {
@@ -131,6 +138,11 @@ fn report_yaml_error(text: &str, error: &Error, diags: &mut Diags) {
         let at = LineIndex::new(text).offset(text, location.line(), location.column());
         Span::new(at, at + 1)
     });
+    // An error inside what an alias repeats comes wrapped.
+    let mut error = error;
+    while let Error::AliasError { error: inner, .. } = error {
+        error = inner;
+    }
     let too_complex = matches!(
         error,
         Error::Budget { .. }

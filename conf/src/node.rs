@@ -170,58 +170,88 @@ impl<'de> Visitor<'de> for KindVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[test]
-    fn probe() {
-        for text in [
-            "a: {b: 1.0, b: \"x\", 3: yes}\nc:\n  - 0x1F\n  - 'q''q'\n  - |\n    block\nd: ~\ne:\n",
-            "x: &a {k: 1}\ny: *a\nz: {<<: *a, k: 2, m: 3}\n",
-            "",
-            "# only\n",
-            "a: 1\na: 2\n1: a\n1: b\n",
-            "vip: [2001:db8::1]:80\n",
-            "\ta: 1\n",
-            "a:\n\tb: 1\n",
-            "a: !!int 12\nb: !foo x\nc: .inf\nd: !!str 12\n",
-            "a: [1, 2\nb: 3\n",
-            "a: 1\n---\nb: 2\n",
-            "? [a, b]\n: 1\n",
-            "x: &a [*a]\n",
-            "héé: wörld # c\nk: ünï\n",
-            "a: 10.0.0.1:80 b: 3\n",
-            "a: 007\nb: 1_000\nc: 1:30\nd: 1e3\n",
-        ] {
-            println!("--- {text}");
-            let opts = serde_yaml::options! { duplicate_keys: serde_yaml::DuplicateKeyPolicy::LastWins, with_snippet: false };
-            match serde_yaml::from_str_with_options::<Node>(text, opts) {
-                Ok(mut n) => {
-                    println!("{n:?}");
-                    n.settle(text);
-                    show(&n, text, 1);
-                }
-                Err(e) => println!("{e:?} || {e} || {:?}", e.location()),
+
+    fn tree(text: &str) -> Node {
+        let options = serde_yaml::options! {
+            duplicate_keys: serde_yaml::DuplicateKeyPolicy::LastWins,
+        };
+        let mut node: Node = serde_yaml::from_str_with_options(text, options).expect("YAML");
+        node.settle(text);
+        node
+    }
+
+    /// Every scalar with the text its span covers, keys first.
+    fn scalars<'a>(node: &Node, source: &'a str, out: &mut Vec<(String, bool, &'a str)>) {
+        match &node.kind {
+            Kind::Null => {}
+            Kind::Scalar { text, quoted } => {
+                out.push((text.clone(), *quoted, &source[node.span.range()]));
             }
+            Kind::List(items) => items.iter().for_each(|item| scalars(item, source, out)),
+            Kind::Map(entries) => entries.iter().for_each(|(key, value)| {
+                scalars(key, source, out);
+                scalars(value, source, out);
+            }),
         }
     }
-    fn show(n: &Node, s: &str, d: usize) {
-        let pad = "  ".repeat(d);
-        match &n.kind {
-            Kind::Null => println!("{pad}null {:?}", &s[n.span.range()]),
-            Kind::Scalar { text, quoted } => {
-                println!("{pad}{text:?} q={quoted} src={:?}", &s[n.span.range()])
-            }
-            Kind::List(v) => {
-                println!("{pad}list {:?}", &s[n.span.range()]);
-                for i in v {
-                    show(i, s, d + 1)
-                }
-            }
-            Kind::Map(v) => {
-                println!("{pad}map {:?}", &s[n.span.range()]);
-                for (k, v) in v {
-                    show(k, s, d + 1);
-                    show(v, s, d + 2)
-                }
-            }
-        }
+
+    fn check(source: &str, expected: &[(&str, bool, &str)]) {
+        let mut found = Vec::new();
+        scalars(&tree(source), source, &mut found);
+        let found: Vec<_> =
+            found.iter().map(|(text, quoted, at)| (&text[..], *quoted, *at)).collect();
+        assert_eq!(found, expected, "{source}");
+    }
+
+    #[test]
+    fn numbers_and_booleans_keep_their_text() {
+        check(
+            "[1.0, 0x1F, yes, 1_000, 1e3, -7, 010]",
+            &[
+                ("1.0", false, "1.0"),
+                ("0x1F", false, "0x1F"),
+                ("yes", false, "yes"),
+                ("1_000", false, "1_000"),
+                ("1e3", false, "1e3"),
+                ("-7", false, "-7"),
+                ("010", false, "010"),
+            ],
+        );
+    }
+
+    #[test]
+    fn quotes_are_noted_and_removed() {
+        check(
+            "['it''s', \"a\\tb\", plain text]",
+            &[
+                ("it's", true, "'it''s'"),
+                ("a\tb", true, "\"a\\tb\""),
+                ("plain text", false, "plain text"),
+            ],
+        );
+    }
+
+    #[test]
+    fn repeated_keys_are_kept() {
+        check(
+            "{a: 1, a: 2}",
+            &[("a", false, "a"), ("1", false, "1"), ("a", false, "a"), ("2", false, "2")],
+        );
+    }
+
+    #[test]
+    fn places_count_bytes_behind_other_alphabets() {
+        check(
+            "h\u{e9}: w\u{f6}rld",
+            &[("h\u{e9}", false, "h\u{e9}"), ("w\u{f6}rld", false, "w\u{f6}rld")],
+        );
+    }
+
+    #[test]
+    fn aliases_point_to_what_they_repeat() {
+        check(
+            "{a: &x 80, b: *x}",
+            &[("a", false, "a"), ("80", false, "80"), ("b", false, "b"), ("80", false, "80")],
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! [`Span`]: a byte range of the file, and [`At`]: a value with the span it was read from.
 
 /// A byte range of the file. A file is at most 64 MiB, so 32 bits are enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Span {
     /// First byte.
     pub(crate) start: u32,

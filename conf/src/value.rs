@@ -7,9 +7,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::ops::RangeInclusive;
 
 use crate::diag::Diags;
-use crate::read::{Text, listed, nearest};
+use crate::read::Text;
 use crate::rule::Rule;
 use crate::span::At;
+use crate::suggest::{listed, nearest};
 
 /// A whole number within `range`.
 pub(crate) fn number(

@@ -9,7 +9,6 @@
 //! This table only decides; the director sends what it asks for.
 
 use std::hash::BuildHasher;
-use std::net::Ipv4Addr;
 
 use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
@@ -167,13 +166,7 @@ impl<B> NeighborTable<B> {
 
     /// The MAC of a next hop for `packet`, or a place to wait.
     #[inline]
-    pub fn resolve(
-        &mut self,
-        hop: NextHop,
-        packet: B,
-        origin: Origin,
-        now: Tick,
-    ) -> Resolution<B> {
+    pub fn resolve(&mut self, hop: NextHop, packet: B, origin: Origin, now: Tick) -> Resolution<B> {
         let waiting = match self.find(hop) {
             Some(place) => {
                 let neighbor = &mut self.neighbors[place];
@@ -274,11 +267,8 @@ impl<B> NeighborTable<B> {
             State::Known(mac) if neighbor.probes > 0 => (Some(mac), "probing"),
             State::Known(mac) => (Some(mac), "reachable"),
         };
-        let confirmed_s_ago = if mac.is_some() {
-            now.since(neighbor.confirmed).as_secs_ceil()
-        } else {
-            0
-        };
+        let confirmed_s_ago =
+            if mac.is_some() { now.since(neighbor.confirmed).as_secs_ceil() } else { 0 };
         Some(NeighborReport {
             port: neighbor.hop.port,
             address: neighbor.hop.address,
@@ -320,7 +310,8 @@ impl<B> NeighborTable<B> {
     #[cold]
     fn forget_one(&mut self, now: Tick) -> Option<()> {
         let count = self.neighbors.len();
-        let candidates = (0..count.min(EVICTION_CANDIDATES)).map(|offset| (self.cursor + offset) % count);
+        let candidates =
+            (0..count.min(EVICTION_CANDIDATES)).map(|offset| (self.cursor + offset) % count);
         let victim = candidates
             .filter(|place| {
                 let neighbor = &self.neighbors[*place];
@@ -489,12 +480,18 @@ mod tests {
         assert!(matches!(over, Resolution::QueueFull(99)));
         for neighbor in 2..=NEIGHBOR_QUEUE_COUNT {
             let address = hop(u8::try_from(neighbor).expect("64 neighbours"));
-            assert!(matches!(table.resolve(address, 0, Origin::Received, now), Resolution::Queued { .. }));
+            assert!(matches!(
+                table.resolve(address, 0, Origin::Received, now),
+                Resolution::Queued { .. }
+            ));
         }
         let over = table.resolve(hop(200), 0, Origin::Received, now);
         assert!(matches!(over, Resolution::QueueFull(0)));
         table.learn(hop(1), MAC, now, |_| ());
-        assert!(matches!(table.resolve(hop(201), 0, Origin::Received, now), Resolution::Queued { .. }));
+        assert!(matches!(
+            table.resolve(hop(201), 0, Origin::Received, now),
+            Resolution::Queued { .. }
+        ));
     }
 
     #[test]
@@ -507,7 +504,10 @@ mod tests {
         for number in 0..NEIGHBOR_COUNT_MAX {
             assert!(table.pin(at(number), seconds(0)));
         }
-        assert!(matches!(table.resolve(at(9999), 0, Origin::Received, seconds(1)), Resolution::QueueFull(0)));
+        assert!(matches!(
+            table.resolve(at(9999), 0, Origin::Received, seconds(1)),
+            Resolution::QueueFull(0)
+        ));
         table.unpin_all();
         let resolution = table.resolve(at(9999), 0, Origin::Received, seconds(1));
         assert!(matches!(resolution, Resolution::Queued { ask: true }), "{resolution:?}");

@@ -10,9 +10,7 @@ use crate::buf::PacketBuf;
 use crate::limits::{ICMP_ERROR_BURST, ICMP_ERROR_LEN_MAX, ICMP_ERRORS_PER_SECOND};
 use crate::parse::{Ipv4Meta, L3_OFFSET};
 use crate::time::{TICKS_PER_SECOND, Tick};
-use crate::wire::{
-    IcmpHeader, IpProto, Ipv4Fields, Ipv4Header, TcpHeader, icmpv4, tcp,
-};
+use crate::wire::{IcmpHeader, IpProto, Ipv4Fields, Ipv4Header, TcpHeader, icmpv4, tcp};
 
 /// TTL of packets of our own.
 const TTL: u8 = 64;
@@ -45,7 +43,8 @@ pub fn make_reset<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> bool {
     };
     let packet = &mut frame.bytes_mut()[L3_OFFSET..];
     let Some(rest) = Ipv4Header::new(&fields).emit(packet) else { return false };
-    header.emit(rest).is_some() && tcp::fill_checksum(&mut packet[Ipv4Header::LEN..], ip.dst, ip.src)
+    header.emit(rest).is_some()
+        && tcp::fill_checksum(&mut packet[Ipv4Header::LEN..], ip.dst, ip.src)
 }
 
 /// Turns a packet into an ICMP error about itself, from `src` to its sender. False, and nothing

@@ -126,6 +126,7 @@ pub struct Snapshot {
     pub timeouts: Timeouts,
     routes: Vec<Route>,
     addresses: HashMap<Ipv4Addr, AddressUse, RandomState>,
+    vips: Vec<Ipv4Addr>,
     /// Addresses of real servers of NAT services, whose other traffic is routed.
     routed: HashMap<Ipv4Addr, (), RandomState>,
 }
@@ -147,10 +148,18 @@ impl Snapshot {
 
     /// Adds an address that the director answers for. A VIP stays a VIP.
     pub fn add_address(&mut self, address: Ipv4Addr, purpose: AddressUse) {
-        let known = self.addresses.entry(address).or_insert(purpose);
-        if *known != AddressUse::Vip {
-            *known = purpose;
+        let known = self.addresses.insert(address, purpose);
+        if known == Some(AddressUse::Vip) {
+            self.addresses.insert(address, AddressUse::Vip);
+        } else if purpose == AddressUse::Vip {
+            self.vips.push(address);
         }
+    }
+
+    /// All VIPs, each once.
+    #[must_use]
+    pub fn vips(&self) -> &[Ipv4Addr] {
+        &self.vips
     }
 
     /// Adds the address of a NAT real server, whose other traffic the director routes.
@@ -236,7 +245,8 @@ mod tests {
             }],
         };
         let via = |port, address: [u8; 4]| NextHop { port: PortIdx(port), address: address.into() };
-        let route = |to: [u8; 4], prefix_len, via| Route { to: Subnet::of(to.into(), prefix_len), via };
+        let route =
+            |to: [u8; 4], prefix_len, via| Route { to: Subnet::of(to.into(), prefix_len), via };
         Snapshot::new(
             1,
             vec![port([192, 0, 2, 2], 24), port([10, 0, 0, 2], 24)],

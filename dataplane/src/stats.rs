@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::utils::CachePadded;
 
+use crate::flow::Direction;
 use crate::limits::PORT_COUNT_MAX;
 use crate::service::{RealId, ServiceId};
 use crate::verdict::{DROP_REASON_COUNT, DropReason};
@@ -56,6 +57,19 @@ pub struct TrafficStats {
     pub out_packets: Counter,
     /// Bytes from real servers, IP header included.
     pub out_bytes: Counter,
+}
+
+impl TrafficStats {
+    /// Counts one packet of `ip_len` bytes. To be called by the owning worker only.
+    #[inline]
+    pub fn count(&self, direction: Direction, ip_len: u16) {
+        let (packets, bytes) = match direction {
+            Direction::Request => (&self.in_packets, &self.in_bytes),
+            Direction::Reply => (&self.out_packets, &self.out_bytes),
+        };
+        packets.add(1);
+        bytes.add(u64::from(ip_len));
+    }
 }
 
 /// Counters of one real server of one service.

@@ -34,13 +34,7 @@ impl FlowKey {
     /// The key of an IPv4 packet; ports in host order.
     #[inline]
     #[must_use]
-    pub fn ipv4(
-        protocol: u8,
-        src: Ipv4Addr,
-        src_port: u16,
-        dst: Ipv4Addr,
-        dst_port: u16,
-    ) -> Self {
+    pub fn ipv4(protocol: u8, src: Ipv4Addr, src_port: u16, dst: Ipv4Addr, dst_port: u16) -> Self {
         let wide = |address: Ipv4Addr| {
             let [a, b, c, d] = address.octets();
             [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -51,13 +45,7 @@ impl FlowKey {
 
     /// The key of an IPv6 packet; ports in host order.
     #[must_use]
-    pub fn ipv6(
-        protocol: u8,
-        src: Ipv6Addr,
-        src_port: u16,
-        dst: Ipv6Addr,
-        dst_port: u16,
-    ) -> Self {
+    pub fn ipv6(protocol: u8, src: Ipv6Addr, src_port: u16, dst: Ipv6Addr, dst_port: u16) -> Self {
         let (src, dst) = (src.octets(), dst.octets());
         Self { src, dst, src_port, dst_port, family: Family::Ipv6 as u8, protocol, zero: 0 }
     }

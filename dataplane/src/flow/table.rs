@@ -199,11 +199,7 @@ impl FlowTable {
 
     /// Changes the state of a flow and returns the one before.
     #[inline]
-    pub fn set_state(
-        &mut self,
-        idx: FlowIdx,
-        state: super::FlowState,
-    ) -> Option<super::FlowState> {
+    pub fn set_state(&mut self, idx: FlowIdx, state: super::FlowState) -> Option<super::FlowState> {
         let flow = self.flows.get_mut(idx.0 as usize)?.as_mut()?;
         Some(std::mem::replace(&mut flow.state, state))
     }

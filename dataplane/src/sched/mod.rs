@@ -53,12 +53,9 @@ pub fn schedule(service: &VirtualService, state: &mut SchedState) -> Option<Real
     }
     let place = match service.scheduler {
         Scheduler::Rr => rr::pick(&service.dests, &mut state.position),
-        Scheduler::Wrr => wrr::pick(
-            &service.dests,
-            &service.wrr,
-            &mut state.position,
-            &mut state.current_weight,
-        ),
+        Scheduler::Wrr => {
+            wrr::pick(&service.dests, &service.wrr, &mut state.position, &mut state.current_weight)
+        }
     }?;
     service.dests.get(place as usize).map(|dest| dest.real)
 }

@@ -39,8 +39,7 @@ impl ServiceTable {
     }
 
     fn add(&mut self, service: VirtualService) {
-        let key =
-            ServiceKey { protocol: service.protocol, vip: service.vip, vport: service.vport };
+        let key = ServiceKey { protocol: service.protocol, vip: service.vip, vport: service.vport };
         let hasher = &self.hasher;
         let hash = hasher.hash_one(key);
         let entry = self.by_key.entry(

@@ -35,19 +35,19 @@ impl Sum {
     #[inline]
     pub fn bytes(self, bytes: &[u8]) -> Self {
         // The sum does not depend on byte order until it is folded (RFC 1071 section 2), so whole
-        // words are loaded in native order and the folded result is swapped once.
-        let mut native = 0u64;
-        let (words, tail) = bytes.as_chunks::<8>();
-        for word in words {
-            let word = u64::from_ne_bytes(*word);
-            let (sum, carry) = native.overflowing_add(word);
-            // After a carry the sum is at most 2^64 - 2, so this addition cannot carry again.
-            native = sum + u64::from(carry);
+        // words are loaded in native order and the folded result is swapped once. Four sums keep
+        // the additions independent of each other.
+        let (blocks, tail) = bytes.as_chunks::<32>();
+        let mut sums = [0u64; 4];
+        for block in blocks {
+            let (words, _) = block.as_chunks::<8>();
+            for (sum, word) in sums.iter_mut().zip(words) {
+                *sum = add_carry(*sum, u64::from_ne_bytes(*word));
+            }
         }
-        let mut padded = [0; 8];
-        padded[..tail.len()].copy_from_slice(tail);
-        let (sum, carry) = native.overflowing_add(u64::from_ne_bytes(padded));
-        native = sum + u64::from(carry);
+        let [a, b, c, d] = sums;
+        let native = add_carry(add_carry(a, b), add_carry(c, d));
+        let native = add_carry(native, tail_sum(tail));
         Self(self.0 + u64::from(u16::from_be(fold(native))))
     }
 
@@ -122,17 +122,22 @@ pub(super) fn pseudo_header_of(
 /// The change that a rewrite makes to a one's-complement sum.
 ///
 /// ```
-/// use rvs_dataplane::wire::checksum::Delta;
+/// use rvs_dataplane::wire::checksum::{Delta, checksum};
 ///
-/// let addresses = Delta::addr([10, 0, 0, 1].into(), [192, 0, 2, 7].into());
-/// let both = addresses.and(Delta::u16(1024, 5001));
-/// let (ip_checksum, tcp_checksum) = (0x1c46, 0xb1e6);
-/// let rewritten = (addresses.apply(ip_checksum), both.apply(tcp_checksum));
-/// assert_eq!(rewritten, (0x683e, 0xee4d));
+/// let mut bytes = [0x45, 0, 10, 0, 0, 1, 0x04, 0x00];
+/// let before = checksum(&bytes);
+/// bytes[2..6].copy_from_slice(&[192, 0, 2, 7]);
+/// bytes[6..8].copy_from_slice(&5001u16.to_be_bytes());
+///
+/// let address = Delta::addr([10, 0, 0, 1].into(), [192, 0, 2, 7].into());
+/// let port = Delta::u16(1024, 5001);
+/// assert_eq!(address.and(port).apply(before), checksum(&bytes));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+// Not folded, so that combining changes is one addition. A constructor adds less than 2^33: the
+// accumulator has room for two thousand million changes, where a packet sees a dozen.
+#[derive(Debug, Clone, Copy, Default)]
 #[must_use]
-pub struct Delta(u16);
+pub struct Delta(u64);
 
 impl Delta {
     /// No change.
@@ -141,13 +146,13 @@ impl Delta {
     /// A 16-bit field at an even offset changes from `old` to `new`.
     #[inline]
     pub fn u16(old: u16, new: u16) -> Self {
-        Self(fold32(u32::from(!old) + u32::from(new)))
+        Self(u64::from(!old) + u64::from(new))
     }
 
     /// A 32-bit field at an even offset changes from `old` to `new`.
     #[inline]
     pub fn u32(old: u32, new: u32) -> Self {
-        Self(fold(u64::from(!old) + u64::from(new)))
+        Self(u64::from(!old) + u64::from(new))
     }
 
     /// An IPv4 address changes from `old` to `new`.
@@ -170,14 +175,14 @@ impl Delta {
     /// Both changes together.
     #[inline]
     pub fn and(self, other: Self) -> Self {
-        Self(fold32(u32::from(self.0) + u32::from(other.0)))
+        Self(self.0 + other.0)
     }
 
     /// The checksum field after the change, by equation 3 of RFC 1624.
     #[inline]
     #[must_use]
     pub fn apply(self, checksum: u16) -> u16 {
-        !fold32(u32::from(!checksum) + u32::from(self.0))
+        !fold(u64::from(!checksum) + self.0)
     }
 
     /// A UDP checksum field after the change. Zero means the sender computed none (RFC 768) and
@@ -218,24 +223,43 @@ pub fn udp_field(checksum: u16) -> u16 {
     if checksum == 0 { 0xFFFF } else { checksum }
 }
 
-/// Adds the halves of `sum` until 16 bits are left. Zero only for zero.
+/// Addition whose carry is added back in.
 #[inline]
-fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xFFFF_FFFF) + (sum >> 32);
-    let sum = (sum & 0xFFFF_FFFF) + (sum >> 32);
-    #[expect(clippy::cast_possible_truncation, reason = "both carries were added back above")]
-    fold32(sum as u32)
+fn add_carry(a: u64, b: u64) -> u64 {
+    let (sum, carry) = a.overflowing_add(b);
+    // After a carry the sum is at most 2^64 - 2, so this addition cannot carry again.
+    sum + u64::from(carry)
 }
 
-/// [`fold`] for a 32-bit sum.
+/// The native-order sum of the fewer than 32 bytes that are left of longer data.
 #[inline]
-fn fold32(sum: u32) -> u16 {
-    let sum = (sum & 0xFFFF) + (sum >> 16);
-    let sum = (sum & 0xFFFF) + (sum >> 16);
-    #[expect(clippy::cast_possible_truncation, reason = "both carries were added back above")]
-    {
-        sum as u16
+fn tail_sum(tail: &[u8]) -> u64 {
+    let (words, tail) = tail.as_chunks::<8>();
+    let mut sum = 0;
+    for word in words {
+        sum = add_carry(sum, u64::from_ne_bytes(*word));
     }
+    let (halves, tail) = tail.as_chunks::<4>();
+    for half in halves {
+        sum = add_carry(sum, u64::from(u32::from_ne_bytes(*half)));
+    }
+    let (pairs, tail) = tail.as_chunks::<2>();
+    for pair in pairs {
+        sum = add_carry(sum, u64::from(u16::from_ne_bytes(*pair)));
+    }
+    if let [last] = tail {
+        sum = add_carry(sum, u64::from(u16::from_ne_bytes([*last, 0])));
+    }
+    sum
+}
+
+/// A sum reduced to 16 bits, carries added back in. Zero only for zero.
+#[inline]
+fn fold(sum: u64) -> u16 {
+    // Adding the word with its halves exchanged leaves, in the upper half, both halves' sum with
+    // the carry that came up from the lower half: the same sum.
+    let sum = (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32;
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
 #[cfg(test)]

@@ -18,19 +18,22 @@ static ssize_t log_write(void *cookie, const char *buf, size_t size)
 
 int shim_log_open(shim_log_sink sink)
 {
-	cookie_io_functions_t io = { .write = log_write };
-	FILE *stream = fopencookie(NULL, "w", io);
+	static FILE *stream;
 
-	if (stream == NULL)
-		return -errno;
-	/* By line: a message is handed over while the thread that prints it still holds the stream. */
-	setvbuf(stream, NULL, _IOLBF, 8192);
-	log_sink = sink;
-	if (rte_openlog_stream(stream) != 0) {
-		fclose(stream);
-		return -EINVAL;
+	if (stream == NULL) {
+		cookie_io_functions_t io = { .write = log_write };
+
+		log_sink = sink;
+		stream = fopencookie(NULL, "w", io);
+		if (stream == NULL)
+			return -errno;
+		/* By line: a message is handed over while its thread still holds the stream. */
+		setvbuf(stream, NULL, _IOLBF, 8192);
 	}
-	return 0;
+	/* Some releases close the stream they had before, which must not be this one. */
+	if (rte_log_get_stream() == stream)
+		return 0;
+	return rte_openlog_stream(stream) == 0 ? 0 : -EINVAL;
 }
 
 static void copy_name(char *dst, const char *src)

@@ -122,7 +122,8 @@ struct shim_port_stats {
 /* Receives one piece of log text (usually one line) that EAL or a driver printed. */
 typedef void (*shim_log_sink)(uint32_t level, const char *text, size_t len);
 
-/* Sends every later log message of DPDK to the sink. Returns 0 or a negative errno. */
+/* Sends every later log message of DPDK to the sink, which is set by the first call. May be repeated,
+ * and not by two threads at once. Returns 0 or a negative errno. */
 int shim_log_open(shim_log_sink sink);
 
 int shim_port_info_get(uint16_t port_id, struct shim_port_info *info);

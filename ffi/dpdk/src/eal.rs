@@ -18,11 +18,12 @@ static ATTEMPTED: AtomicBool = AtomicBool::new(false);
 
 /// The initialised library.
 ///
-/// Pools, ports, queues and thread registrations refer to it, and the last of them to go cleans up:
-/// `rte_eal_cleanup` gives all of DPDK's memory back. It is left out, and the memory stays until the
-/// process ends, if an [`Mbuf`](crate::Mbuf) is still held somewhere or if the last reference is
-/// dropped on another thread than the one that initialised: in both cases someone could still touch
-/// that memory.
+/// Pools, ports, queues and thread registrations refer to it, and the last of them to go cleans up
+/// with `rte_eal_cleanup`. That is left out if an [`Mbuf`](crate::Mbuf) is still held somewhere, or
+/// if the last reference is dropped on another thread than the one that initialised: in both cases
+/// someone could still touch DPDK's memory. The kernel takes that memory back, huge pages included,
+/// when the process ends; `rte_eal_cleanup` itself unmaps it only without
+/// [`HugePages::InMemory`](crate::HugePages::InMemory).
 pub struct Eal {
     shared: Arc<EalShared>,
 }
@@ -75,6 +76,8 @@ impl Eal {
         if ret < 0 {
             return Err(rte_errno(OP).with_detail(log::since(mark)));
         }
+        // Depending on release and options, EAL may have put a log stream of its own in place.
+        log::open()?;
         let shared = EalShared { main_lcore: LcoreId::current(), state: Mutex::default() };
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -1,7 +1,7 @@
 //! [`DpdkError`], the only error of this crate, and the helpers that turn return codes into it.
 //!
 //! DPDK reports failures in two ways: a negative errno as return value, or -1 with `rte_errno` set.
-//! [`check`] and [`rte_errno`] each serve one of them; call sites know which one they face.
+//! `check` and `rte_errno` each serve one of them; call sites know which one they face.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt;

@@ -17,13 +17,11 @@ pub fn eal() -> &'static Eal {
     EAL.get_or_init(|| Eal::init(&args()).unwrap_or_else(|e| panic!("no EAL for tests: {e}")))
 }
 
-/// The arguments [`eal`] uses, for tests that initialise for themselves.
+/// The arguments [`eal`] uses, for tests that initialise for themselves. Without huge pages EAL
+/// writes no file, so that processes may share the prefix; each of its own would leave a directory.
 #[must_use]
 pub fn args() -> EalArgs {
-    EalArgs::new("dpdk-test")
-        .memory_mib(128)
-        .huge_pages(HugePages::None)
-        .file_prefix(format!("rvs-test-{}", std::process::id()))
+    EalArgs::new("dpdk-test").memory_mib(128).huge_pages(HugePages::None).file_prefix("rvs-test")
 }
 
 /// A name nobody else in this process has.

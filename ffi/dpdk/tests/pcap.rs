@@ -82,3 +82,28 @@ fn what_is_sent_is_in_the_file_when_the_port_is_closed() {
     assert_eq!(read_pcap(&path), frames());
     assert_eq!(pool.in_use(), 0);
 }
+
+#[test]
+fn each_queue_has_its_own_packets() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    let mut devargs = testing::unique("net_pcap");
+    for queue in 0..2_u8 {
+        write_pcap(&file(&format!("in{queue}")), &[vec![queue; 60]]);
+        devargs += &format!(",rx_pcap={}", file(&format!("in{queue}")).display());
+        devargs += &format!(",tx_pcap={}", file(&format!("out{queue}")).display());
+    }
+    let pool = testing::pool(255).unwrap();
+    let id = testing::eal().probe(&devargs).unwrap();
+    let config = PortConfig { rx_queues: 2, tx_queues: 2, ..PortConfig::default() };
+    let (port, mut rx, mut tx) = StartedPort::start(testing::eal(), id, &config, &pool).unwrap();
+    for queue in [1, 0] {
+        let mut burst = Burst::<8>::new();
+        assert_eq!(rx[queue].rx_burst(&mut burst), 1);
+        assert_eq!(usize::from(burst[0].data()[0]), queue);
+        assert_eq!(tx[queue].tx_burst(&mut burst), 1);
+    }
+    drop((port, rx, tx));
+    assert_eq!(read_pcap(&file("out0")), [vec![0; 60]]);
+    assert_eq!(read_pcap(&file("out1")), [vec![1; 60]]);
+}

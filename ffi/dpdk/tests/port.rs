@@ -23,10 +23,28 @@ fn what_a_port_tells() {
     assert!(port.info().max_rx_queues >= 1);
     let link = port.link().unwrap();
     assert!(link.up && link.full_duplex && link.speed_mbps > 0, "{link:?}");
-    assert_eq!(port.set_promiscuous(true), Ok(()));
-    assert!(port.promiscuous());
-    assert_eq!(port.set_promiscuous(false), Ok(()));
-    assert!(!port.promiscuous());
+}
+
+#[test]
+fn promiscuous_mode() {
+    let pool = testing::pool(255).unwrap();
+    let eal = testing::eal();
+    let config = PortConfig { promiscuous: true, ..PortConfig::default() };
+    let (ring, _rx, _tx) =
+        StartedPort::start(eal, testing::ring_port().unwrap(), &config, &pool).unwrap();
+    assert!(ring.promiscuous());
+    assert_eq!(ring.set_promiscuous(false), Ok(()));
+    assert!(!ring.promiscuous());
+    assert_eq!(ring.set_promiscuous(true), Ok(()));
+    assert!(ring.promiscuous());
+
+    // A device that always receives everything can be started either way, and says no later.
+    let config = PortConfig { promiscuous: false, ..config };
+    let (null, _rx, _tx) =
+        StartedPort::start(eal, testing::null_port().unwrap(), &config, &pool).unwrap();
+    if null.promiscuous() {
+        assert_eq!(null.set_promiscuous(false).unwrap_err().errno, libc::ENOTSUP);
+    }
 }
 
 #[test]

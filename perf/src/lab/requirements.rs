@@ -74,7 +74,8 @@ pub fn rvs_binary() -> Result<PathBuf, LabError> {
 
 /// Looks `name` up in PATH, and in the directories that hold system programs even when PATH of an
 /// `su` shell forgets them.
-pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/sbin", "/sbin", "/usr/bin"].map(PathBuf::from);
     let mut places = env::split_paths(&path).chain(usual);

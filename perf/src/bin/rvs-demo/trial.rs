@@ -8,6 +8,7 @@ use std::time::Instant;
 use rvs_perf::lab::addresses::VIP;
 use rvs_perf::lab::client::Answer;
 use rvs_perf::lab::config::Service;
+use rvs_perf::lab::requirements::find_program;
 use rvs_perf::lab::{Director, Lab, LabError, Mode, RealServer};
 
 use crate::account::Account;
@@ -176,8 +177,10 @@ impl Trial {
         let mut commands = vec![
             format!("ip netns exec {client} curl -i http://{VIP}/"),
             format!("ip netns exec {client} curl -s 'http://{VIP}/?[1-12]'"),
-            format!("ip netns exec {client} ping -c 3 {VIP}"),
         ];
+        if find_program("ping").is_some() {
+            commands.push(format!("ip netns exec {client} ping -c 3 {VIP}"));
+        }
         for what in ["services", "flows", "ports", "neighbors", "drops"] {
             commands.push(format!("{rvs} show {what} --socket {socket}"));
         }

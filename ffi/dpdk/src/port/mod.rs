@@ -4,177 +4,18 @@
 //! and on any thread; closing returns the mbufs it held to their pools. A closed port is gone for the
 //! rest of the process.
 
-use std::ffi::c_char;
-use std::fmt;
+mod info;
+
 use std::ptr;
 use std::sync::Arc;
+
+pub use info::{PortConfig, PortId, PortInfo};
 
 use dpdk_sys as sys;
 
 use crate::eal::{Eal, EalShared};
 use crate::error::{DpdkError, c_array, check, join};
-use crate::mbuf::HEADROOM;
 use crate::{Link, Offloads, PktMempool, PortStats, RxQueue, SocketId, TxQueue, log};
-
-/// Ethernet header, one VLAN tag and frame check sequence: what a frame may be longer than the MTU.
-const FRAME_OVERHEAD: u16 = 14 + 4 + 4;
-
-/// DPDK's number for a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PortId(u16);
-
-impl PortId {
-    /// The number.
-    #[must_use]
-    pub fn index(self) -> u16 {
-        self.0
-    }
-
-    pub(crate) fn from_raw(id: u16) -> Self {
-        Self(id)
-    }
-}
-
-impl fmt::Display for PortId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// How a port is to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortConfig {
-    /// Receive queues.
-    pub rx_queues: u16,
-    /// Transmit queues.
-    pub tx_queues: u16,
-    /// Descriptors per receive queue, adjusted to what the port can do.
-    pub rx_descriptors: u16,
-    /// Descriptors per transmit queue, adjusted to what the port can do.
-    pub tx_descriptors: u16,
-    /// The largest IP packet.
-    pub mtu: u16,
-    /// Whether to receive frames sent to other MAC addresses. Ports that cannot be told, as most
-    /// virtual ones, are taken as they are.
-    pub promiscuous: bool,
-    /// Whether the port shall check IPv4, TCP and UDP checksums, where it can.
-    pub rx_checksum: bool,
-    /// Whether the port shall be able to fill in IPv4, TCP and UDP checksums, where it can.
-    pub tx_checksum: bool,
-    /// Whether several receive queues shall be fed by a hash of addresses and L4 ports, where the
-    /// port can do that.
-    pub rss: bool,
-}
-
-impl Default for PortConfig {
-    fn default() -> Self {
-        Self {
-            rx_queues: 1,
-            tx_queues: 1,
-            rx_descriptors: 1024,
-            tx_descriptors: 1024,
-            mtu: 1500,
-            promiscuous: false,
-            rx_checksum: true,
-            tx_checksum: true,
-            rss: true,
-        }
-    }
-}
-
-/// What a port is and can do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortInfo {
-    /// The port's name.
-    pub name: String,
-    /// The driver that serves it, such as `net_af_packet`.
-    pub driver: String,
-    /// The device it belongs to: a PCI address or the name of a virtual device.
-    pub device: String,
-    /// The index of the kernel interface it is tied to, if there is one.
-    pub kernel_if_index: Option<u32>,
-    /// The NUMA node it is attached to.
-    pub socket: SocketId,
-    /// The most receive queues it can have.
-    pub max_rx_queues: u16,
-    /// The most transmit queues it can have.
-    pub max_tx_queues: u16,
-    /// The smallest MTU it can have.
-    pub min_mtu: u16,
-    /// The largest MTU it can have.
-    pub max_mtu: u16,
-    /// Entries of its redirection table, by which RSS spreads packets; 0 without RSS.
-    pub rss_table_size: u16,
-    rx_capa: u64,
-    tx_capa: u64,
-    rss_capa: u64,
-}
-
-impl PortInfo {
-    /// Asks a port that [`Eal::probe`] found, before it is started.
-    pub fn of(eal: &Eal, id: PortId) -> Result<Self, DpdkError> {
-        let _guard = eal.shared().lock();
-        let mut raw = sys::shim_port_info::default();
-        // SAFETY: the EAL is initialised; `raw` outlives the call.
-        check("rte_eth_dev_info_get", unsafe { sys::shim_port_info_get(id.0, &raw mut raw) })?;
-        let mut name: [c_char; sys::SHIM_NAME_SIZE as usize] = [0; _];
-        // SAFETY: the buffer has RTE_ETH_NAME_MAX_LEN (64) bytes.
-        let ret = unsafe { sys::rte_eth_dev_get_name_by_port(id.0, name.as_mut_ptr()) };
-        check("rte_eth_dev_get_name_by_port", ret)?;
-        // SAFETY: rte_eth_dev_socket_id accepts any number.
-        let socket = unsafe { sys::rte_eth_dev_socket_id(id.0) };
-        Ok(Self {
-            name: c_array(&name),
-            driver: c_array(&raw.driver),
-            device: c_array(&raw.device),
-            kernel_if_index: (raw.if_index != 0).then_some(raw.if_index),
-            socket: SocketId::from_raw(socket),
-            max_rx_queues: raw.max_rx_queues,
-            max_tx_queues: raw.max_tx_queues,
-            min_mtu: raw.min_mtu,
-            max_mtu: raw.max_mtu,
-            rss_table_size: raw.reta_size,
-            rx_capa: raw.rx_offload_capa,
-            tx_capa: raw.tx_offload_capa,
-            rss_capa: raw.rss_capa,
-        })
-    }
-
-    /// Refuses what the port cannot do, in words that say what it can.
-    fn check(&self, config: &PortConfig, pool: &PktMempool) -> Result<(), DpdkError> {
-        let refuse = |detail: String| {
-            let detail = format!("port {:?}: {detail}", self.name);
-            Err(DpdkError::new("rte_eth_dev_configure", libc::EINVAL).with_detail(detail))
-        };
-        for (what, wanted, max) in [
-            ("receive", config.rx_queues, self.max_rx_queues),
-            ("transmit", config.tx_queues, self.max_tx_queues),
-        ] {
-            if wanted == 0 {
-                return refuse(format!("it needs at least one {what} queue"));
-            }
-            if wanted > max {
-                return refuse(format!(
-                    "{wanted} {what} queues were asked for, and it can have {max}"
-                ));
-            }
-        }
-        if config.mtu < self.min_mtu || config.mtu > self.max_mtu {
-            let (min, max) = (self.min_mtu, self.max_mtu);
-            let mtu = config.mtu;
-            return refuse(format!("an MTU of {mtu} is outside its range of {min} to {max}"));
-        }
-        let room = pool.data_room().saturating_sub(HEADROOM);
-        if room < config.mtu.saturating_add(FRAME_OVERHEAD) {
-            return refuse(format!(
-                "frames of an MTU of {} do not fit the pool {:?}, whose buffers hold {room} bytes",
-                config.mtu,
-                pool.name(),
-            ));
-        }
-        Ok(())
-    }
-}
 
 /// A configured port; closed when the last reference is dropped.
 #[derive(Debug)]
@@ -196,10 +37,10 @@ impl Drop for PortShared {
         let mut state = self.eal.lock();
         // SAFETY: the port was reserved by this object, and no queue is left that could poll it. A
         // port that did not get as far as starting refuses to stop, which is harmless.
-        unsafe { sys::rte_eth_dev_stop(self.id.0) };
+        unsafe { sys::rte_eth_dev_stop(self.id.index()) };
         // SAFETY: as above; a stopped port may be closed.
-        unsafe { sys::rte_eth_dev_close(self.id.0) };
-        state.started.retain(|&id| id != self.id.0);
+        unsafe { sys::rte_eth_dev_close(self.id.index()) };
+        state.started.retain(|&id| id != self.id.index());
     }
 }
 
@@ -229,15 +70,15 @@ impl StartedPort {
         if !pool.belongs_to(eal.shared()) {
             return Err(DpdkError::new(OP, libc::EINVAL).with_detail("a pool of another EAL"));
         }
-        let offloads = Offloads::choose(config, info.rx_capa, info.tx_capa, info.rss_capa);
+        let offloads = info.choose_offloads(config);
 
         let shared = {
             let mut state = eal.shared().lock();
-            if state.started.contains(&id.0) {
+            if state.started.contains(&id.index()) {
                 let detail = format!("port {:?} is in use already", info.name);
                 return Err(DpdkError::new(OP, libc::EBUSY).with_detail(detail));
             }
-            state.started.push(id.0);
+            state.started.push(id.index());
             let eal = Arc::clone(eal.shared());
             Arc::new(PortShared { id, eal, _pool: pool.clone() })
         };
@@ -306,12 +147,13 @@ impl StartedPort {
         self.info.socket
     }
 
-    /// The state of its link, without waiting for it.
+    /// The state of its link, without waiting for it. This is what the driver says: that of a virtual
+    /// device may report a link that is always up, as net_af_packet does in DPDK 22.11.
     pub fn link(&self) -> Result<Link, DpdkError> {
         let _guard = self.shared.eal.lock();
         let mut raw = sys::shim_link::default();
         // SAFETY: the port exists as long as `self`; `raw` outlives the call.
-        let ret = unsafe { sys::shim_port_link(self.shared.id.0, &raw mut raw) };
+        let ret = unsafe { sys::shim_port_link(self.shared.id.index(), &raw mut raw) };
         check("rte_eth_link_get_nowait", ret)?;
         Ok(Link { up: raw.up != 0, speed_mbps: raw.speed_mbps, full_duplex: raw.full_duplex != 0 })
     }
@@ -321,7 +163,7 @@ impl StartedPort {
         let _guard = self.shared.eal.lock();
         let mut raw = sys::shim_port_stats::default();
         // SAFETY: the port exists as long as `self`; `raw` outlives the call.
-        let ret = unsafe { sys::shim_port_stats(self.shared.id.0, &raw mut raw) };
+        let ret = unsafe { sys::shim_port_stats(self.shared.id.index(), &raw mut raw) };
         check("rte_eth_stats_get", ret)?;
         Ok(raw.into())
     }
@@ -330,7 +172,7 @@ impl StartedPort {
     pub fn xstats(&self) -> Result<Vec<(String, u64)>, DpdkError> {
         const OP: &str = "rte_eth_xstats_get";
         let _guard = self.shared.eal.lock();
-        let id = self.shared.id.0;
+        let id = self.shared.id.index();
         // SAFETY: the port exists as long as `self`; with no array, the call only counts.
         let count = check(OP, unsafe { sys::rte_eth_xstats_get_names(id, ptr::null_mut(), 0) })?;
         let len = count as usize;
@@ -355,7 +197,7 @@ impl StartedPort {
     pub fn promiscuous(&self) -> bool {
         let _guard = self.shared.eal.lock();
         // SAFETY: the port exists as long as `self`.
-        unsafe { sys::rte_eth_promiscuous_get(self.shared.id.0) == 1 }
+        unsafe { sys::rte_eth_promiscuous_get(self.shared.id.index()) == 1 }
     }
 
     /// Switches the reception of frames sent to other MAC addresses on or off.
@@ -374,7 +216,7 @@ fn bring_up(
     pool: &PktMempool,
 ) -> Result<([u8; 6], u16), DpdkError> {
     let _guard = shared.eal.lock();
-    let id = shared.id.0;
+    let id = shared.id.index();
     let mtu_before = mtu(id)?;
     let conf = sys::shim_port_conf {
         rx_offloads: offloads.rx_flags(),
@@ -446,11 +288,11 @@ fn mtu(id: u16) -> Result<u16, DpdkError> {
 fn set_promiscuous(id: PortId, on: bool) -> Result<(), DpdkError> {
     if on {
         // SAFETY: the call accepts any port number.
-        let ret = unsafe { sys::rte_eth_promiscuous_enable(id.0) };
+        let ret = unsafe { sys::rte_eth_promiscuous_enable(id.index()) };
         check("rte_eth_promiscuous_enable", ret).map(drop)
     } else {
         // SAFETY: the call accepts any port number.
-        let ret = unsafe { sys::rte_eth_promiscuous_disable(id.0) };
+        let ret = unsafe { sys::rte_eth_promiscuous_disable(id.index()) };
         check("rte_eth_promiscuous_disable", ret).map(drop)
     }
 }

@@ -1,0 +1,220 @@
+//! Packets without a flow: those that may open one are scheduled, others are refused or routed.
+
+use std::net::Ipv4Addr;
+
+use crate::buf::PacketBuf;
+use crate::flow::{Direction, Flow, FlowKey, FlowState, Hit, TcpState};
+use crate::forward::ForwardingMode;
+use crate::fragment::{Decision, TrainKey};
+use crate::io::Ports;
+use crate::parse::Transport;
+use crate::sched;
+use crate::service::{RealServer, ServiceKey, VirtualService};
+use crate::snapshot::Snapshot;
+use crate::time::{Tick, Ticks};
+use crate::verdict::{DropReason, Verdict};
+use crate::wire::{IpProto, TcpFlags};
+
+use super::local::Refusal;
+use super::relay::Piece;
+use super::{Director, Turn};
+
+/// FTP's data port: packets from it belong to connections that a control connection announced,
+/// so IPVS never schedules them.
+const FTP_DATA: u16 = 20;
+
+/// A fresh flow holds this long, until its first packet sets its state.
+const FRESH_TIMEOUT: Ticks = Ticks::from_secs(3);
+
+/// What becomes of a TCP or UDP packet.
+enum Admission {
+    /// It belongs to this flow, found or made.
+    Flow(Hit),
+    /// It is none of ours and is routed unchanged.
+    Route,
+    /// It is not let in.
+    Refused(Refusal),
+}
+
+impl<B: PacketBuf> Director<B> {
+    /// A TCP or UDP packet, whole or the first fragment.
+    #[inline]
+    pub(super) fn transport<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        frame: B,
+        packet: &Transport,
+        hit: Option<Hit>,
+    ) -> Verdict {
+        let admission = match self.still_valid(packet, hit, turn.now) {
+            Some(hit) => Admission::Flow(hit),
+            None => self.admit(turn.snapshot, packet, turn.now),
+        };
+        let (verdict, decision) = match admission {
+            Admission::Flow(hit) => {
+                let verdict = self.relay(turn, frame, Piece::Whole(packet), hit);
+                (verdict, Decision::Follow(hit, packet.key))
+            }
+            Admission::Route => (self.route(turn, frame, &packet.ip), Decision::Route),
+            Admission::Refused(refusal) => {
+                (self.refuse(turn, frame, &packet.ip, refusal), Decision::Drop)
+            }
+        };
+        if packet.ip.more_fragments {
+            self.decide_train(turn, TrainKey::of(&packet.ip), decision);
+        }
+        verdict
+    }
+
+    /// The flow of a packet, unless it has ended or the packet begins a new connection.
+    ///
+    /// The look-up was done for the whole burst before; a packet of the same burst may have made
+    /// or ended the flow since.
+    #[inline]
+    fn still_valid(&mut self, packet: &Transport, hit: Option<Hit>, now: Tick) -> Option<Hit> {
+        let hit = match hit {
+            Some(hit) if self.flows.matches(hit, &packet.key) => hit,
+            _ => self.flows.lookup(self.flows.hash(&packet.key), &packet.key)?,
+        };
+        let flow = self.flows.flow(hit.flow)?;
+        let ended = flow.deadline().is_due(now);
+        if ended || is_reopened(flow, packet, hit.direction) {
+            self.end_flow(hit);
+            return None;
+        }
+        Some(hit)
+    }
+
+    /// Takes a flow out of the table and of its real server's count.
+    pub(super) fn end_flow(&mut self, hit: Hit) {
+        if let Some(flow) = self.flows.remove(hit.flow) {
+            self.count_end(&flow);
+        }
+    }
+
+    /// Takes a flow that has left the table out of its real server's count.
+    pub(super) fn count_end(&self, flow: &Flow) {
+        if let Some(real) = self.stats.real_server(flow.real) {
+            let gauge = if flow.state.is_active() { &real.active } else { &real.inactive };
+            gauge.subtract(1);
+        }
+    }
+
+    #[cold]
+    fn admit(&mut self, snapshot: &Snapshot, packet: &Transport, now: Tick) -> Admission {
+        let ip = &packet.ip;
+        if snapshot.address_use(ip.src).is_some() {
+            return Admission::Refused(Refusal::Silent(DropReason::BadSourceAddress));
+        }
+        let key = ServiceKey { protocol: ip.protocol, vip: ip.dst, vport: packet.key.dst_port() };
+        if let Some(service) = snapshot.services.find(&key)
+            && may_open(packet)
+        {
+            return match self.open(snapshot, service, packet, now) {
+                Ok(hit) => Admission::Flow(hit),
+                Err(refusal) => Admission::Refused(refusal),
+            };
+        }
+        if snapshot.address_use(ip.dst).is_some() {
+            return Admission::Refused(refuse_locally(packet));
+        }
+        if Self::is_routed(snapshot, ip.src, ip.dst) {
+            return Admission::Route;
+        }
+        Admission::Refused(Refusal::Silent(DropReason::NotForUs))
+    }
+
+    /// Schedules a connection and makes its flow.
+    fn open(
+        &mut self,
+        snapshot: &Snapshot,
+        service: &VirtualService,
+        packet: &Transport,
+        now: Tick,
+    ) -> Result<Hit, Refusal> {
+        let unavailable = Refusal::PortUnreachable(DropReason::NoRealServer);
+        let state = self.sched.get_mut(service.id.index()).ok_or(unavailable)?;
+        let real = sched::schedule(service, state).ok_or(unavailable)?;
+        let real = snapshot.real_server(real).ok_or(unavailable)?;
+        let reply = self.reply_key(service, real, &packet.key).map_err(Refusal::Silent)?;
+
+        let state = match packet.ip.protocol {
+            IpProto::TCP => FlowState::Tcp(TcpState::None),
+            _ => FlowState::Udp,
+        };
+        let ids = (service.id, real.id);
+        let flow = Flow::new(packet.key, reply, service.mode, ids, state, (now, FRESH_TIMEOUT));
+        let flow = self
+            .flows
+            .insert(flow, service.mode.sees_replies())
+            .map_err(|_| Refusal::Silent(DropReason::FlowTableFull))?;
+        self.stats.flows.set(self.flows.len() as u64);
+        if let Some(real) = self.stats.real_server(real.id) {
+            real.inactive.add(1);
+            real.traffic.connections.add(1);
+        }
+        if let Some(service) = self.stats.service(service.id) {
+            service.connections.add(1);
+        }
+        Ok(Hit { flow, direction: Direction::Request })
+    }
+
+    /// The key that the real server's packets will carry.
+    fn reply_key(
+        &mut self,
+        service: &VirtualService,
+        real: &RealServer,
+        request: &FlowKey,
+    ) -> Result<FlowKey, DropReason> {
+        let protocol = request.protocol();
+        let from_real = |dst: Ipv4Addr, dst_port: u16| {
+            FlowKey::ipv4(protocol, real.address, real.l4_port, dst, dst_port)
+        };
+        let key = from_real(request.src_ipv4(), request.src_port());
+        match service.mode {
+            ForwardingMode::Dr | ForwardingMode::Tunnel => Ok(key),
+            ForwardingMode::Nat => {
+                // The same client port towards the same real server, through another VIP: the
+                // real server can have only one such connection, so the newer one counts.
+                if let Some(older) = self.flows.lookup(self.flows.hash(&key), &key) {
+                    self.end_flow(older);
+                }
+                Ok(key)
+            }
+            ForwardingMode::FullNat => {
+                let flows = &self.flows;
+                let (lip, lport) = self
+                    .local_ports
+                    .allocate(service.id, &service.local_addresses, |lip, lport| {
+                        let key = from_real(lip, lport);
+                        flows.lookup(flows.hash(&key), &key).is_none()
+                    })
+                    .ok_or(DropReason::LocalPortsExhausted)?;
+                Ok(from_real(lip, lport))
+            }
+        }
+    }
+}
+
+/// Whether a packet may open a connection: any UDP packet, a TCP segment with SYN and without RST.
+fn may_open(packet: &Transport) -> bool {
+    let opens = packet.ip.protocol == IpProto::UDP
+        || packet.flags.contains(TcpFlags::SYN) && !packet.flags.contains(TcpFlags::RST);
+    opens && packet.key.src_port() != FTP_DATA
+}
+
+/// Whether a SYN from the client begins a new connection over a finished one (IPVS'
+/// conn_reuse_mode 1): such a connection is scheduled anew.
+fn is_reopened(flow: &Flow, packet: &Transport, direction: Direction) -> bool {
+    let finished = matches!(flow.state, FlowState::Tcp(TcpState::TimeWait | TcpState::Close));
+    finished && direction == Direction::Request && packet.flags.contains(TcpFlags::SYN)
+}
+
+/// What a host's stack would do with a packet to an address of its own that nobody listens to.
+fn refuse_locally(packet: &Transport) -> Refusal {
+    if packet.ip.protocol == IpProto::UDP {
+        return Refusal::PortUnreachable(DropReason::NoService);
+    }
+    let opens = packet.flags.contains(TcpFlags::SYN) && !packet.flags.contains(TcpFlags::ACK);
+    Refusal::Reset(if opens { DropReason::NoService } else { DropReason::NoFlow })
+}

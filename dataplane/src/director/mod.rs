@@ -1,0 +1,188 @@
+//! The steps that every burst goes through: parse all, look up all, then each packet to its end.
+//!
+//! [`Director::process`] shows the order. Its steps stand in the files of this folder: [`relay`]
+//! for packets of a flow, [`admit`] for packets that may open one, [`local`] for packets to the
+//! director itself, [`icmp`] for ICMP, [`fragments`] for fragments, [`egress`] for the way out, and [`upkeep`] for
+//! what time brings about.
+
+mod admit;
+mod egress;
+mod fragments;
+mod icmp;
+mod local;
+mod relay;
+mod upkeep;
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+
+use crate::buf::PacketBuf;
+use crate::control::{FlowReport, NeighborReport};
+use crate::flow::{FlowTable, Hit};
+use crate::forward::LocalPorts;
+use crate::fragment::Trains;
+use crate::io::{Burst, Io, Ports};
+use crate::limits::BURST_LEN_MAX;
+use crate::parse::{self, Parsed};
+use crate::reject::IcmpBudget;
+use crate::sched::SchedState;
+use crate::snapshot::{PortIdx, Snapshot};
+use crate::stats::WorkerStats;
+use crate::time::Tick;
+use crate::verdict::Verdict;
+
+use egress::Egress;
+use relay::PathMtu;
+use upkeep::Adoption;
+
+/// How much a director can hold. All of it is allocated at start.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Flows.
+    pub flows: u32,
+    /// Services: one more than the highest [`ServiceId`](crate::service::ServiceId).
+    pub services: usize,
+    /// Real servers: one more than the highest [`RealId`](crate::service::RealId).
+    pub real_servers: usize,
+}
+
+/// What the packets of one turn have in common.
+#[derive(Debug)]
+pub struct Turn<'a, B, P> {
+    /// The configuration in force.
+    pub snapshot: &'a Snapshot,
+    /// The time.
+    pub now: Tick,
+    /// The way out.
+    pub io: &'a mut Io<B, P>,
+}
+
+/// All state of one worker's packet path.
+#[derive(Debug)]
+pub struct Director<B> {
+    flows: FlowTable,
+    egress: Egress<B>,
+    trains: Trains<B>,
+    sched: Box<[SchedState]>,
+    local_ports: LocalPorts,
+    path_mtu: Box<[PathMtu]>,
+    icmp_budget: IcmpBudget,
+    adoption: Adoption,
+    /// Identification of the next tunnel packet that may be fragmented.
+    next_ip_id: u16,
+    stats: Arc<WorkerStats>,
+}
+
+impl<B: PacketBuf> Director<B> {
+    /// A director without flows, counting into `stats`. `seed` should be random: it keys the
+    /// flow hash and says where local ports start.
+    #[must_use]
+    pub fn new(sizes: Sizes, seed: u64, now: Tick, stats: Arc<WorkerStats>) -> Self {
+        let flows = FlowTable::new(sizes.flows, seed, now);
+        stats.flow_capacity.set(flows.capacity() as u64);
+        Self {
+            flows,
+            egress: Egress::new(Arc::clone(&stats)),
+            trains: Trains::new(now),
+            sched: vec![SchedState::default(); sizes.services].into_boxed_slice(),
+            local_ports: LocalPorts::new(sizes.services, seed),
+            path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
+            icmp_budget: IcmpBudget::new(now),
+            adoption: Adoption::default(),
+            next_ip_id: 0,
+            stats,
+        }
+    }
+
+    /// Takes a burst received on `port` to the end of its journey.
+    #[inline]
+    pub fn process<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        port: PortIdx,
+        burst: &mut Burst<B>,
+    ) {
+        let parsed = parse_all(turn.snapshot, port, burst);
+        let hits = self.look_up_all(&parsed);
+        for ((frame, parsed), hit) in burst.drain(..).zip(parsed).zip(hits) {
+            let verdict = self.handle(turn, port, frame, &parsed, hit);
+            self.conclude(verdict);
+        }
+    }
+
+    #[inline]
+    fn look_up_all(
+        &self,
+        parsed: &ArrayVec<Parsed, BURST_LEN_MAX>,
+    ) -> ArrayVec<Option<Hit>, BURST_LEN_MAX> {
+        let look_up = |parsed: &Parsed| match parsed {
+            Parsed::Transport(packet) => {
+                self.flows.lookup(self.flows.hash(&packet.key), &packet.key)
+            }
+            _ => None,
+        };
+        parsed.iter().map(look_up).collect()
+    }
+
+    #[inline]
+    fn handle<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        port: PortIdx,
+        frame: B,
+        parsed: &Parsed,
+        hit: Option<Hit>,
+    ) -> Verdict {
+        match parsed {
+            Parsed::Transport(packet) => self.transport(turn, frame, packet, hit),
+            Parsed::LaterFragment(ip) => self.later_fragment(turn, frame, ip),
+            Parsed::Icmp(ip) => self.icmp(turn, frame, ip),
+            Parsed::Other(ip) => self.other_protocol(turn, frame, ip),
+            Parsed::Arp(packet) => self.arp(turn, port, frame, packet),
+            Parsed::Bad(reason) => Verdict::Dropped(*reason),
+        }
+    }
+
+    /// Counts a verdict. Forwarded packets are counted when a port has taken them.
+    #[inline]
+    fn conclude(&self, verdict: Verdict) {
+        match verdict {
+            Verdict::Forwarded => {}
+            Verdict::Consumed => self.stats.consumed.add(1),
+            Verdict::Held => self.stats.held.add(1),
+            Verdict::Dropped(reason) => self.stats.dropped(reason).add(1),
+        }
+    }
+
+    /// The report on the flow at `position` of the table; `None` where there is no flow. Positions
+    /// end at [`Self::flow_capacity`].
+    #[must_use]
+    pub fn flow_report(&self, position: usize, now: Tick) -> Option<FlowReport> {
+        let flow = self.flows.at(position)?;
+        let deadline = flow.deadline();
+        (!deadline.is_due(now)).then(|| FlowReport::of(flow, deadline.since(now).as_secs_ceil()))
+    }
+
+    /// Flows the table can hold.
+    #[must_use]
+    pub fn flow_capacity(&self) -> usize {
+        self.flows.capacity()
+    }
+
+    /// The report on the neighbour at `position`; `None` behind the last.
+    #[must_use]
+    pub fn neighbor_report(&self, position: usize, now: Tick) -> Option<NeighborReport> {
+        self.egress.neighbors.report(position, now)
+    }
+}
+
+#[inline]
+fn parse_all<B: PacketBuf>(
+    snapshot: &Snapshot,
+    port: PortIdx,
+    burst: &mut Burst<B>,
+) -> ArrayVec<Parsed, BURST_LEN_MAX> {
+    let mac = snapshot.ports.get(port.index()).map(|port| port.mac).unwrap_or_default();
+    burst.iter_mut().map(|frame| parse::parse(frame, mac)).collect()
+}

@@ -1,0 +1,136 @@
+//! The packet path on DPDK: mbufs as packet buffers, DPDK queues as ports.
+
+use std::sync::OnceLock;
+
+use dpdk::{L4Checksum, Mbuf, PktMempool, RxQueue, TxQueue};
+
+use crate::buf::{PacketAlloc, PacketBuf, RxChecksum, TxChecksum};
+use crate::io::{Burst, Ports};
+use crate::snapshot::PortIdx;
+use crate::time::{TICKS_PER_SECOND, Tick};
+
+impl PacketBuf for Mbuf {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.data()
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.data_mut()
+    }
+
+    #[inline]
+    fn is_contiguous(&self) -> bool {
+        Self::is_contiguous(self)
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    #[inline]
+    fn prepend(&mut self, n: usize) -> Option<&mut [u8]> {
+        Self::prepend(self, n)?;
+        Some(self.data_mut())
+    }
+
+    #[inline]
+    fn trim_front(&mut self, n: usize) -> bool {
+        self.adj(n)
+    }
+
+    #[inline]
+    fn append(&mut self, n: usize) -> Option<&mut [u8]> {
+        Self::append(self, n)
+    }
+
+    #[inline]
+    fn truncate(&mut self, len: usize) -> bool {
+        Self::is_contiguous(self)
+            && Self::len(self).checked_sub(len).is_some_and(|excess| self.trim(excess))
+    }
+
+    #[inline]
+    fn rx_ipv4_checksum(&self) -> RxChecksum {
+        match Self::rx_ipv4_checksum(self) {
+            dpdk::RxChecksum::Unknown => RxChecksum::Unknown,
+            // Not present: the sender left it to its own offload, on a link that loses nothing.
+            dpdk::RxChecksum::Good | dpdk::RxChecksum::NotPresent => RxChecksum::Good,
+            dpdk::RxChecksum::Bad => RxChecksum::Bad,
+        }
+    }
+
+    #[inline]
+    fn request_tx_checksum(&mut self, request: TxChecksum) {
+        let (l2_len, l3_len, l4) = match request {
+            TxChecksum::None => return self.clear_tx_offload(),
+            TxChecksum::Ipv4 { l2_len, l3_len } => (l2_len, l3_len, L4Checksum::None),
+            TxChecksum::Ipv4Tcp { l2_len, l3_len } => (l2_len, l3_len, L4Checksum::Tcp),
+            TxChecksum::Ipv4Udp { l2_len, l3_len } => (l2_len, l3_len, L4Checksum::Udp),
+        };
+        let what = dpdk::TxChecksum { ipv4: true, l4 };
+        let done = self.set_tx_offload(usize::from(l2_len), usize::from(l3_len), what);
+        // An Ethernet and an IPv4 header are within what an mbuf can describe.
+        debug_assert!(done, "{request:?}");
+    }
+
+    #[inline]
+    fn rss_hash(&self) -> Option<u32> {
+        Self::rss_hash(self)
+    }
+}
+
+/// One worker's queue pair on every port, in the order of [`PortIdx`].
+#[derive(Debug)]
+pub struct DpdkPorts {
+    queues: Vec<(RxQueue, TxQueue)>,
+    pool: PktMempool,
+}
+
+impl DpdkPorts {
+    /// Takes over a worker's queues. Packets of our own are allocated from `pool`.
+    #[must_use]
+    pub fn new(queues: Vec<(RxQueue, TxQueue)>, pool: PktMempool) -> Self {
+        Self { queues, pool }
+    }
+}
+
+impl PacketAlloc<Mbuf> for DpdkPorts {
+    #[inline]
+    fn alloc(&mut self) -> Option<Mbuf> {
+        self.pool.alloc()
+    }
+}
+
+impl Ports<Mbuf> for DpdkPorts {
+    fn port_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    #[inline]
+    fn rx_burst(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
+        if let Some((rx, _)) = self.queues.get_mut(port.index()) {
+            rx.rx_burst(burst);
+        }
+    }
+
+    #[inline]
+    fn tx_burst(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
+        if let Some((_, tx)) = self.queues.get_mut(port.index()) {
+            tx.tx_burst(burst);
+        }
+    }
+}
+
+/// The time by the CPU's cycle counter, which all lcores share. The EAL must be up.
+#[must_use]
+pub fn clock() -> Tick {
+    static CYCLES_PER_TICK: OnceLock<u64> = OnceLock::new();
+    let cycles =
+        *CYCLES_PER_TICK.get_or_init(|| (dpdk::tsc::hz() / u64::from(TICKS_PER_SECOND)).max(1));
+    #[expect(clippy::cast_possible_truncation, reason = "ticks wrap")]
+    let ticks = (dpdk::tsc::now() / cycles) as u32;
+    Tick(ticks)
+}

@@ -1,0 +1,121 @@
+//! The loop of one lcore.
+//!
+//! [`Worker::turn`] is one turn of it, and reads like the packet's journey: answer the control
+//! thread, take a burst from every port, process it, send, let time pass.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::buf::PacketBuf;
+use crate::control::{Command, Report, WorkerEnd};
+use crate::director::{Director, Turn};
+use crate::io::{Burst, Io, Ports};
+use crate::limits::CONTROL_PER_TURN;
+use crate::publish::Reader;
+use crate::snapshot::PortIdx;
+use crate::stats::WorkerStats;
+use crate::time::Tick;
+
+/// One worker: a director, its ports, and its lines to the control thread.
+#[derive(Debug)]
+pub struct Worker<B, P> {
+    director: Director<B>,
+    io: Io<B, P>,
+    snapshots: Reader,
+    control: WorkerEnd,
+    listing: Option<Listing>,
+    stats: Arc<WorkerStats>,
+}
+
+/// A listing that is being written.
+#[derive(Clone, Copy, Debug)]
+struct Listing {
+    command: Command,
+    position: usize,
+}
+
+impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
+    /// Joins the parts of a worker. `stats` are those the director counts into.
+    pub fn new(
+        director: Director<B>,
+        io: Io<B, P>,
+        snapshots: Reader,
+        control: WorkerEnd,
+        stats: Arc<WorkerStats>,
+    ) -> Self {
+        Self { director, io, snapshots, control, listing: None, stats }
+    }
+
+    /// Turns until `stop` is set, with `clock` telling the time.
+    pub fn run(&mut self, stop: &AtomicBool, mut clock: impl FnMut() -> Tick) {
+        while !stop.load(Ordering::Relaxed) {
+            self.turn(clock());
+        }
+        self.io.flush();
+    }
+
+    /// One turn of the loop.
+    #[inline]
+    pub fn turn(&mut self, now: Tick) {
+        self.answer_control(now);
+        let snapshot = self.snapshots.load();
+        let mut turn = Turn { snapshot, now, io: &mut self.io };
+        let mut busy = false;
+        for index in 0..turn.io.port_count() {
+            #[expect(clippy::cast_possible_truncation, reason = "at most PORT_COUNT_MAX")]
+            let port = PortIdx(index as u8);
+            let mut burst = Burst::new();
+            turn.io.rx_burst(port, &mut burst);
+            if !burst.is_empty() {
+                busy = true;
+                self.director.process(&mut turn, port, &mut burst);
+            }
+        }
+        self.director.tick(&mut turn);
+        turn.io.flush();
+        self.stats.turns.add(1);
+        self.stats.busy_turns.add(u64::from(busy));
+    }
+
+    /// Takes up the next request, or goes on with the one at hand.
+    #[inline]
+    fn answer_control(&mut self, now: Tick) {
+        if self.listing.is_none() {
+            let command = self.control.next_command();
+            self.listing = command.map(|command| Listing { command, position: 0 });
+        }
+        if let Some(listing) = self.listing {
+            self.listing = self.go_on(listing, now);
+        }
+    }
+
+    /// Writes a bounded piece of a listing; `None` when it is complete.
+    #[cold]
+    fn go_on(&mut self, mut listing: Listing, now: Tick) -> Option<Listing> {
+        for _ in 0..CONTROL_PER_TURN {
+            if !self.control.has_room() {
+                break;
+            }
+            let position = listing.position;
+            let (report, at_end) = match listing.command {
+                Command::ListFlows => (
+                    self.director.flow_report(position, now).map(Report::Flow),
+                    position >= self.director.flow_capacity(),
+                ),
+                Command::ListNeighbors => {
+                    let report = self.director.neighbor_report(position, now);
+                    let at_end = report.is_none();
+                    (report.map(Report::Neighbor), at_end)
+                }
+            };
+            if at_end {
+                return (!self.control.report(Report::End)).then_some(listing);
+            }
+            if let Some(report) = report {
+                self.control.report(report);
+            }
+            listing.position += 1;
+        }
+        Some(listing)
+    }
+}
