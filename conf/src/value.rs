@@ -30,8 +30,13 @@ pub(crate) fn number(
             _ if !whole && plain.starts_with('-') && is_number(plain) => {
                 return out_of_range(text, &format!("from {low} to {high}"), diags);
             }
-            "" if whole => ("not a plain number", format!("write `{key}: 0`")),
-            bare if whole => ("not a plain number", format!("write `{key}: {bare}`")),
+            "" if whole && *low == 0 => ("not a plain number", format!("write `{key}: 0`")),
+            bare if whole => {
+                if !bare.parse().is_ok_and(|bare| range.contains(&bare)) {
+                    return out_of_range(text, &format!("from {low} to {high}"), diags);
+                }
+                ("not a plain number", format!("write `{key}: {bare}`"))
+            }
             _ => ("not a whole number", format!("write a number from {low} to {high}")),
         };
         let message = format!("`{key}` is {what}: `{}`", written(text));
@@ -95,7 +100,8 @@ fn with_unit(
         let (key, default) = (text.key, units[0].0);
         let names: Vec<String> = units.iter().map(|(unit, _)| unit.to_string()).collect();
         let names = names.join(", ");
-        let help = if whole && suffix.is_empty() {
+        let bare = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(units[0].1));
+        let help = if suffix.is_empty() && bare.is_some_and(|bare| range.contains(&bare)) {
             format!("add a unit (one of {names}), as in `{key}: {digits}{default}`")
         } else {
             format!("write a whole number and a unit (one of {names}) without a blank")

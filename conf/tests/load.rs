@@ -73,12 +73,9 @@ mod tests {
             .to_owned();
         for service in 0..services {
             let (high, low) = (service / 250, service % 250 + 1);
-            write!(
-                text,
-                "  service-{service}:\n    vip: 192.0.{high}.{low}:80\n    protocol: tcp\n    mode: \
-                 nat\n    scheduler: wrr\n    real_servers:\n"
-            )
-            .expect("a string grows");
+            write!(text, "  service-{service}:\n    vip: 192.0.{high}.{low}:80\n")
+                .expect("a string grows");
+            text.push_str("    protocol: tcp\n    mode: nat\n    real_servers:\n");
             for real in 1..=10 {
                 writeln!(text, "      - {{address: 10.{real}.{high}.{low}:8080, weight: {real}}}")
                     .expect("a string grows");
@@ -122,13 +119,19 @@ mod tests {
 
     #[test]
     fn what_an_alias_repeats_is_reported_once() {
-        let text = "version: 1\nworkers: [1]\nports: {a: {device: net_null0, addresses: [10.0.0.2/24]}}\n\
-                    services:\n  \
-                    a: {vip: 10.0.0.9:80, protocol: tcp, mode: nat, real_servers: &pool [{address: 10.1.0.1:80}]}\n  \
-                    b: {vip: 10.0.0.9:81, protocol: tcp, mode: nat, real_servers: *pool}\n";
+        let text = "\
+version: 1
+workers: [1]
+ports: {a: {device: net_null0, addresses: [10.0.0.2/24]}}
+services:
+  a:
+    {vip: 10.0.0.9:80, protocol: tcp, mode: nat, real_servers: &pool [{address: 10.1.0.1:80}]}
+  b:
+    {vip: 10.0.0.9:81, protocol: tcp, mode: nat, real_servers: *pool}
+";
         let errors = parse("f.yaml", text, &Machine::default()).expect_err("unreachable");
         assert_eq!(only(&errors).0, Rule::Unreachable, "{errors}");
-        assert_eq!(errors.errors()[0].position(), Some((5, 79)));
+        assert_eq!(errors.errors()[0].position(), Some((6, 81)));
     }
 
     #[test]

@@ -134,7 +134,9 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_answered(text in "([a-z0-9 :.,\\[\\]{}&*!|>'\"#\\-\\n\\t~<é]|\\PC){0,300}") {
+        fn any_text_is_answered(
+            text in "([a-z0-9 :.,\\[\\]{}&*!|>'\"#\\-\\n\\t~<é]|\\PC){0,300}",
+        ) {
             check(&text);
         }
 

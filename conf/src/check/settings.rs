@@ -22,7 +22,7 @@ pub(super) fn version(raw: &RawConfig<'_>, diags: &mut Diags) {
     let Some(text) = &raw.version else { return };
     if text.text != "1" || text.quoted {
         let message = format!("`version` is not 1: `{}`", value::written(text));
-        diags.error(Rule::BadValue, text.span, message, "write `version: 1`, without quotes");
+        diags.error(Rule::BadValue, text.span, message, "write `version: 1`");
     }
 }
 

@@ -158,7 +158,8 @@ uint16_t rte_eth_rx_burst_(uint16_t port_id, uint16_t queue_id, struct rte_mbuf 
 	return rte_eth_rx_burst(port_id, queue_id, pkts, n);
 }
 
-uint16_t rte_eth_tx_prepare_(uint16_t port_id, uint16_t queue_id, struct rte_mbuf **pkts, uint16_t n)
+uint16_t rte_eth_tx_prepare_(uint16_t port_id, uint16_t queue_id, struct rte_mbuf **pkts,
+			     uint16_t n)
 {
 	return rte_eth_tx_prepare(port_id, queue_id, pkts, n);
 }

@@ -26,8 +26,8 @@
 #error "DPDK 22.11 or newer is needed"
 #endif
 
-/* Byte offsets of rte_mbuf fields. Enumerators, because bindgen evaluates them, while the field paths
- * of the structure differ between releases (anonymous unions were added in 24.03). */
+/* Byte offsets of rte_mbuf fields. Enumerators, because bindgen evaluates them, while the field
+ * paths of the structure differ between releases (24.x added anonymous unions). */
 enum shim_mbuf_layout {
 	SHIM_MBUF_SIZE = sizeof(struct rte_mbuf),
 	SHIM_MBUF_BUF_ADDR = offsetof(struct rte_mbuf, buf_addr),
@@ -122,8 +122,8 @@ struct shim_port_stats {
 /* Receives one piece of log text (usually one line) that EAL or a driver printed. */
 typedef void (*shim_log_sink)(uint32_t level, const char *text, size_t len);
 
-/* Sends every later log message of DPDK to the sink, which is set by the first call. May be repeated,
- * and not by two threads at once. Returns 0 or a negative errno. */
+/* Sends every later log message of DPDK to the sink, which is set by the first call. May be
+ * repeated, but not by two threads at once. Returns 0 or a negative errno. */
 int shim_log_open(shim_log_sink sink);
 
 int shim_port_info_get(uint16_t port_id, struct shim_port_info *info);

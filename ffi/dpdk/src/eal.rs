@@ -45,8 +45,8 @@ pub(crate) struct State {
 }
 
 impl Eal {
-    /// Starts the EAL. The calling thread becomes the main lcore. A process has one attempt: a second
-    /// one fails with `EALREADY`, whatever became of the first.
+    /// Starts the EAL. The calling thread becomes the main lcore. A process has one attempt: a
+    /// second one fails with `EALREADY`, whatever became of the first.
     pub fn init(args: &EalArgs) -> Result<Self, DpdkError> {
         const OP: &str = "rte_eal_init";
         let args = args.to_args();
@@ -70,8 +70,8 @@ impl Eal {
         argv.push(std::ptr::null_mut());
         let argv = Vec::leak(argv).as_mut_ptr();
         let mark = log::mark();
-        // SAFETY: argv holds argc terminated, writable, never freed strings and a final null; this is
-        // the only call in this process.
+        // SAFETY: argv holds argc terminated, writable, never freed strings and a final null; this
+        // is the only call in this process.
         let ret = unsafe { sys::rte_eal_init(argc, argv) };
         if ret < 0 {
             return Err(rte_errno(OP).with_detail(log::since(mark)));
@@ -85,10 +85,10 @@ impl Eal {
     /// Makes a device usable as a port and returns its id.
     ///
     /// A virtual device is created: `net_af_packet0,iface=wan0`. Its name, up to the first comma,
-    /// starts with a driver's name and is unique. A PCI device, named `0000:3b:00.0` or `3b:00.0`, was
-    /// found at start if it was [allowed](EalArgs::pci_allow), and is attached now otherwise. The name
-    /// of an existing device without arguments stands for that device. Of a device with several
-    /// ports, the first is meant.
+    /// starts with a driver's name and is unique. A PCI device, named `0000:3b:00.0` or `3b:00.0`,
+    /// was found at start if it was [allowed](EalArgs::pci_allow), and is attached now otherwise.
+    /// The name of an existing device without arguments stands for that device. Of a device with
+    /// several ports, the first is meant.
     ///
     /// The error of a device that cannot be used carries what its driver printed.
     pub fn probe(&self, devargs: &str) -> Result<PortId, DpdkError> {
@@ -178,8 +178,9 @@ impl Drop for EalShared {
 }
 
 /// What is wrong with a device name that nobody claims.
-const UNKNOWN_NAME: &str = "no driver has this name; virtual devices are named after their driver, \
-                            such as net_af_packet0, and PCI devices by address, such as 0000:3b:00.0";
+const UNKNOWN_NAME: &str = "no driver has this name; virtual devices are named after their \
+                            driver, such as net_af_packet0, and PCI devices by address, such as \
+                            0000:3b:00.0";
 
 /// The caller holds the lock.
 fn find_port(name: &str) -> Option<PortId> {

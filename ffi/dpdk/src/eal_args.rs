@@ -3,8 +3,8 @@
 /// Where packet memory comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum HugePages {
-    /// Huge pages without files: no mount is needed, and the kernel takes them back when the process
-    /// ends, however it ends.
+    /// Huge pages without files: no mount is needed, and the kernel takes them back when the
+    /// process ends, however it ends.
     #[default]
     InMemory,
     /// Ordinary memory: slower, and of no use to most physical NICs, but always there.
@@ -26,8 +26,8 @@ pub struct EalArgs {
 }
 
 impl EalArgs {
-    /// Arguments with 256 MiB of huge pages, no PCI device, and lcore 0 as the main lcore on the CPUs
-    /// the calling thread may use.
+    /// Arguments with 256 MiB of huge pages, no PCI device, and lcore 0 as the main lcore on the
+    /// CPUs the calling thread may use.
     #[must_use]
     pub fn new(program: impl Into<String>) -> Self {
         Self {
@@ -63,9 +63,9 @@ impl EalArgs {
         self
     }
 
-    /// The CPUs the thread that initialises the EAL stays on; EAL applies them to it. Threads started
-    /// later inherit them. Empty (the default): the CPUs it may use now. EAL left to itself would
-    /// narrow the thread to a single CPU.
+    /// The CPUs the thread that initialises the EAL stays on; EAL applies them to it. Threads
+    /// started later inherit them. Empty (the default): the CPUs it may use now. EAL left to itself
+    /// would narrow the thread to a single CPU.
     #[must_use]
     pub fn main_cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
         self.main_cpus = cpus.into_iter().collect();

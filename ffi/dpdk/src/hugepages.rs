@@ -1,7 +1,7 @@
 //! Facts about huge pages, read from `/sys`: how many there are and how many are free.
 //!
-//! [`Eal`](crate::Eal) does not decide by itself whether to use them; its user asks here and chooses
-//! [`HugePages`](crate::HugePages).
+//! [`Eal`](crate::Eal) does not decide by itself whether to use them; its user asks here and
+//! chooses [`HugePages`](crate::HugePages).
 
 use std::fs;
 use std::io;

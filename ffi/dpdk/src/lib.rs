@@ -2,14 +2,14 @@
 //!
 //! # Ownership
 //!
-//! * [`Eal`] is the initialised library: once per process. Everything below keeps a reference to it,
-//!   so `rte_eal_cleanup` runs only after the last port, queue, pool and thread registration is gone
+//! * [`Eal`] is the initialised library: once per process. Everything below refers to it, so
+//!   `rte_eal_cleanup` runs only after the last port, queue, pool and thread registration is gone
 //!   (see [`Eal`] for the exact rule).
 //! * [`PktMempool`] is a cheap handle to a pool. Pools are freed with the EAL and never earlier, so
 //!   an [`Mbuf`] can be a single pointer.
 //! * [`Mbuf`] owns one packet and frees it on drop. A [`Burst`] owns several.
-//! * [`StartedPort::start`] configures a port and hands out its queues once. The port is stopped and
-//!   closed when the [`StartedPort`] and all of its queues are gone, in any order.
+//! * [`StartedPort::start`] configures a port and hands out its queues once. The port is stopped
+//!   and closed when the [`StartedPort`] and all of its queues are gone, in any order.
 //!
 //! # Threads
 //!
@@ -21,8 +21,9 @@
 //!
 //! # Errors
 //!
-//! Every call that can fail returns [`DpdkError`]: the DPDK function, its errno, and what EAL printed
-//! when that is what explains it. Nothing here panics on what a device or the system returns.
+//! Every call that can fail returns [`DpdkError`]: the DPDK function, its errno, and what EAL
+//! printed when that is what explains it. Nothing here panics on what a device or the system
+//! returns.
 
 #![warn(clippy::indexing_slicing)]
 

@@ -1,7 +1,7 @@
 //! Where the log lines of EAL and the drivers go.
 //!
-//! From [`Eal::init`](crate::Eal::init) on, DPDK prints nothing itself: the last lines are kept here,
-//! where errors find their explanation, and each line is handed to the sink, if one is set.
+//! From [`Eal::init`](crate::Eal::init) on, DPDK prints nothing itself: the last lines are kept
+//! here, where errors find their explanation, and each line is handed to the sink, if one is set.
 
 use std::collections::VecDeque;
 use std::ffi::c_char;

@@ -51,9 +51,9 @@ const TX_OFFLOAD: Field<u64> = Field::at(sys::SHIM_MBUF_TX_OFFLOAD);
 #[repr(transparent)]
 pub struct Mbuf(NonNull<sys::rte_mbuf>);
 
-// SAFETY: an Mbuf is the only owner of its packet (bursts and pools hand out each pointer once), its
-// memory belongs to no thread, and freeing it is allowed on every thread: pools are multi-producer,
-// and a thread without an lcore id bypasses the per-lcore caches.
+// SAFETY: an Mbuf is the only owner of its packet (bursts and pools hand out each pointer once),
+// its memory belongs to no thread, and freeing it is allowed on every thread: pools are
+// multi-producer, and a thread without an lcore id bypasses the per-lcore caches.
 unsafe impl Send for Mbuf {}
 
 impl Mbuf {
@@ -172,8 +172,8 @@ impl Mbuf {
         true
     }
 
-    /// Removes `n` bytes at the end; does nothing and returns false if there are fewer or the packet
-    /// has several segments.
+    /// Removes `n` bytes at the end; does nothing and returns false if there are fewer or the
+    /// packet has several segments.
     #[inline]
     #[must_use]
     pub fn trim(&mut self, n: usize) -> bool {
@@ -216,8 +216,9 @@ impl Mbuf {
 
     /// Asks the port to fill in checksums of an IPv4 packet when it is sent, replacing an earlier
     /// request. `l2_len` and `l3_len` are the lengths of the Ethernet and of the IPv4 header with
-    /// options. Returns false, and asks for nothing, if a length does not fit its field (127 and 511
-    /// bytes). Only what [`Offloads`](crate::Offloads) of the sending port lists may be asked for.
+    /// options. Returns false, and asks for nothing, if a length does not fit its field (127 and
+    /// 511 bytes). Only what [`Offloads`](crate::Offloads) of the sending port lists may be asked
+    /// for.
     #[inline]
     #[must_use]
     pub fn set_tx_offload(&mut self, l2_len: usize, l3_len: usize, what: TxChecksum) -> bool {

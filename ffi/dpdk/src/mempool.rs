@@ -1,8 +1,8 @@
 //! [`PktMempool`]: a pool of packet buffers.
 //!
 //! A pool is never freed before the EAL is: mbufs carry no reference to their pool, so its memory
-//! must be there for as long as one of them may exist. Creating pools again and again therefore uses
-//! up the EAL's memory; create them at start.
+//! must be there for as long as one of them may exist. Creating pools again and again therefore
+//! uses up the EAL's memory; create them at start.
 
 use std::ffi::CString;
 use std::fmt;
@@ -49,8 +49,8 @@ struct Pool {
 impl PktMempool {
     /// Creates a pool of `count` buffers with `data_room` bytes each, headroom included, near the
     /// given NUMA node. `cache` buffers are kept per registered thread (see
-    /// [`ThreadRegistration`](crate::ThreadRegistration)); 0 is allowed. A `count` of `2^n - 1` uses
-    /// memory best. Names are at most 25 bytes and unique in the process.
+    /// [`ThreadRegistration`](crate::ThreadRegistration)); 0 is allowed. A `count` of `2^n - 1`
+    /// uses memory best. Names are at most 25 bytes and unique in the process.
     pub fn create(
         eal: &Eal,
         name: &str,

@@ -1,5 +1,5 @@
-//! Checksum work a port does: what it found on receive, what it is asked for on transmit, and which of
-//! it is switched on.
+//! Checksum work a port does: what it found on receive, what it is asked for on transmit, and which
+//! of it is switched on.
 
 use dpdk_sys as sys;
 

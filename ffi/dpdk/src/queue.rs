@@ -1,7 +1,7 @@
 //! [`RxQueue`] and [`TxQueue`]: where packets come from and go to.
 //!
-//! [`StartedPort::start`](crate::StartedPort::start) hands out each queue once. A queue is polled by
-//! one thread at a time (`&mut self`), may move to another thread, and keeps its port running.
+//! [`StartedPort::start`](crate::StartedPort::start) hands out each queue once. A queue is polled
+//! by one thread at a time (`&mut self`), may move to another thread, and keeps its port running.
 
 use std::cell::Cell;
 use std::fmt;
@@ -44,10 +44,13 @@ impl RxQueue {
     pub fn rx_burst<const N: usize>(&mut self, out: &mut ArrayVec<Mbuf, N>) -> usize {
         let len = out.len();
         let room = u16::try_from(N - len).unwrap_or(u16::MAX);
+        if room == 0 {
+            return 0;
+        }
         let end = out.as_mut_ptr().wrapping_add(len).cast::<*mut sys::rte_mbuf>();
-        // SAFETY: the port is started and has this queue as long as `shared` lives; nobody else polls
-        // it, as `self` exists once and is borrowed exclusively; `end` has room for `room` pointers,
-        // and Mbuf is a transparent wrapper of one.
+        // SAFETY: the port is started and has this queue as long as `shared` lives; nobody else
+        // polls it, as `self` exists once and is borrowed exclusively; `end` has room for `room`
+        // pointers, and Mbuf is a transparent wrapper of one.
         let received = unsafe { sys::rte_eth_rx_burst_(self.port, self.queue, end, room) };
         let received = usize::from(received.min(room));
         // SAFETY: the driver wrote that many mbufs, which are ours alone now.
@@ -74,9 +77,9 @@ impl TxQueue {
         Self { port, queue, prepare, shared: Arc::clone(shared), _not_sync: PhantomData }
     }
 
-    /// Sends packets from the front of the burst and returns how many the port took. The others stay
-    /// in the burst, in order: the caller tries again or drops them. The port refuses packets when
-    /// its queue is full, and also one whose offload request it cannot serve.
+    /// Sends packets from the front of the burst and returns how many the port took. The others
+    /// stay in the burst, in order: the caller tries again or drops them. The port refuses packets
+    /// when its queue is full, and also one whose offload request it cannot serve.
     #[inline]
     pub fn tx_burst<const N: usize>(&mut self, burst: &mut ArrayVec<Mbuf, N>) -> usize {
         let first = burst.as_mut_ptr().cast::<*mut sys::rte_mbuf>();
@@ -86,9 +89,9 @@ impl TxQueue {
             let ready = unsafe { sys::rte_eth_tx_prepare_(self.port, self.queue, first, count) };
             count = ready.min(count);
         }
-        // SAFETY: the port is started and has this queue as long as `shared` lives; nobody else sends
-        // on it, as `self` exists once and is borrowed exclusively; `first` points to `count` mbufs
-        // that the burst owns.
+        // SAFETY: the port is started and has this queue as long as `shared` lives; nobody else
+        // sends on it, as `self` exists once and is borrowed exclusively; `first` points to `count`
+        // mbufs that the burst owns.
         let sent = unsafe { sys::rte_eth_tx_burst_(self.port, self.queue, first, count) };
         let sent = usize::from(sent.min(count));
         take_front(burst, sent);

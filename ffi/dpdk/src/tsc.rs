@@ -1,6 +1,7 @@
 //! The cycle counter, read natively: it is read once per poll loop.
 
-/// The counter of the calling CPU: the time-stamp counter on x86-64, the virtual counter on aarch64.
+/// The counter of the calling CPU: the time-stamp counter on x86-64, the virtual counter on
+/// aarch64.
 #[inline]
 #[must_use]
 pub fn now() -> u64 {

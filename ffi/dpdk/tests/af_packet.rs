@@ -23,7 +23,8 @@ fn start(interface: &str, pool: &PktMempool) -> (StartedPort, RxQueue, TxQueue) 
     (port, rx.into_iter().next().unwrap(), tx.into_iter().next().unwrap())
 }
 
-/// Polls until a frame of our own EtherType arrives; the kernel sends some of its own on a new link.
+/// Polls until a frame of our own EtherType arrives; the kernel sends some of its own on a new
+/// link.
 fn receive(rx: &mut RxQueue) -> Vec<u8> {
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut burst = Burst::<32>::new();

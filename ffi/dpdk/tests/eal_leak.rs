@@ -1,4 +1,5 @@
-//! An mbuf that outlives everything else; one test, because it takes the EAL of the process with it.
+//! An mbuf that outlives everything else; one test, because it takes the EAL of the process with
+//! it.
 
 #![allow(clippy::tests_outside_test_module, reason = "an integration test is one module")]
 

@@ -1,8 +1,8 @@
 //! Ports: [`PortId`] names one, [`StartedPort`] is one that runs.
 //!
 //! A port is stopped and closed when its [`StartedPort`] and all its queues are gone, in any order
-//! and on any thread; closing returns the mbufs it held to their pools. A closed port is gone for the
-//! rest of the process.
+//! and on any thread; closing returns the mbufs it held to their pools. A closed port is gone for
+//! the rest of the process.
 
 mod info;
 
@@ -56,8 +56,8 @@ pub struct StartedPort {
 
 impl StartedPort {
     /// Configures and starts a port whose receive queues take their buffers from `pool`, and hands
-    /// out its queues. A port can be started once at a time (`EBUSY`). If the port refuses, after the
-    /// request was found sensible, it is closed and gone.
+    /// out its queues. A port can be started once at a time (`EBUSY`). If the port refuses, after
+    /// the request was found sensible, it is closed and gone.
     pub fn start(
         eal: &Eal,
         id: PortId,
@@ -147,8 +147,8 @@ impl StartedPort {
         self.info.socket
     }
 
-    /// The state of its link, without waiting for it. This is what the driver says: that of a virtual
-    /// device may report a link that is always up, as net_af_packet does in DPDK 22.11.
+    /// The state of its link, without waiting for it. This is what the driver says: that of a
+    /// virtual device may report a link that is always up, as net_af_packet does in DPDK 22.11.
     pub fn link(&self) -> Result<Link, DpdkError> {
         let _guard = self.shared.eal.lock();
         let mut raw = sys::shim_link::default();

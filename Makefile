@@ -1,0 +1,24 @@
+# Thin on purpose: each target is a few lines that call cargo. See README.md.
+
+.PHONY: demo test deps install
+
+# Real clients through real DPDK in all four forwarding modes, in network namespaces; needs root.
+# MODE=dr|nat|tun|fullnat shows one mode only, KEEP=1 leaves it running to try things.
+demo: deps
+	cargo build --release --package rvs-ctrl --package rvs-perf
+	@MODE="$(MODE)" KEEP="$(KEEP)" target/release/rvs-demo
+
+# Every check and test there is. Those that need root say so when they skip.
+test: deps
+	cargo build --package rvs-ctrl
+	cargo xtask ci
+
+# Installs what is missing of the Debian packages that building and testing need.
+deps:
+	@sh perf/deps.sh
+
+# Installs the rvs binary; PREFIX defaults to /usr/local.
+PREFIX ?= /usr/local
+install: deps
+	cargo build --release --package rvs-ctrl
+	install -D -m 0755 target/release/rvs $(DESTDIR)$(PREFIX)/bin/rvs
