@@ -2,7 +2,8 @@
 //!
 //! IPVS reassembles a fragmented datagram, schedules it and fragments it again. RVS does not wait
 //! for the rest: the first fragment, which has the ports, decides for its whole *train* of
-//! fragments, and those that overtook it wait for it. What leaves is the same, fragment by fragment.
+//! fragments, and those that overtook it wait for it. What leaves is the same, fragment by
+//! fragment.
 
 use std::hash::BuildHasher;
 use std::net::Ipv4Addr;

@@ -2,8 +2,8 @@
 //!
 //! An LVS user has the kernel's `ipip` device do it. Where the kernel has none, a thread stands in:
 //! it receives IP protocol 4 on a raw socket and hands the inner packet to the kernel through
-//! another raw socket. The inner packet is addressed to the VIP, which is on the loopback device, so
-//! the kernel delivers it to the web server as if it had come from a tunnel device.
+//! another raw socket. The inner packet is addressed to the VIP, which is on the loopback device,
+//! so the kernel delivers it to the web server as if it had come from a tunnel device.
 
 use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -5,8 +5,8 @@
 //!
 //! The tests need root and a few programs. Without them they are reported as ignored, with the
 //! reason; with `RVS_E2E=require` in the environment they fail instead, so that a build machine
-//! cannot pass by skipping. Other variables: `RVS_BIN` (the daemon's binary, else the one that cargo
-//! built) and `RVS_E2E_TRANSFER_MIB` (size of the file that is moved, 1024 unless set).
+//! cannot pass by skipping. Other variables: `RVS_BIN` (the daemon's binary, else the one that
+//! cargo built) and `RVS_E2E_TRANSFER_MIB` (size of the file that is moved, 1024 unless set).
 //!
 //! They run one at a time: the daemon polls one CPU without a pause, and two at once would measure
 //! each other.

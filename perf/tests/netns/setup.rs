@@ -59,8 +59,8 @@ pub(crate) fn url(path: &str) -> String {
     format!("http://{VIP}{port}/{path}")
 }
 
-/// Makes `count` requests, `parallel` at a time; all must succeed. Returns how many each real server
-/// answered.
+/// Makes `count` requests, `parallel` at a time; all must succeed. Returns how many each real
+/// server answered.
 pub(crate) fn all_answered(
     setup: &Setup,
     count: usize,

@@ -62,20 +62,20 @@ pub(crate) const fn headline(mode: Mode) -> &'static str {
 const fn explanation(mode: Mode) -> &'static str {
     match mode {
         Mode::Dr => {
-            "  The director changes only the frame's destination. The real servers have the VIP on\n  \
-             lo, keep quiet about it in ARP, and answer the client past the director."
+            "  The director changes only the frame's destination. The real servers have the VIP\n  \
+             on lo, keep quiet about it in ARP, and answer the client past the director."
         }
         Mode::Nat => {
-            "  The director puts the real server's address and port in place of the VIP's. It is the\n  \
-             real servers' default gateway, so answers come back through it and are turned back."
+            "  The director puts the real server's address and port in place of the VIP's. It is\n  \
+             the real servers' default gateway, so answers come back through it."
         }
         Mode::Tun => {
-            "  The director wraps each packet in another one. The real servers unwrap it, have the\n  \
-             VIP on lo, and answer the client past the director."
+            "  The director wraps each packet in another one. The real servers unwrap it, have\n  \
+             the VIP on lo, and answer the client past the director."
         }
         Mode::FullNat => {
-            "  The director connects to the real server from a local address of its own. Answers\n  \
-             come back to that address, whatever the real servers' routes are."
+            "  The director connects to the real server from a local address of its own.\n  \
+             Answers come back to that address, whatever the real servers' routes are."
         }
     }
 }
@@ -108,7 +108,7 @@ impl Trial {
         );
         account.line(&format!("\n  rvs run was ready after {seconds:.1} s."));
         account.line(&format!(
-            "  {REQUESTS} times, {PARALLEL} at once: curl http://{VIP}/   (who answers, as it comes)"
+            "  {REQUESTS} times, {PARALLEL} at once: curl http://{VIP}/   (who answers)"
         ));
         account.sign("  ", true);
         let client = lab.client();
