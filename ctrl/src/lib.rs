@@ -1,3 +1,44 @@
-//! Placeholder.
-/// Entry point.
-pub fn main() -> std::process::ExitCode { std::process::ExitCode::SUCCESS }
+//! The RVS daemon and its tool: `rvs run` forwards packets, `rvs check` reads a configuration,
+//! `rvs show` asks a running daemon.
+//!
+//! Start in `cli.rs`, which knows the commands. `rvs run` goes on in `daemon.rs`:
+//!
+//! * `check.rs`: the configuration, with the facts of this machine and the limits of this version;
+//! * `socket.rs`: one daemon per control socket, decided before any device is touched;
+//! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
+//! * `snapshot.rs` and `identity.rs`: the configuration as the packet path wants it;
+//! * `state.rs`, `listing.rs` and `api/`: what the daemon tells about itself;
+//! * `shutdown.rs`: the order in which everything ends.
+//!
+//! `rvs show` is `client.rs` and `show/`.
+//!
+//! Written as absences: nothing here touches a packet; the control thread waits for a worker never
+//! longer than a stated time; nothing from the control socket ends the daemon.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+pub mod api;
+mod check;
+mod cli;
+mod client;
+mod daemon;
+mod device;
+mod error;
+mod identity;
+mod listing;
+mod log;
+mod machine;
+mod memory;
+mod port;
+mod show;
+mod shutdown;
+mod signals;
+mod snapshot;
+mod socket;
+mod startup;
+mod state;
+mod worker;
+
+pub use cli::main;
+pub use error::CtrlError;

@@ -377,6 +377,8 @@ impl<B> NeighborTable<B> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::snapshot::PortIdx;
 

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn snapshot(generation: u64) -> Snapshot {
-        Snapshot { generation, ..Snapshot::default() }
+        Snapshot::new(generation, Vec::new(), &[])
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl<B: PacketBuf> Director<B> {
             egress: Egress::new(Arc::clone(&stats)),
             trains: Trains::new(now),
             sched: vec![SchedState::default(); sizes.services].into_boxed_slice(),
-            local_ports: LocalPorts::new(sizes.services, seed),
+            local_ports: LocalPorts::new(sizes.real_servers, seed),
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
             icmp_budget: IcmpBudget::new(now),
             adoption: Adoption::default(),

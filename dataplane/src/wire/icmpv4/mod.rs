@@ -14,7 +14,7 @@
 //!
 //! (RFC 792; RFC 1191 for the next-hop MTU; RFC 1812 section 4.3.2.3 for how much an error quotes.)
 //! The quoted packet is how an error finds its flow: [`embedded`] reads it, and
-//! [`rewrite_embedded`] translates it the way the packet itself was translated.
+//! [`rewrite_embedded`] gives it the addresses and ports that the error's receiver knows.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -25,8 +25,6 @@ use super::checksum::{self, Delta, Sum};
 use super::header_views;
 use super::ipv4::{IpProto, Ipv4Header};
 use super::l4_ports::L4Ports;
-use super::tcp;
-use super::udp::UdpHeader;
 
 /// ICMP message types.
 #[derive(Debug)]
@@ -161,50 +159,28 @@ pub fn embedded(quote: &[u8]) -> Option<EmbeddedIpv4> {
 }
 
 /// Gives the packet that the ICMP error `message` quotes other addresses and ports, and keeps its
-/// IPv4 checksum, its transport checksum (where quoted) and the message's own checksum as right as
-/// they were. Ports of a protocol without ports are not touched. False, and nothing changed, where
+/// IPv4 checksum and the message's own checksum as right as they were. The quoted transport
+/// checksum is left as it was, as IPVS leaves it: no receiver verifies it, and a quote often ends
+/// before it. Ports of a protocol without ports are not touched. False, and nothing changed, where
 /// [`embedded`] would return `None`.
 #[must_use = "a message whose quote was not translated must not be forwarded"]
 pub fn rewrite_embedded(message: &mut [u8], src: SocketAddrV4, dst: SocketAddrV4) -> bool {
     let Some((header, quote)) = IcmpHeader::split_mut(message) else { return false };
     let Some(found) = embedded(quote) else { return false };
-    // All changes lie in the IPv4 header, the ports and a transport checksum: within the quote's
-    // first header_len + 18 bytes.
-    let changed_len = quote.len().min(found.header_len + tcp::CHECKSUM_OFFSET + 2);
+    let changed_len = quote.len().min(found.header_len + L4Ports::LEN);
     let before = Sum::of(quote.get(..changed_len).unwrap_or_default()).fold();
 
     let Some((ip, _)) = Ipv4Header::split_mut(quote) else { return false };
-    let mut delta = ip.set_addresses(*src.ip(), *dst.ip());
-    let behind = quote.get_mut(found.header_len..).unwrap_or_default();
+    let _ = ip.set_addresses(*src.ip(), *dst.ip());
     if has_ports(found.protocol)
-        && let Some(ports) = L4Ports::read_mut(behind)
+        && let Some(ports) = quote.get_mut(found.header_len..).and_then(L4Ports::read_mut)
     {
-        delta = delta.and(ports.set_ports(src.port(), dst.port()));
+        let _ = ports.set_ports(src.port(), dst.port());
     }
-    adjust_transport_checksum(found.protocol, behind, delta);
 
     let after = Sum::of(quote.get(..changed_len).unwrap_or_default()).fold();
     header.checksum.set(Delta::u16(before, after).apply(header.checksum.get()));
     true
-}
-
-/// Applies `delta` to the checksum of a transport header that may be cut short before it. SCTP's
-/// checksum covers no address and cannot be updated incrementally, so a quoted one is left alone.
-fn adjust_transport_checksum(protocol: u8, transport: &mut [u8], delta: Delta) {
-    match protocol {
-        IpProto::UDP => {
-            if let Some(header) = UdpHeader::read_mut(transport) {
-                header.adjust_checksum(delta);
-            }
-        }
-        IpProto::TCP => {
-            let place = transport.get_mut(tcp::CHECKSUM_OFFSET..tcp::CHECKSUM_OFFSET + 2);
-            if let Some(field) = place.and_then(|place| U16::mut_from_bytes(place).ok()) {
-                field.set(delta.apply(field.get()));
-            }
-        }
-        _ => {}
-    }
 }
 
 /// Whether headers of this protocol begin with [`L4Ports`].

@@ -145,9 +145,6 @@ pub struct TcpHeader {
 
 header_views!(TcpHeader, 20);
 
-/// Where the checksum lies in the header.
-pub const CHECKSUM_OFFSET: usize = 16;
-
 /// A segment whose header length was verified.
 #[derive(Debug, Clone, Copy)]
 pub struct TcpChecked<'a> {

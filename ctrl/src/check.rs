@@ -1,0 +1,99 @@
+//! The configuration file as this version of the daemon can run it.
+//!
+//! `conf` checks what the file says; the rules here are limits of this version, reported after the
+//! file itself is in order.
+
+use std::path::Path;
+
+use conf::{Config, Protocol};
+use dataplane::limits::PORT_COUNT_MAX;
+
+use crate::error::CtrlError;
+use crate::machine;
+
+/// Reads and checks the file at `path`.
+pub(crate) fn load(path: &Path) -> Result<Config, CtrlError> {
+    let config = conf::load(path, &machine::facts())?;
+    check_limits(path, &config)?;
+    Ok(config)
+}
+
+/// Refuses what a later version may be able to do.
+fn check_limits(path: &Path, config: &Config) -> Result<(), CtrlError> {
+    if config.workers.len() > 1 {
+        return Err(CtrlError::SeveralWorkers {
+            file: path.to_path_buf(),
+            workers: config.workers.clone(),
+        });
+    }
+    if config.ports.len() > PORT_COUNT_MAX {
+        let count = config.ports.len();
+        return Err(CtrlError::TooManyPorts { file: path.to_path_buf(), count });
+    }
+    Ok(())
+}
+
+/// One line about what a configuration holds.
+pub(crate) fn summary(config: &Config) -> String {
+    let services = config.services.len();
+    let tcp = config.services.iter().filter(|service| service.protocol == Protocol::Tcp).count();
+    let real_servers = config.services.iter().map(|service| service.real_servers.len()).sum();
+    format!(
+        "{}, {}, {}, {} ({tcp} tcp, {} udp) with {}",
+        counted(config.ports.len(), "port"),
+        counted(config.workers.len(), "worker"),
+        counted(config.routes.len(), "route"),
+        counted(services, "service"),
+        services - tcp,
+        counted(real_servers, "real server"),
+    )
+}
+
+/// `1 port`, `2 ports`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Config {
+        conf::parse("test.yaml", text, &conf::Machine::default()).unwrap()
+    }
+
+    #[test]
+    fn one_worker_passes_and_two_are_refused_by_number() {
+        let text = "version: 1\nworkers: [3, 1]\nports:\n  lan: {device: net_null0}\n";
+        let config = parse(&format!("{text}services: {{}}\n"));
+        let error = check_limits(Path::new("two.yaml"), &config).unwrap_err().to_string();
+        assert!(error.contains("two.yaml"), "{error}");
+        assert!(error.contains("this version forwards with one worker"), "{error}");
+        assert!(error.contains("[3, 1]") && error.contains("workers: [3]"), "{error}");
+        let mut config = config;
+        config.workers.truncate(1);
+        check_limits(Path::new("one.yaml"), &config).unwrap();
+    }
+
+    #[test]
+    fn more_ports_than_the_packet_path_has_room_for_are_refused() {
+        let ports: String =
+            (0..=PORT_COUNT_MAX).map(|n| format!("  p{n}: {{device: net_null{n}}}\n")).collect();
+        let config =
+            parse(&format!("version: 1\nworkers: [0]\nports:\n{ports}services: {{}}\n"));
+        let error = check_limits(Path::new("many.yaml"), &config).unwrap_err().to_string();
+        assert!(error.contains("many.yaml") && error.contains("17") && error.contains("16"));
+    }
+
+    #[test]
+    fn a_summary_counts() {
+        let config = parse(
+            "version: 1\nworkers: [0]\nports:\n  lan: {device: net_null0, addresses: \
+             [10.0.0.2/24]}\nservices:\n  a: {vip: \"10.0.0.9:80\", protocol: tcp, mode: nat, \
+             scheduler: rr, real_servers: [{address: 10.0.0.3}, {address: 10.0.0.4}]}\n",
+        );
+        let expected =
+            "1 port, 1 worker, 0 routes, 1 service (1 tcp, 0 udp) with 2 real servers";
+        assert_eq!(summary(&config), expected);
+    }
+}

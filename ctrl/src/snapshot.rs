@@ -1,0 +1,182 @@
+//! Checked configuration and running ports -> what the packet path works from.
+
+use std::net::SocketAddrV4;
+
+use conf::{Config, Service};
+use dataplane::flow::Timeouts;
+use dataplane::forward::ForwardingMode;
+use dataplane::sched::{Scheduler, WrrPlan};
+use dataplane::service::{Dest, RealServer, ServiceTable, VirtualService};
+use dataplane::snapshot::{
+    AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
+};
+use dataplane::wire::Mac;
+
+use crate::identity::Registry;
+
+/// What a running port adds to its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PortFacts {
+    /// Its MAC address.
+    pub(crate) mac: [u8; 6],
+    /// The largest IP packet it takes.
+    pub(crate) mtu: u16,
+    /// Whether it fills in IPv4 header checksums.
+    pub(crate) tx_ipv4_checksum: bool,
+    /// Whether it fills in UDP checksums.
+    pub(crate) tx_udp_checksum: bool,
+}
+
+/// Builds the snapshot of `config`, whose ports run as `ports` says, in the same order.
+pub(crate) fn build(
+    config: &Config,
+    ports: &[PortFacts],
+    registry: &mut Registry,
+    generation: u64,
+) -> Snapshot {
+    let mut snapshot = Snapshot::new(generation, port_infos(config, ports), &routes(config));
+    snapshot.timeouts = Timeouts::with_seconds(
+        config.timeouts.tcp_s,
+        config.timeouts.tcp_fin_s,
+        config.timeouts.udp_s,
+    );
+    let mut services = Vec::with_capacity(config.services.len());
+    for service in &config.services {
+        add_addresses(&mut snapshot, service);
+        services.push(add_service(&mut snapshot, service, registry));
+    }
+    snapshot.services = ServiceTable::new(services);
+    snapshot
+}
+
+fn port_infos(config: &Config, ports: &[PortFacts]) -> Vec<PortInfo> {
+    let info = |(port, facts): (&conf::Port, &PortFacts)| PortInfo {
+        mac: Mac(facts.mac),
+        mtu: facts.mtu.min(port.mtu),
+        tx_ipv4_checksum: facts.tx_ipv4_checksum,
+        tx_udp_checksum: facts.tx_udp_checksum,
+        addresses: port
+            .addresses
+            .iter()
+            .map(|own| PortAddress {
+                address: own.addr,
+                subnet: Subnet::of(own.addr, own.prefix_len),
+            })
+            .collect(),
+    };
+    config.ports.iter().zip(ports).map(info).collect()
+}
+
+fn routes(config: &Config) -> Vec<Route> {
+    let route = |route: &conf::Route| {
+        let port = PortIdx(u8::try_from(route.port).ok()?);
+        Some(Route {
+            to: Subnet::of(route.to.network(), route.to.prefix_len()),
+            via: NextHop { port, address: route.via },
+        })
+    };
+    config.routes.iter().filter_map(route).collect()
+}
+
+/// The addresses that the director answers for, and those it routes for, on account of a service.
+fn add_addresses(snapshot: &mut Snapshot, service: &Service) {
+    snapshot.add_address(*service.vip.ip(), AddressUse::Vip);
+    for address in &service.local_addresses {
+        snapshot.add_address(*address, AddressUse::Local);
+    }
+    if service.mode == conf::ForwardingMode::Nat {
+        for real in &service.real_servers {
+            snapshot.add_routed(*real.address.ip());
+        }
+    }
+}
+
+/// Adds a service's real servers to the snapshot and returns the service.
+fn add_service(
+    snapshot: &mut Snapshot,
+    service: &Service,
+    registry: &mut Registry,
+) -> VirtualService {
+    let id = registry.service(service.protocol, service.vip);
+    let mut added = Vec::with_capacity(service.real_servers.len());
+    for real in &service.real_servers {
+        let real_id = registry.real_server(id, real.address);
+        added.push(Dest { real: real_id, weight: real.weight });
+        put_real_server(
+            snapshot,
+            RealServer {
+                id: real_id,
+                service: id,
+                address: *real.address.ip(),
+                l4_port: real.address.port(),
+                weight: real.weight,
+                next_hop: snapshot.route(*real.address.ip()),
+            },
+        );
+    }
+    let dests = VirtualService::list_order(added.iter().copied());
+    let scheduler = scheduler(service.scheduler);
+    VirtualService {
+        id,
+        protocol: protocol_number(service.protocol),
+        vip: *service.vip.ip(),
+        vport: service.vip.port(),
+        mode: mode(service.mode),
+        scheduler,
+        revision: registry.revision(id, scheduler, &dests),
+        dests,
+        wrr: WrrPlan::after_adding(added.iter().map(|dest| dest.weight)),
+        local_addresses: service.local_addresses.clone().into_boxed_slice(),
+    }
+}
+
+fn put_real_server(snapshot: &mut Snapshot, real: RealServer) {
+    let index = real.id.index();
+    if snapshot.real_servers.len() <= index {
+        snapshot.real_servers.resize(index + 1, None);
+    }
+    if let Some(place) = snapshot.real_servers.get_mut(index) {
+        *place = Some(real);
+    }
+}
+
+/// The number of a protocol in the IP header.
+fn protocol_number(protocol: conf::Protocol) -> u8 {
+    match protocol {
+        conf::Protocol::Tcp => 6,
+        conf::Protocol::Udp => 17,
+    }
+}
+
+/// The name of a protocol by its number in the IP header.
+pub(crate) fn protocol_name(number: u8) -> &'static str {
+    match number {
+        6 => "tcp",
+        17 => "udp",
+        _ => "other",
+    }
+}
+
+fn mode(mode: conf::ForwardingMode) -> ForwardingMode {
+    match mode {
+        conf::ForwardingMode::Dr => ForwardingMode::Dr,
+        conf::ForwardingMode::Nat => ForwardingMode::Nat,
+        conf::ForwardingMode::Tunnel => ForwardingMode::Tunnel,
+        conf::ForwardingMode::FullNat => ForwardingMode::FullNat,
+    }
+}
+
+fn scheduler(scheduler: conf::Scheduler) -> Scheduler {
+    match scheduler {
+        conf::Scheduler::Rr => Scheduler::Rr,
+        conf::Scheduler::Wrr => Scheduler::Wrr,
+    }
+}
+
+/// The real server's next hop as `address on port`, for listings.
+pub(crate) fn next_hop_of(snapshot: &Snapshot, address: SocketAddrV4) -> Option<NextHop> {
+    snapshot.route(*address.ip())
+}
+
+#[cfg(test)]
+mod tests;
