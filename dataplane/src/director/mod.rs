@@ -69,6 +69,7 @@ pub struct Director<B> {
     path_mtu: Box<[PathMtu]>,
     icmp_budget: IcmpBudget,
     adoption: Adoption,
+    last_tick: Tick,
     /// Identification of the next tunnel packet that may be fragmented.
     next_ip_id: u16,
     stats: Arc<WorkerStats>,
@@ -90,6 +91,7 @@ impl<B: PacketBuf> Director<B> {
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
             icmp_budget: IcmpBudget::new(now),
             adoption: Adoption::default(),
+            last_tick: now,
             next_ip_id: 0,
             stats,
         }

@@ -35,8 +35,16 @@ pub(super) struct Adoption {
 
 impl<B: PacketBuf> Director<B> {
     /// Does what is due at `turn.now`. To be called once a turn.
+    ///
+    /// Flows may end a million a second, so some are looked at in every turn; all else is looked at
+    /// once per tick of the clock.
     pub fn tick<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
         self.expire_flows(turn.now);
+        let same_snapshot = self.adoption.generation == turn.snapshot.generation;
+        if same_snapshot && self.last_tick == turn.now {
+            return;
+        }
+        self.last_tick = turn.now;
         self.egress.tick(turn, NEIGHBOR_PER_TICK);
         let stats = &self.stats;
         self.trains.tick(turn.now, |_| {

@@ -4,6 +4,7 @@ use std::net::{SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
 use libtest_mimic::Failed;
+use nix::errno::Errno;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::IpMtu;
 use rvs_perf::lab::addresses::{ECHO_VPORT, VIP};
@@ -39,6 +40,8 @@ fn path_mtu_is_told() -> Result<(), Failed> {
         wait::until(Duration::from_secs(3), what, || {
             Ok((path_mtu(&socket)? == 1480).then_some(()))
         })?;
+        let told = socket.take_error()?.and_then(|error| error.raw_os_error());
+        assert_eq!(told, Some(Errno::EMSGSIZE as i32), "the kernel tells the sender, too");
         let fits = [7; 1452];
         assert_eq!(probe::exchange(&socket, &fits)?, fits, "what fits is not hurt");
         Ok(())
