@@ -118,11 +118,9 @@ impl<B: PacketBuf> Director<B> {
         &self,
         parsed: &ArrayVec<Parsed, BURST_LEN_MAX>,
     ) -> ArrayVec<Option<Hit>, BURST_LEN_MAX> {
-        let look_up = |parsed: &Parsed| match parsed {
-            Parsed::Transport(packet) => {
-                self.flows.lookup(self.flows.hash(&packet.key), &packet.key)
-            }
-            _ => None,
+        let look_up = |parsed: &Parsed| {
+            let Parsed::Transport(packet) = parsed else { return None };
+            self.flows.lookup(self.flows.hash(&packet.key), &packet.key)
         };
         parsed.iter().map(look_up).collect()
     }

@@ -134,7 +134,7 @@ impl<B: PacketBuf> Director<B> {
         };
         let mtu = match plan.mode {
             ForwardingMode::Tunnel => self.tunnel_mtu(plan.real, port.mtu, turn.now),
-            _ => port.mtu,
+            ForwardingMode::Dr | ForwardingMode::Nat | ForwardingMode::FullNat => port.mtu,
         };
         if let Err(refusal) = hop_on(&mut frame, ip, mtu) {
             return Err((frame, refusal));

@@ -118,7 +118,7 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    fn announce_on_ports<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>, vip: Ipv4Addr) {
+    fn announce_on_ports<P: Ports<B>>(&self, turn: &mut Turn<'_, B, P>, vip: Ipv4Addr) {
         for index in 0..turn.io.port_count().min(PORT_COUNT_MAX) {
             #[expect(clippy::cast_possible_truncation, reason = "at most PORT_COUNT_MAX")]
             let port = PortIdx(index as u8);

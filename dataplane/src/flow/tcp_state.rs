@@ -288,10 +288,12 @@ mod tests {
         let timeouts = Timeouts::with_seconds(60, 7, 30);
         let default = Timeouts::default();
         for state in TcpState::ALL {
-            let expected = match state {
-                TcpState::Established => Ticks::from_secs(60),
-                TcpState::FinWait => Ticks::from_secs(7),
-                _ => default.tcp(state),
+            let expected = if state == TcpState::Established {
+                Ticks::from_secs(60)
+            } else if state == TcpState::FinWait {
+                Ticks::from_secs(7)
+            } else {
+                default.tcp(state)
             };
             assert_eq!(timeouts.tcp(state), expected, "{}", state.name());
         }

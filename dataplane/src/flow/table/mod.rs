@@ -44,9 +44,7 @@ pub struct KeyHash(u64);
 
 impl KeyHash {
     fn tag(self) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half is the tag")]
-        let tag = (self.0 >> 32) as u32;
-        tag
+        (self.0 >> 32) as u32
     }
 }
 
