@@ -84,7 +84,18 @@ fn how_to_bind(address: &str) -> String {
 }
 
 fn check_vdev(port: &Port, devargs: &str) -> Result<(), CtrlError> {
-    let Some(interface) = interface_of(devargs) else { return Ok(()) };
+    let (name, arguments) = devargs.split_once(',').unwrap_or((devargs, ""));
+    let driver = driver_of(name);
+    if !ON_INTERFACE.contains(&driver) {
+        return Ok(());
+    }
+    let mut arguments = arguments.split(',');
+    let interface = arguments.find_map(|argument| argument.strip_prefix("iface="));
+    let Some(interface) = interface.filter(|interface| !interface.is_empty()) else {
+        let cause = format!("{driver} is not told which network interface to use");
+        let advice = format!("Name one of those that `ip link` lists: \"{name},iface=NAME\".");
+        return Err(refuse(port, cause, advice));
+    };
     match if_nametoindex(interface) {
         Ok(_) => Ok(()),
         Err(Errno::ENODEV | Errno::ENXIO) => {
@@ -98,64 +109,67 @@ fn check_vdev(port: &Port, devargs: &str) -> Result<(), CtrlError> {
     }
 }
 
-/// The kernel interface that a virtual device attaches to.
-fn interface_of(devargs: &str) -> Option<&str> {
-    let (name, arguments) = devargs.split_once(',')?;
-    let driver = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let arguments = ON_INTERFACE.contains(&driver).then_some(arguments)?;
-    arguments.split(',').find_map(|argument| argument.strip_prefix("iface="))
+/// The driver's name in a virtual device's: what comes before the number.
+fn driver_of(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
 /// Explains why DPDK could not make a port of a device.
 pub(crate) fn probe_failed(port: &Port, error: &DpdkError) -> CtrlError {
-    let said = said(error);
-    let device = text(&port.device);
-    let driver = device.split(',').next().unwrap_or(device);
-    let driver = driver.trim_end_matches(|c: char| c.is_ascii_digit());
-    let errno = Errno::from_raw(error.errno);
-    if errno == Errno::EFAULT {
-        let cause = format!("DPDK has no driver named {driver}{said}");
+    if let (Device::Vdev(devargs), Errno::EFAULT) = (&port.device, Errno::from_raw(error.errno)) {
+        let name = devargs.split(',').next().unwrap_or(devargs);
+        let cause = format!("DPDK has no driver named {}", driver_of(name));
         let advice = "Virtual devices are named after their driver and a number, such as \
                       net_af_packet0, net_af_xdp0 or net_tap0; PCI devices by their full address, \
                       such as 0000:3b:00.0.";
         return refuse(port, cause, advice);
     }
-    explain(port, "DPDK cannot open it", errno, error)
+    explain(port, "DPDK cannot open it", error)
 }
 
 /// Explains why a port that exists does not start.
 pub(crate) fn start_failed(port: &Port, error: &DpdkError) -> CtrlError {
-    explain(port, "it does not start", Errno::from_raw(error.errno), error)
+    explain(port, "it does not start", error)
 }
 
-fn explain(port: &Port, what: &str, errno: Errno, error: &DpdkError) -> CtrlError {
-    let said = said(error);
+fn explain(port: &Port, what: &str, error: &DpdkError) -> CtrlError {
+    let errno = Errno::from_raw(error.errno);
+    let said = said(port, error);
     let busy = errno == Errno::EBUSY || said.contains("busy") || said.contains("in use");
     let denied = matches!(errno, Errno::EPERM | Errno::EACCES)
         || said.contains("not permitted")
         || said.contains("ermission denied");
+    // Packet sockets need rights, and these drivers do not say that it is that.
+    let on_interface = ON_INTERFACE.iter().any(|driver| text(&port.device).starts_with(driver));
     if busy {
         let cause = format!("it is in use{said}");
         let advice = "Stop the other program or port that uses it, or use another device.";
         return refuse(port, cause, advice);
     }
-    let is_socket = ON_INTERFACE.iter().any(|driver| text(&port.device).starts_with(driver));
-    if denied || (is_socket && !geteuid().is_root()) {
+    if denied || (on_interface && !geteuid().is_root()) {
         let cause = format!("{what}, probably for missing rights{said}");
         let advice = "Run as root, or give the process CAP_NET_RAW and CAP_NET_ADMIN (and for PCI \
                       devices access to /dev/vfio).";
         return refuse(port, cause, advice);
     }
-    let cause = format!("{what}: {}{said}", errno.desc());
-    let advice = "Correct `device` of this port in the configuration; `--log-level debug` shows \
-                  all that DPDK and its drivers say.";
+    // Buses answer this for whatever their driver refused.
+    let why = match errno {
+        Errno::EOPNOTSUPP => "its driver refuses it".to_owned(),
+        errno => errno.desc().to_lowercase(),
+    };
+    let cause = format!("{what}: {why}{said}");
+    let advice = "Correct `device` of this port in the configuration, its arguments included; \
+                  `--log-level debug` shows all that DPDK and its drivers say.";
     refuse(port, cause, advice)
 }
 
-/// What DPDK and the driver printed, in parentheses.
-fn said(error: &DpdkError) -> String {
-    let detail = error.detail.trim();
-    if detail.is_empty() { String::new() } else { format!(" (DPDK: {detail})") }
+/// What DPDK and the driver printed, in parentheses, less what the paragraph says already.
+fn said(port: &Port, error: &DpdkError) -> String {
+    let detail = error.detail.strip_prefix(text(&port.device)).unwrap_or(&error.detail);
+    let detail = detail.trim_start_matches(": ");
+    let lines = detail.split("; ").filter(|line| !line.contains("Failed to attach device"));
+    let lines: Vec<_> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() { String::new() } else { format!(" (DPDK: {})", lines.join("; ")) }
 }
 
 #[cfg(test)]
@@ -178,11 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_are_found_where_there_are_any() {
-        assert_eq!(interface_of("net_af_packet0,iface=wan0"), Some("wan0"));
-        assert_eq!(interface_of("net_af_xdp3,start_queue=0,iface=eth1,x=y"), Some("eth1"));
-        assert_eq!(interface_of("net_tap0,iface=made_by_it"), None);
-        assert_eq!(interface_of("net_null0"), None);
+    fn devices_on_an_interface_must_name_one() {
+        for devargs in ["net_af_packet0", "net_af_packet0,iface=", "net_af_xdp3,start_queue=0"] {
+            let error = check(&vdev(devargs)).unwrap_err().to_string();
+            assert!(error.contains("which network interface"), "{error}");
+            assert!(error.contains(",iface=NAME"), "{error}");
+        }
+        check(&vdev("net_af_xdp3,start_queue=0,iface=lo,x=y")).unwrap();
+        check(&vdev("net_tap0,iface=made_by_it")).unwrap();
     }
 
     #[test]
@@ -220,6 +237,14 @@ mod tests {
     }
 
     #[test]
+    fn what_dpdk_printed_is_quoted_without_what_is_said_already() {
+        let detail = "net_nul0: EAL: no such key; EAL: Failed to attach device on primary process";
+        let error = DpdkError::new("x", 95).with_detail(detail);
+        let text = probe_failed(&vdev("net_nul0"), &error).to_string();
+        assert!(text.contains("its driver refuses it (DPDK: EAL: no such key)."), "{text}");
+    }
+
+    #[test]
     fn failures_of_dpdk_name_the_port_the_cause_and_the_way_out() {
         let port = vdev("net_nul0");
         let cases = [
@@ -237,7 +262,7 @@ mod tests {
             ),
             (
                 probe_failed(&port, &DpdkError::new("x", 22).with_detail("bad key")),
-                vec!["port wan", "cannot open it", "Invalid argument", "bad key", "Correct"],
+                vec!["port wan", "cannot open it", "invalid argument", "bad key", "Correct"],
             ),
         ];
         for (error, words) in cases {

@@ -107,7 +107,10 @@ pub enum CtrlError {
         ports: usize,
     },
     /// DPDK's environment layer did not start.
-    #[error("DPDK does not start with {memory}: {source}. {}", eal_advice(*huge, *memory_mib))]
+    #[error(
+        "DPDK does not start with {memory}: {}. {}",
+        source.to_string().trim_end_matches('.'), eal_advice(*huge, *memory_mib)
+    )]
     Eal {
         /// The kind and amount of memory, in words.
         memory: String,

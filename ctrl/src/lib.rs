@@ -38,6 +38,8 @@ mod snapshot;
 mod socket;
 mod startup;
 mod state;
+#[cfg(test)]
+mod testing;
 mod worker;
 
 pub use cli::main;

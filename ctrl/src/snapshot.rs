@@ -1,7 +1,5 @@
 //! Checked configuration and running ports -> what the packet path works from.
 
-use std::net::SocketAddrV4;
-
 use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
@@ -171,11 +169,6 @@ fn scheduler(scheduler: conf::Scheduler) -> Scheduler {
         conf::Scheduler::Rr => Scheduler::Rr,
         conf::Scheduler::Wrr => Scheduler::Wrr,
     }
-}
-
-/// The real server's next hop as `address on port`, for listings.
-pub(crate) fn next_hop_of(snapshot: &Snapshot, address: SocketAddrV4) -> Option<NextHop> {
-    snapshot.route(*address.ip())
 }
 
 #[cfg(test)]

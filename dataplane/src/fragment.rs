@@ -5,6 +5,7 @@
 //! fragments, and those that overtook it wait for it. What leaves is the same, fragment by
 //! fragment.
 
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::net::Ipv4Addr;
 
@@ -16,6 +17,7 @@ use crate::flow::{FlowKey, Hit};
 use crate::limits::{FRAGMENT_HELD_COUNT, FRAGMENT_HELD_PER_TRAIN, FRAGMENT_TRAIN_COUNT};
 use crate::parse::{Ipv4Meta, L3_OFFSET};
 use crate::time::{Tick, Ticks};
+use crate::verdict::DropReason;
 use crate::wire::{Ipv4Fields, Ipv4Header};
 
 /// How long a train is remembered and its fragments wait, as Linux' ipfrag_time.
@@ -46,8 +48,8 @@ pub enum Decision {
     Follow(Hit, FlowKey),
     /// They are routed like it, unchanged.
     Route,
-    /// They are dropped like it.
-    Drop,
+    /// They are dropped like it, for the same reason.
+    Drop(DropReason),
 }
 
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub struct HeldFragment<B> {
 #[derive(Debug)]
 pub struct Trains<B> {
     decided: HashTable<Train>,
+    /// Keys of `decided`, the oldest in front.
+    order: VecDeque<TrainKey>,
     held: Vec<HeldFragment<B>>,
     hasher: RandomState,
     swept: Tick,
@@ -83,6 +87,7 @@ impl<B> Trains<B> {
         Self {
             // Twice the count, so that hashbrown cleans up in place and never grows.
             decided: HashTable::with_capacity(2 * FRAGMENT_TRAIN_COUNT),
+            order: VecDeque::with_capacity(FRAGMENT_TRAIN_COUNT),
             held: Vec::with_capacity(FRAGMENT_HELD_COUNT),
             hasher: RandomState::default(),
             swept: now,
@@ -97,15 +102,27 @@ impl<B> Trains<B> {
     }
 
     /// Notes what became of the first fragment of a train. When too many trains are followed the
-    /// later fragments of this one will find no decision and be dropped in time.
+    /// oldest is forgotten; the fragments of a datagram seldom come far apart.
     pub fn decide(&mut self, key: TrainKey, decision: Decision, now: Tick) {
         let hash = self.hasher.hash_one(key);
         let train = Train { key, decision, since: now };
         if let Some(known) = self.decided.find_mut(hash, |train| train.key == key) {
             *known = train;
-        } else if self.decided.len() < FRAGMENT_TRAIN_COUNT {
-            let hasher = &self.hasher;
-            self.decided.insert_unique(hash, train, |train| hasher.hash_one(train.key));
+            return;
+        }
+        if self.order.len() >= FRAGMENT_TRAIN_COUNT {
+            self.forget_oldest();
+        }
+        self.order.push_back(key);
+        let hasher = &self.hasher;
+        self.decided.insert_unique(hash, train, |train| hasher.hash_one(train.key));
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(key) = self.order.pop_front() else { return };
+        let hash = self.hasher.hash_one(key);
+        if let Ok(entry) = self.decided.find_entry(hash, |train| train.key == key) {
+            entry.remove();
         }
     }
 
@@ -135,7 +152,9 @@ impl<B> Trains<B> {
             return;
         }
         self.swept = now;
-        self.decided.retain(|train| now.since(train.since) < TRAIN_LIFETIME);
+        while self.order.front().is_some_and(|key| self.decision(*key, now).is_none()) {
+            self.forget_oldest();
+        }
         let old = |held: &HeldFragment<B>| now.since(held.since) >= TRAIN_LIFETIME;
         while let Some(place) = self.held.iter().position(old) {
             give_up(self.held.remove(place));
@@ -145,7 +164,7 @@ impl<B> Trains<B> {
 
 /// Cuts the end off a packet that is longer than `mtu` and puts it into `rest`, an empty buffer;
 /// both are valid fragments then, `rest` perhaps still too long. False, and nothing usable in
-/// `rest`, if the packet cannot be cut.
+/// `rest`, if the packet cannot or may not be cut.
 ///
 /// Options stay in the first fragment only: those that RFC 791 wants copied concern source routes,
 /// which nothing here honours.
@@ -153,6 +172,9 @@ pub fn split_off<B: PacketBuf>(packet: &mut B, rest: &mut B, mtu: u16) -> bool {
     let Some(header) = Ipv4Header::read(&packet.bytes()[L3_OFFSET..]).copied() else {
         return false;
     };
+    if header.dont_fragment() {
+        return false;
+    }
     let header_len = header.header_len();
     let keep = usize::from(mtu).saturating_sub(header_len) & !7;
     let Some(tail) = packet.bytes().get(L3_OFFSET + header_len + keep..) else { return false };

@@ -47,9 +47,18 @@ pub fn make_reset<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> bool {
         && tcp::fill_checksum(&mut packet[Ipv4Header::LEN..], ip.dst, ip.src)
 }
 
+/// Whether an ICMP error may be sent about a packet: not about ICMP errors, nor about fragments
+/// other than the first (RFC 1122 section 3.2.2).
+#[must_use]
+pub fn may_cause_error(packet: &[u8], ip: &Ipv4Meta) -> bool {
+    let is_error = |message| IcmpHeader::read(message).is_none_or(IcmpHeader::is_error);
+    Ipv4Header::read(packet).is_some_and(Ipv4Header::is_first_fragment)
+        && (ip.protocol != IpProto::ICMP
+            || packet.get(usize::from(ip.header_len)..).is_some_and(|message| !is_error(message)))
+}
+
 /// Turns a packet into an ICMP error about itself, from `src` to its sender. False, and nothing
-/// usable left, if there is no headroom. The packet must not be an ICMP error or a later fragment
-/// (RFC 1122 section 3.2.2).
+/// usable left, if there is no headroom. Asking [`may_cause_error`] first is up to the caller.
 pub fn make_icmp_error<B: PacketBuf>(
     frame: &mut B,
     ip: &Ipv4Meta,

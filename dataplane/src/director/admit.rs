@@ -57,7 +57,8 @@ impl<B: PacketBuf> Director<B> {
             }
             Admission::Route => (self.route(turn, frame, &packet.ip), Decision::Route),
             Admission::Refused(refusal) => {
-                (self.refuse(turn, frame, &packet.ip, refusal), Decision::Drop)
+                let decision = Decision::Drop(refusal.reason());
+                (self.refuse(turn, frame, &packet.ip, refusal), decision)
             }
         };
         if packet.ip.more_fragments {
@@ -215,6 +216,7 @@ fn refuse_locally(packet: &Transport) -> Refusal {
     if packet.ip.protocol == IpProto::UDP {
         return Refusal::PortUnreachable(DropReason::NoService);
     }
-    let opens = packet.flags.contains(TcpFlags::SYN) && !packet.flags.contains(TcpFlags::ACK);
+    let has = |flag| packet.flags.contains(flag);
+    let opens = has(TcpFlags::SYN) && !has(TcpFlags::ACK) && !has(TcpFlags::RST);
     Refusal::Reset(if opens { DropReason::NoService } else { DropReason::NoFlow })
 }

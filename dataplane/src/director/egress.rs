@@ -176,16 +176,19 @@ fn send_fragments<B: PacketBuf, P: Ports<B>>(
 ) -> Verdict {
     let Waiting { mut frame, mut origin } = packet;
     let mtu = turn.snapshot.ports.get(port.index()).map_or(0, |info| info.mtu);
+    // The first fragment stands for the received packet, which has its verdict once that is sent;
+    // the others are extra.
+    let mut failure: fn(DropReason) -> Verdict = Verdict::Dropped;
     while frame.len() > L3_OFFSET + usize::from(mtu) {
         let Some(mut rest) = turn.io.alloc() else {
-            return Verdict::Dropped(DropReason::NoBuffer);
+            return failure(DropReason::NoBuffer);
         };
         if !fragment::split_off(&mut frame, &mut rest, mtu) {
-            return Verdict::Dropped(DropReason::FragmentationNeeded);
+            return failure(DropReason::FragmentationNeeded);
         }
         let _ = send_frame(turn, port, macs, std::mem::replace(&mut frame, rest), origin);
-        // The first fragment stands for the received packet, the others are extra.
         origin = Origin::Generated;
+        failure = |_| Verdict::Forwarded;
         stats.generated.fragments.add(1);
     }
     send_frame(turn, port, macs, frame, origin)

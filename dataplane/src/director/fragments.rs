@@ -68,7 +68,8 @@ impl<B: PacketBuf> Director<B> {
             Decision::Follow(hit, key) if self.flows.matches(hit, &key) => {
                 self.relay(turn, frame, Piece::LaterFragment(ip), hit)
             }
-            Decision::Follow(..) | Decision::Drop => Verdict::Dropped(DropReason::FragmentOrphaned),
+            Decision::Follow(..) => Verdict::Dropped(DropReason::FragmentOrphaned),
+            Decision::Drop(reason) => Verdict::Dropped(reason),
             Decision::Route => self.route(turn, frame, ip),
         }
     }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use crate::arp;
 use crate::buf::PacketBuf;
 use crate::io::{Origin, Ports};
-use crate::parse::Ipv4Meta;
+use crate::parse::{Ipv4Meta, L3_OFFSET};
 use crate::reject;
 use crate::snapshot::{NextHop, PortIdx};
 use crate::verdict::{DropReason, Verdict};
@@ -75,8 +75,9 @@ impl<B: PacketBuf> Director<B> {
                 self.egress.deliver(turn, hop, frame, Origin::Generated);
             }
         } else if let Some(error) = refusal.icmp_error() {
-            let src = error_source(turn, ip, hop);
-            if let Some(src) = src.filter(|_| self.may_send_error(turn))
+            if reject::may_cause_error(&frame.bytes()[L3_OFFSET..], ip)
+                && let Some(src) = error_source(turn, ip, hop)
+                && self.may_send_error(turn)
                 && reject::make_icmp_error(&mut frame, ip, src, error)
             {
                 self.send_error(turn, hop, frame);

@@ -61,15 +61,20 @@ fn fill_udp_checksum<B: PacketBuf>(
     nic_fills_udp: bool,
 ) {
     let (src, dst) = (target.src_ipv4(), target.dst_ipv4());
-    let datagram = &mut frame.bytes_mut()[ip.l4_offset()..];
-    if !nic_fills_udp {
-        udp::fill_checksum(datagram, src, dst);
+    let payload = &mut frame.bytes_mut()[ip.l4_offset()..];
+    let payload_len = payload.len();
+    let Some(header) = UdpHeader::read_mut(payload) else { return };
+    // What lies behind the datagram in its packet is not covered by its checksum, but a NIC would
+    // sum it up.
+    let len = usize::from(header.len());
+    if !nic_fills_udp || len != payload_len {
+        if let Some(datagram) = payload.get_mut(..len) {
+            udp::fill_checksum(datagram, src, dst);
+        }
         return;
     }
-    if let Some(header) = UdpHeader::read_mut(datagram) {
-        let pseudo = checksum::pseudo_header_v4(src, dst, IpProto::UDP, header.len());
-        header.set_checksum(pseudo.fold());
-    }
+    let pseudo = checksum::pseudo_header_v4(src, dst, IpProto::UDP, header.len());
+    header.set_checksum(pseudo.fold());
     if let Some(header) = Ipv4Header::read_mut(&mut frame.bytes_mut()[L3_OFFSET..]) {
         header.set_checksum(0);
     }

@@ -1,0 +1,287 @@
+//! The messages of the control socket, version 1. Names and meanings are kept; fields are added.
+//!
+//! Counters count from the start of the daemon. Packets and bytes of services and real servers are
+//! those of the IP layer, as in `ipvsadm -L --stats`; those of ports are frames with their Ethernet
+//! header.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// Answer of `/v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of RVS.
+    pub version: String,
+    /// Release of DPDK.
+    pub dpdk: String,
+    /// The daemon's process number.
+    pub pid: u32,
+    /// Seconds since the daemon started.
+    pub uptime_s: u64,
+    /// The configuration file.
+    pub config: String,
+    /// The kind and amount of packet memory.
+    pub memory: String,
+    /// Number of services.
+    pub services: usize,
+    /// Number of real servers, over all services.
+    pub real_servers: usize,
+    /// The workers.
+    pub workers: Vec<Worker>,
+}
+
+/// A worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// The CPU it polls on.
+    pub lcore: u32,
+    /// Number of the configuration it runs, counted from 1.
+    pub generation: u64,
+    /// Flows it holds now.
+    pub flows: u64,
+    /// Flows it can hold.
+    pub flow_capacity: u64,
+    /// Turns of its loop.
+    pub turns: u64,
+    /// Turns that found at least one packet.
+    pub busy_turns: u64,
+}
+
+/// Answer of `/v1/services`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Services {
+    /// Services, in the order of the configuration.
+    pub services: Vec<Service>,
+}
+
+/// Connections, packets and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Connections scheduled.
+    pub connections: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Bytes from clients.
+    pub in_bytes: u64,
+    /// Packets from real servers; none with dr and tun.
+    pub out_packets: u64,
+    /// Bytes from real servers; none with dr and tun.
+    pub out_bytes: u64,
+}
+
+/// A virtual service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Virtual address.
+    pub vip: Ipv4Addr,
+    /// Virtual port.
+    pub vport: u16,
+    /// `dr`, `nat`, `tun` or `fullnat`.
+    pub mode: String,
+    /// `rr` or `wrr`.
+    pub scheduler: String,
+    /// Local addresses, with fullnat.
+    pub local_addresses: Vec<Ipv4Addr>,
+    /// What it has carried.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    /// Its real servers, in the order of the configuration.
+    pub real_servers: Vec<RealServer>,
+}
+
+/// A real server of one service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RealServer {
+    /// Its address.
+    pub rip: Ipv4Addr,
+    /// Its port.
+    pub rport: u16,
+    /// Its share of new connections.
+    pub weight: u32,
+    /// Active connections now: TCP that is established or opening.
+    pub active: u64,
+    /// Other connections now: closing TCP, and all of UDP.
+    pub inactive: u64,
+    /// What it has carried for this service.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+}
+
+/// Answer of `/v1/flows`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flows {
+    /// Flows, in no particular order.
+    pub flows: Vec<Flow>,
+    /// Flows beyond the limit that was asked for.
+    pub more: u64,
+}
+
+/// A flow: one connection, or one client port that sends UDP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// The worker that owns it.
+    pub worker: u32,
+    /// Name of its service.
+    pub service: String,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// `dr`, `nat`, `tun` or `fullnat`.
+    pub mode: String,
+    /// Client's address.
+    pub cip: String,
+    /// Client's port.
+    pub cport: u16,
+    /// Virtual address.
+    pub vip: String,
+    /// Virtual port.
+    pub vport: u16,
+    /// Local address, with fullnat.
+    pub lip: Option<String>,
+    /// Local port, with fullnat.
+    pub lport: Option<u16>,
+    /// Real server's address.
+    pub rip: String,
+    /// Real server's port.
+    pub rport: u16,
+    /// State, by the name that `ipvsadm -Lnc` uses.
+    pub state: String,
+    /// Seconds until it is forgotten if nothing comes.
+    pub expires_s: u32,
+}
+
+/// Answer of `/v1/ports`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// Ports, in the order of the configuration.
+    pub ports: Vec<Port>,
+}
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its device, as the configuration has it.
+    pub device: String,
+    /// The DPDK driver that serves it.
+    pub driver: String,
+    /// Its MAC address.
+    pub mac: String,
+    /// Its own addresses with their prefix lengths.
+    pub addresses: Vec<String>,
+    /// Largest IP packet.
+    pub mtu: u16,
+    /// Link state as the driver tells it; virtual devices may always say up. `null` if it cannot
+    /// tell.
+    pub link_up: Option<bool>,
+    /// Speed in Mbit/s; 0 if unknown.
+    pub speed_mbps: u32,
+    /// Receive queues.
+    pub rx_queues: u16,
+    /// Transmit queues.
+    pub tx_queues: u16,
+    /// Hardware help that is switched on.
+    pub offloads: Vec<String>,
+    /// Frames that the workers received.
+    pub rx_packets: u64,
+    /// Bytes that the workers received.
+    pub rx_bytes: u64,
+    /// Frames that the port took for sending.
+    pub tx_packets: u64,
+    /// Bytes that the port took for sending.
+    pub tx_bytes: u64,
+    /// Frames the device dropped because the workers did not fetch them in time.
+    pub rx_missed: u64,
+    /// Frames the device received with an error.
+    pub rx_errors: u64,
+    /// Times a received frame found no free packet buffer.
+    pub rx_no_mbuf: u64,
+    /// Frames the device could not send.
+    pub tx_errors: u64,
+    /// Frames the port refused to take, which were dropped.
+    pub tx_refused: u64,
+}
+
+/// Answer of `/v1/neighbors`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbors {
+    /// Neighbours of all workers: each worker asks for itself.
+    pub neighbors: Vec<Neighbor>,
+}
+
+/// A neighbour of a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbor {
+    /// The worker that knows it.
+    pub worker: u32,
+    /// Name of the port it is on.
+    pub port: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its MAC address, once known.
+    pub mac: Option<String>,
+    /// `reachable`, `probing` (asked again), `incomplete` (asked) or `failed` (does not answer).
+    pub state: String,
+    /// Seconds since it last answered; `null` if it has not.
+    pub confirmed_s_ago: Option<u32>,
+    /// Packets that wait for it.
+    pub waiting: u64,
+}
+
+/// Answer of `/v1/drops`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drops {
+    /// Packets received; the sum of the four below. Counters are read while packets pass, so a
+    /// few may be between two of them.
+    pub received: u64,
+    /// Packets forwarded.
+    pub forwarded: u64,
+    /// Packets that were for the director itself: ARP, echo.
+    pub consumed: u64,
+    /// Packets dropped, for any reason.
+    pub dropped: u64,
+    /// Packets held now: for a neighbour or for their first fragment.
+    pub held: u64,
+    /// Every reason, also those that never occurred.
+    pub drops: Vec<Drop>,
+    /// Packets that the director made itself.
+    pub generated: Generated,
+}
+
+/// Packets dropped for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drop {
+    /// The reason, in one word.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// The reason, in a sentence.
+    pub meaning: String,
+}
+
+/// Packets that the director made itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generated {
+    /// ARP requests.
+    pub arp_requests: u64,
+    /// ICMP errors.
+    pub icmp_errors: u64,
+    /// ICMP errors not sent because of their rate limit.
+    pub icmp_errors_limited: u64,
+    /// TCP resets.
+    pub resets: u64,
+    /// Further fragments of packets that had to be fragmented.
+    pub fragments: u64,
+}
+
+/// Answer to a request that was refused, with an HTTP status from 400 on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Why.
+    pub error: String,
+}

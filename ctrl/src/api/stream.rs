@@ -1,0 +1,119 @@
+//! `/v1/flows`: an answer without a bound, sent as it comes.
+//!
+//! The text is one JSON object, [`Flows`](super::proto::Flows), whatever its length. If the listing
+//! fails in the middle the body ends without the closing part, and HTTP tells the client so.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use dataplane::control::{FlowReport, Report};
+use hyper::body::{Body, Bytes, Frame};
+
+use super::proto::Flow;
+use crate::listing::{Batch, Listing, ListingError};
+use crate::snapshot::protocol_name;
+
+/// Why a stream broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StreamError {
+    /// The listing failed.
+    #[error(transparent)]
+    Listing(#[from] ListingError),
+    /// A flow has no form in JSON, which cannot be.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(super) struct FlowStream {
+    listing: Listing,
+    services: Vec<String>,
+    /// How many more may be listed.
+    left: usize,
+    /// How many were not.
+    more: u64,
+    begun: bool,
+    ended: bool,
+    first: bool,
+}
+
+impl FlowStream {
+    /// At most `limit` flows of `listing`; `services` are names by number.
+    pub(super) fn new(listing: Listing, services: Vec<String>, limit: Option<usize>) -> Self {
+        let left = limit.unwrap_or(usize::MAX);
+        Self { listing, services, left, more: 0, begun: false, ended: false, first: true }
+    }
+
+    /// The text of a batch; empty if all of it is beyond the limit.
+    fn text_of(&mut self, batch: &Batch) -> Result<Vec<u8>, StreamError> {
+        let mut text = Vec::new();
+        for report in &batch.reports {
+            let Report::Flow(report) = report else { continue };
+            if self.left == 0 {
+                self.more += 1;
+                continue;
+            }
+            self.left -= 1;
+            if !self.first {
+                text.push(b',');
+            }
+            self.first = false;
+            serde_json::to_writer(&mut text, &self.flow(batch.lcore, report))?;
+        }
+        Ok(text)
+    }
+
+    fn flow(&self, worker: u32, report: &FlowReport) -> Flow {
+        Flow {
+            worker,
+            service: self.services.get(report.service.index()).cloned().unwrap_or_default(),
+            protocol: protocol_name(report.protocol).to_owned(),
+            mode: report.mode.name().to_owned(),
+            cip: report.client.0.to_string(),
+            cport: report.client.1,
+            vip: report.virtual_address.0.to_string(),
+            vport: report.virtual_address.1,
+            lip: report.local.map(|(address, _)| address.to_string()),
+            lport: report.local.map(|(_, l4_port)| l4_port),
+            rip: report.real.0.to_string(),
+            rport: report.real.1,
+            state: report.state.to_owned(),
+            expires_s: report.expires_s,
+        }
+    }
+}
+
+impl Body for FlowStream {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let this = self.get_mut();
+        let frame = |text: Vec<u8>| Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))));
+        if !this.begun {
+            this.begun = true;
+            return frame(b"{\"flows\":[".to_vec());
+        }
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        loop {
+            match ready!(this.listing.poll_recv(context)) {
+                Some(Ok(batch)) => match this.text_of(&batch) {
+                    Ok(text) if text.is_empty() => {}
+                    Ok(text) => return frame(text),
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => {
+                    this.ended = true;
+                    return frame(format!("],\"more\":{}}}", this.more).into_bytes());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Tests of the API over a real socket, against a daemon without DPDK.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::client;
+use crate::error::CtrlError;
+use crate::testing::{ECHO, Rig, Server};
+
+fn get(server: &Server, target: &str) -> Value {
+    serde_json::from_slice(&client::get_whole(&server.socket(), target).unwrap()).unwrap()
+}
+
+fn refused(server: &Server, target: &str) -> String {
+    client::get_whole(&server.socket(), target).unwrap_err().to_string()
+}
+
+/// Sends `request` and returns the first line of the answer.
+fn raw(server: &Server, request: &str) -> String {
+    let mut stream = UnixStream::connect(server.socket()).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn services_come_with_their_real_servers_and_counters() {
+    let rig = Rig::turning(ECHO);
+    let server = Server::start(&rig.state);
+    rig.datagrams("192.0.2.10:7", 4);
+    let answer = get(&server, "/v1/services");
+    let service = &answer["services"][0];
+    assert_eq!(service["name"], "echo");
+    assert_eq!((&service["vip"], &service["vport"]), (&json!("192.0.2.10"), &json!(7)));
+    assert_eq!((&service["mode"], &service["scheduler"]), (&json!("dr"), &json!("rr")));
+    assert_eq!(service["connections"], 4);
+    assert_eq!(service["in_packets"], 4);
+    let real = &service["real_servers"];
+    for (index, (rip, weight)) in [("10.0.0.11", 1), ("10.0.0.12", 4)].into_iter().enumerate() {
+        assert_eq!((&real[index]["rip"], &real[index]["rport"]), (&json!(rip), &json!(7)));
+        assert_eq!(real[index]["weight"], weight);
+        assert_eq!((&real[index]["connections"], &real[index]["inactive"]), (&json!(2), &json!(2)));
+    }
+}
+
+#[test]
+fn flows_are_listed_whole_or_up_to_a_limit() {
+    let rig = Rig::turning(ECHO);
+    let server = Server::start(&rig.state);
+    assert_eq!(get(&server, "/v1/flows"), json!({"flows": [], "more": 0}));
+    rig.datagrams("192.0.2.10:7", 700);
+    for (target, listed, more) in [
+        ("/v1/flows", 700, 0),
+        ("/v1/flows?limit=300", 300, 400),
+        ("/v1/flows?limit=0", 0, 700),
+        ("/v1/flows?limit=1000", 700, 0),
+    ] {
+        let answer = get(&server, target);
+        assert_eq!(answer["flows"].as_array().unwrap().len(), listed, "{target}");
+        assert_eq!(answer["more"], more, "{target}");
+    }
+    let flow = &get(&server, "/v1/flows?limit=1")["flows"][0];
+    let cport = flow["cport"].as_u64().unwrap();
+    assert!((10_000..10_700).contains(&cport), "{cport}");
+    let rip = flow["rip"].clone();
+    assert!(rip == "10.0.0.11" || rip == "10.0.0.12", "{rip}");
+    let expected = json!({
+        "worker": 5, "service": "echo", "protocol": "udp", "mode": "dr",
+        "cip": "198.51.100.2", "cport": cport, "vip": "192.0.2.10", "vport": 7,
+        "lip": null, "lport": null, "rip": rip, "rport": 7, "state": "UDP", "expires_s": 300,
+    });
+    assert_eq!(*flow, expected);
+}
+
+#[test]
+fn a_listing_that_fails_in_the_middle_is_no_answer() {
+    let rig = Rig::standing(ECHO);
+    let server = Server::start(&rig.state);
+    let error = client::get_whole(&server.socket(), "/v1/flows").unwrap_err();
+    assert!(matches!(error, CtrlError::Answer { .. }), "{error}");
+    assert!(refused(&server, "/v1/neighbors").contains("worker 5 does not answer"));
+}
+
+#[test]
+fn ports_join_what_the_device_and_the_workers_count() {
+    let rig = Rig::turning(ECHO);
+    let server = Server::start(&rig.state);
+    rig.datagrams("192.0.2.10:7", 9);
+    let answer = get(&server, "/v1/ports");
+    let (wan, lan) = (&answer["ports"][0], &answer["ports"][1]);
+    assert_eq!((&wan["name"], &lan["name"]), (&json!("wan"), &json!("lan")));
+    assert_eq!(wan["addresses"], json!(["192.0.2.2/24"]));
+    assert_eq!((&wan["mtu"], &lan["mtu"]), (&json!(1500), &json!(1400)));
+    assert_eq!((&wan["rx_packets"], &lan["rx_packets"]), (&json!(9), &json!(0)));
+    assert_eq!((&wan["rx_missed"], &wan["link_up"]), (&json!(3), &json!(true)));
+    assert_eq!(wan["offloads"], json!(["tx-ipv4-checksum"]));
+}
+
+#[test]
+fn neighbors_are_named_by_port_and_drops_add_up() {
+    let rig = Rig::turning(ECHO);
+    let server = Server::start(&rig.state);
+    rig.datagrams("192.0.2.10:7", 100);
+    let answer = get(&server, "/v1/neighbors");
+    let neighbors = answer["neighbors"].as_array().unwrap();
+    let real = neighbors.iter().find(|neighbor| neighbor["address"] == "10.0.0.11").unwrap();
+    assert_eq!((&real["port"], &real["worker"]), (&json!("lan"), &json!(5)));
+    assert_eq!((&real["mac"], &real["confirmed_s_ago"]), (&json!(null), &json!(null)));
+
+    let drops = get(&server, "/v1/drops");
+    let number = |name: &str| drops[name].as_u64().unwrap();
+    assert_eq!(number("received"), 100);
+    let parts = ["forwarded", "consumed", "dropped", "held"].map(number);
+    assert_eq!(parts.iter().sum::<u64>(), 100, "{parts:?}");
+    let reasons = drops["drops"].as_array().unwrap();
+    assert_eq!(reasons.len(), dataplane::verdict::DROP_REASON_COUNT);
+    let counts = reasons.iter().map(|drop| drop["count"].as_u64().unwrap());
+    assert_eq!(counts.sum::<u64>(), number("dropped"));
+}
+
+#[test]
+fn status_tells_what_runs() {
+    let rig = Rig::turning(ECHO);
+    let server = Server::start(&rig.state);
+    rig.datagrams("192.0.2.10:7", 1);
+    let status = get(&server, "/v1/status");
+    assert_eq!((&status["services"], &status["real_servers"]), (&json!(1), &json!(2)));
+    assert_eq!(status["config"], "test.yaml");
+    let worker = &status["workers"][0];
+    assert_eq!((&worker["lcore"], &worker["flow_capacity"]), (&json!(5), &json!(10_000)));
+    assert_eq!(worker["flows"], 1);
+}
+
+#[test]
+fn wrong_requests_are_refused_in_words_and_harm_nobody() {
+    let rig = Rig::turning(ECHO);
+    let server = Server::start(&rig.state);
+    assert!(refused(&server, "/v2/services").contains("no such resource"));
+    assert!(refused(&server, "/v1/flows?limit=many").contains("limit"));
+    assert!(refused(&server, "/v1/flows?limit=-1").contains("limit"));
+    assert!(refused(&server, "/v1/flows?most=3").contains("most"));
+    let post = "POST /v1/services HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(raw(&server, post), "HTTP/1.1 405 Method Not Allowed");
+    for garbage in ["\0\u{1}\u{2}\r\n\r\n", "GET\r\n\r\n", "EHLO example.org\r\n"] {
+        assert_eq!(raw(&server, garbage), "HTTP/1.1 400 Bad Request", "{garbage:?}");
+    }
+    assert_eq!(raw(&server, "GET /v1/serv"), "", "a request that is cut off");
+    assert_eq!(get(&server, "/v1/flows")["more"], 0);
+}

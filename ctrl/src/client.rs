@@ -1,0 +1,117 @@
+//! The tool's side of the control socket: one GET, one answer.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::HOST;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::runtime;
+use tokio::time::timeout;
+
+use crate::api::proto::Refusal;
+use crate::error::CtrlError;
+
+/// How long the daemon may take to answer, or to go on with an answer. Listings wait for each other
+/// for up to 30 s.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Asks the daemon at `socket` for `target` and hands the answer to `take` piece by piece.
+pub(crate) fn get(
+    socket: &Path,
+    target: &str,
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), CtrlError> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CtrlError::Runtime)?;
+    runtime.block_on(exchange(&Daemon(socket.to_path_buf()), target, take))
+}
+
+/// Asks the daemon at `socket` for `target` and returns the answer whole.
+pub(crate) fn get_whole(socket: &Path, target: &str) -> Result<Vec<u8>, CtrlError> {
+    let mut whole = Vec::new();
+    get(socket, target, &mut |piece| {
+        whole.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(whole)
+}
+
+/// The daemon, for errors.
+struct Daemon(PathBuf);
+
+impl Daemon {
+    fn error(&self, why: impl Into<String>) -> CtrlError {
+        CtrlError::Answer { socket: self.0.clone(), why: why.into() }
+    }
+
+    fn unreachable(&self, error: &io::Error) -> CtrlError {
+        let socket = self.0.clone();
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                CtrlError::NoDaemon { socket }
+            }
+            io::ErrorKind::PermissionDenied => CtrlError::Denied { socket },
+            _ => self.error(error.to_string()),
+        }
+    }
+
+    /// Waits for `answer`, but not forever.
+    async fn within<T, E: std::fmt::Display>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, CtrlError> {
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.error(error.to_string())),
+            Err(_) => Err(self.error(format!("nothing came for {} s", PATIENCE.as_secs()))),
+        }
+    }
+}
+
+async fn exchange(
+    daemon: &Daemon,
+    target: &str,
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), CtrlError> {
+    let stream = UnixStream::connect(&daemon.0).await.map_err(|error| daemon.unreachable(&error))?;
+    let handshake = http1::handshake(TokioIo::new(stream));
+    let (mut sender, connection) = daemon.within(handshake).await?;
+    tokio::spawn(connection);
+    let request = Request::get(target).header(HOST, "localhost").body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| daemon.error(error.to_string()))?;
+    let mut response = daemon.within(sender.send_request(request)).await?;
+    if !response.status().is_success() {
+        return Err(daemon.error(refusal(daemon, response).await));
+    }
+    let body = response.body_mut();
+    while let Some(frame) = daemon.within(next_frame(body)).await? {
+        if let Some(piece) = frame.data_ref() {
+            take(piece).map_err(CtrlError::Output)?;
+        }
+    }
+    Ok(())
+}
+
+async fn next_frame(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, hyper::Error> {
+    body.frame().await.transpose()
+}
+
+/// What the daemon says about a request that it refused.
+async fn refusal(daemon: &Daemon, response: Response<Incoming>) -> String {
+    let status = response.status();
+    let Ok(body) = daemon.within(response.into_body().collect()).await else {
+        return status.to_string();
+    };
+    match serde_json::from_slice::<Refusal>(&body.to_bytes()) {
+        Ok(refusal) => refusal.error,
+        Err(_) => status.to_string(),
+    }
+}

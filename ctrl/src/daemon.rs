@@ -1,0 +1,87 @@
+//! `rvs run`: claim the socket, start everything, serve until told to stop.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::UnixListener;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+use crate::error::CtrlError;
+use crate::shutdown::Running;
+use crate::signals::Signals;
+use crate::socket::ControlSocket;
+use crate::state::State;
+use crate::{api, check, shutdown, startup};
+
+/// Runs the daemon with the configuration in `file` until a signal stops it.
+pub(crate) fn run(file: &Path) -> Result<(), CtrlError> {
+    let config = check::load(file)?;
+    let socket = ControlSocket::claim(&config.control.socket)?;
+    let runtime = control_runtime().map_err(CtrlError::Runtime)?;
+    let mut signals = Signals::take_over().map_err(CtrlError::Runtime)?;
+    let (ended_in, mut ended) = mpsc::unbounded_channel();
+    let running = startup::start(file, config, &ended_in)?;
+    announce(&running, &socket);
+    let outcome = runtime.block_on(serve(&running, &socket, &mut signals, &mut ended));
+    shutdown::run(socket, runtime, running);
+    outcome
+}
+
+/// The control thread's runtime: this thread alone, so that nothing runs beside the workers.
+fn control_runtime() -> std::io::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Answers on the control socket until a signal comes or a worker ends.
+async fn serve(
+    running: &Running,
+    socket: &ControlSocket,
+    signals: &mut Signals,
+    ended: &mut UnboundedReceiver<u32>,
+) -> Result<(), CtrlError> {
+    let listener = socket.listener().and_then(UnixListener::from_std).map_err(CtrlError::Serve)?;
+    let router = api::router(Arc::clone(&running.state));
+    let server = axum::serve(listener, router);
+    tokio::select! {
+        served = server => served.map_err(CtrlError::Serve),
+        name = signals.stop() => {
+            tracing::info!("{name}: stopping");
+            Ok(())
+        }
+        Some(lcore) = ended.recv() => Err(CtrlError::WorkerEnded { lcore }),
+    }
+}
+
+/// Says what was started.
+fn announce(running: &Running, socket: &ControlSocket) {
+    let state: &State = &running.state;
+    for (port, conf) in state.ports.iter().zip(&state.config.ports) {
+        let offloads = if port.offloads.is_empty() {
+            "none".to_owned()
+        } else {
+            port.offloads.join(", ")
+        };
+        let addresses: Vec<_> =
+            conf.addresses.iter().map(|own| format!("{}/{}", own.addr, own.prefix_len)).collect();
+        tracing::info!(
+            "port {}: {} ({}), MAC {}, MTU {}, addresses [{}], offloads {offloads}",
+            port.name,
+            port.device,
+            port.driver,
+            dataplane::wire::Mac(port.facts.mac),
+            port.facts.mtu,
+            addresses.join(", "),
+        );
+    }
+    let workers: Vec<_> = state.workers.iter().map(|seat| seat.lcore.to_string()).collect();
+    tracing::info!(
+        "rvs {} ({}) is forwarding on CPU {}: {}; {}; control socket {}",
+        env!("CARGO_PKG_VERSION"),
+        state.dpdk,
+        workers.join(", "),
+        check::summary(&state.config),
+        state.memory,
+        socket.path().display(),
+    );
+}

@@ -1,0 +1,268 @@
+//! One table per question, in the spirit of `ipvsadm -Ln`.
+
+use crate::api::proto::{
+    Drops, Flow, Flows, Neighbors, Port, Ports, Service, Services, Status, Traffic,
+};
+
+use super::table::Column::{Left, Right};
+use super::table::render;
+
+pub(super) fn services(answer: &Services) -> String {
+    let columns = [
+        Left("SERVICE"),
+        Left("PROTO"),
+        Left("ADDRESS"),
+        Left("MODE"),
+        Left("SCHED"),
+        Right("WEIGHT"),
+        Right("ACTIVE"),
+        Right("INACTIVE"),
+        Right("CONNS"),
+        Right("IN-PKTS"),
+        Right("OUT-PKTS"),
+        Right("IN-BYTES"),
+        Right("OUT-BYTES"),
+    ];
+    render(&columns, answer.services.iter().flat_map(service_rows))
+}
+
+/// A service's own row and those of its real servers.
+fn service_rows(service: &Service) -> Vec<Vec<String>> {
+    let real_servers = &service.real_servers;
+    let active: u64 = real_servers.iter().map(|real| real.active).sum();
+    let inactive: u64 = real_servers.iter().map(|real| real.inactive).sum();
+    let mut head = vec![
+        service.name.clone(),
+        service.protocol.clone(),
+        format!("{}:{}", service.vip, service.vport),
+        service.mode.clone(),
+        service.scheduler.clone(),
+        String::new(),
+        active.to_string(),
+        inactive.to_string(),
+    ];
+    head.extend(traffic_cells(&service.traffic));
+    let mut rows = vec![head];
+    for real in real_servers {
+        let mut row = vec![
+            String::new(),
+            String::new(),
+            format!("-> {}:{}", real.rip, real.rport),
+            String::new(),
+            String::new(),
+            real.weight.to_string(),
+            real.active.to_string(),
+            real.inactive.to_string(),
+        ];
+        row.extend(traffic_cells(&real.traffic));
+        rows.push(row);
+    }
+    rows
+}
+
+fn traffic_cells(traffic: &Traffic) -> [String; 5] {
+    [
+        traffic.connections,
+        traffic.in_packets,
+        traffic.out_packets,
+        traffic.in_bytes,
+        traffic.out_bytes,
+    ]
+    .map(|count| count.to_string())
+}
+
+pub(super) fn flows(answer: &Flows) -> String {
+    let columns = [
+        Left("PROTO"),
+        Right("EXPIRES"),
+        Left("STATE"),
+        Left("CLIENT"),
+        Left("VIRTUAL"),
+        Left("LOCAL"),
+        Left("REAL SERVER"),
+        Left("MODE"),
+        Left("SERVICE"),
+    ];
+    let mut text = render(&columns, answer.flows.iter().map(flow_row));
+    if answer.more > 0 {
+        let more = answer.more;
+        text.push_str(&format!("... {more} more; --limit N shows more of them, --json all\n"));
+    }
+    text
+}
+
+fn flow_row(flow: &Flow) -> Vec<String> {
+    let local = match (&flow.lip, flow.lport) {
+        (Some(address), Some(l4_port)) => format!("{address}:{l4_port}"),
+        _ => "-".to_owned(),
+    };
+    vec![
+        flow.protocol.clone(),
+        format!("{:02}:{:02}", flow.expires_s / 60, flow.expires_s % 60),
+        flow.state.clone(),
+        format!("{}:{}", flow.cip, flow.cport),
+        format!("{}:{}", flow.vip, flow.vport),
+        local,
+        format!("{}:{}", flow.rip, flow.rport),
+        flow.mode.clone(),
+        flow.service.clone(),
+    ]
+}
+
+pub(super) fn ports(answer: &Ports) -> String {
+    let what = [
+        Left("PORT"),
+        Left("DEVICE"),
+        Left("DRIVER"),
+        Left("MAC"),
+        Left("ADDRESSES"),
+        Left("LINK"),
+        Right("MTU"),
+        Right("QUEUES"),
+        Left("OFFLOADS"),
+    ];
+    let counters = [
+        Left("PORT"),
+        Right("RX-PKTS"),
+        Right("RX-BYTES"),
+        Right("TX-PKTS"),
+        Right("TX-BYTES"),
+        Right("RX-MISSED"),
+        Right("RX-ERRORS"),
+        Right("RX-NOMBUF"),
+        Right("TX-ERRORS"),
+        Right("TX-REFUSED"),
+    ];
+    let first = render(&what, answer.ports.iter().map(port_row));
+    let second = render(&counters, answer.ports.iter().map(port_counters));
+    format!("{first}\n{second}")
+}
+
+fn port_row(port: &Port) -> Vec<String> {
+    let link = match (port.link_up, port.speed_mbps) {
+        (None, _) => "unknown".to_owned(),
+        (Some(false), _) => "down".to_owned(),
+        (Some(true), 0 | u32::MAX) => "up".to_owned(),
+        (Some(true), speed) => format!("up {speed} Mbit/s"),
+    };
+    let or_dash = |words: &[String]| match words {
+        [] => "-".to_owned(),
+        words => words.join(" "),
+    };
+    vec![
+        port.name.clone(),
+        port.device.clone(),
+        port.driver.clone(),
+        port.mac.clone(),
+        or_dash(&port.addresses),
+        link,
+        port.mtu.to_string(),
+        format!("{}+{}", port.rx_queues, port.tx_queues),
+        or_dash(&port.offloads),
+    ]
+}
+
+fn port_counters(port: &Port) -> Vec<String> {
+    let counters = [
+        port.rx_packets,
+        port.rx_bytes,
+        port.tx_packets,
+        port.tx_bytes,
+        port.rx_missed,
+        port.rx_errors,
+        port.rx_no_mbuf,
+        port.tx_errors,
+        port.tx_refused,
+    ];
+    let mut row = vec![port.name.clone()];
+    row.extend(counters.map(|count| count.to_string()));
+    row
+}
+
+pub(super) fn neighbors(answer: &Neighbors) -> String {
+    let columns = [
+        Left("PORT"),
+        Left("ADDRESS"),
+        Left("MAC"),
+        Left("STATE"),
+        Right("AGE"),
+        Right("WAITING"),
+        Right("WORKER"),
+    ];
+    let rows = answer.neighbors.iter().map(|neighbor| {
+        vec![
+            neighbor.port.clone(),
+            neighbor.address.to_string(),
+            neighbor.mac.clone().unwrap_or_else(|| "-".to_owned()),
+            neighbor.state.clone(),
+            neighbor.confirmed_s_ago.map_or_else(|| "-".to_owned(), |age| format!("{age} s")),
+            neighbor.waiting.to_string(),
+            neighbor.worker.to_string(),
+        ]
+    });
+    render(&columns, rows)
+}
+
+pub(super) fn drops(answer: &Drops, all: bool) -> String {
+    let columns = [Left("REASON"), Right("PACKETS"), Left("MEANING")];
+    let shown = answer.drops.iter().filter(|drop| all || drop.count > 0);
+    let rows: Vec<_> = shown
+        .map(|drop| vec![drop.reason.clone(), drop.count.to_string(), drop.meaning.clone()])
+        .collect();
+    let table = if rows.is_empty() {
+        "No packet was dropped.\n".to_owned()
+    } else {
+        render(&columns, rows)
+    };
+    let Drops { received, forwarded, consumed, dropped, held, generated, .. } = answer;
+    format!(
+        "{table}\n\
+         received {received} = forwarded {forwarded} + consumed {consumed} + dropped {dropped} \
+         + held {held}\n\
+         sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
+         {} resets, {} fragments\n",
+        generated.arp_requests,
+        generated.icmp_errors,
+        generated.icmp_errors_limited,
+        generated.resets,
+        generated.fragments,
+    )
+}
+
+pub(super) fn status(answer: &Status) -> String {
+    let columns = [
+        Left("WORKER"),
+        Right("GENERATION"),
+        Right("FLOWS"),
+        Right("CAPACITY"),
+        Right("TURNS"),
+        Right("BUSY-TURNS"),
+    ];
+    let rows = answer.workers.iter().map(|worker| {
+        let counts = [
+            worker.generation,
+            worker.flows,
+            worker.flow_capacity,
+            worker.turns,
+            worker.busy_turns,
+        ];
+        let mut row = vec![format!("CPU {}", worker.lcore)];
+        row.extend(counts.map(|count| count.to_string()));
+        row
+    });
+    format!(
+        "rvs {} ({}), process {}, up {} s, {}\n{}: {} services, {} real servers\n\n{}",
+        answer.version,
+        answer.dpdk,
+        answer.pid,
+        answer.uptime_s,
+        answer.memory,
+        answer.config,
+        answer.services,
+        answer.real_servers,
+        render(&columns, rows)
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Tests of the snapshot builder.
+
+use std::net::Ipv4Addr;
+
+use dataplane::service::{RealId, ServiceId, ServiceKey};
+use dataplane::time::Ticks;
+
+use super::*;
+use crate::testing::{FACTS, config};
+
+const SERVICES: &str = "\
+  web: {vip: \"192.0.2.10:80\", protocol: tcp, mode: nat, scheduler: wrr, real_servers:
+        [{address: \"10.0.0.11:8080\", weight: 4}, {address: \"10.0.0.12:8080\", weight: 3},
+         {address: \"10.9.0.13:8080\", weight: 2}]}
+  tls: {vip: \"192.0.2.10:443\", protocol: tcp, mode: fullnat, scheduler: rr,
+        local_addresses: [10.0.0.100-10.0.0.101], real_servers: [{address: 203.0.113.9}]}
+  dns: {vip: \"192.0.2.2:53\", protocol: udp, mode: tun, scheduler: rr, real_servers: []}
+";
+
+fn ip(text: &str) -> Ipv4Addr {
+    text.parse().unwrap()
+}
+
+fn built(registry: &mut Registry) -> Snapshot {
+    let config = config(SERVICES);
+    build(&config, &[FACTS, PortFacts { mac: [2, 0, 0, 0, 0, 9], ..FACTS }], registry, 7)
+}
+
+#[test]
+fn ports_join_configuration_and_device() {
+    let snapshot = built(&mut Registry::default());
+    assert_eq!((snapshot.generation, snapshot.ports.len()), (7, 2));
+    let [wan, lan] = &snapshot.ports[..] else { panic!("two ports") };
+    assert_eq!((wan.mac, lan.mac), (Mac(FACTS.mac), Mac([2, 0, 0, 0, 0, 9])));
+    assert_eq!((wan.mtu, lan.mtu), (1500, 1400), "the smaller of device and configuration");
+    assert!(wan.tx_ipv4_checksum && !wan.tx_udp_checksum);
+    assert_eq!(lan.addresses.len(), 1);
+    assert_eq!(snapshot.connected_port(ip("10.0.0.200")), Some(PortIdx(1)));
+}
+
+#[test]
+fn services_are_found_by_their_key() {
+    let snapshot = built(&mut Registry::default());
+    let find = |protocol, vip, vport| {
+        snapshot.services.find(&ServiceKey { protocol, vip: ip(vip), vport })
+    };
+    let web = find(6, "192.0.2.10", 80).unwrap();
+    assert_eq!((web.id, web.mode, web.scheduler), (ServiceId(0), ForwardingMode::Nat, Scheduler::Wrr));
+    let tls = find(6, "192.0.2.10", 443).unwrap();
+    assert_eq!(*tls.local_addresses, [ip("10.0.0.100"), ip("10.0.0.101")]);
+    let dns = find(17, "192.0.2.2", 53).unwrap();
+    assert_eq!((dns.mode, dns.dests.len()), (ForwardingMode::Tunnel, 0));
+    assert!(find(17, "192.0.2.10", 80).is_none());
+}
+
+#[test]
+fn real_servers_are_in_the_list_order_of_ipvs() {
+    let snapshot = built(&mut Registry::default());
+    let web = snapshot.services.by_id(ServiceId(0)).unwrap();
+    let order: Vec<_> = web.dests.iter().map(|dest| (dest.real.0, dest.weight)).collect();
+    assert_eq!(order, [(2, 2), (1, 3), (0, 4)], "the one added last comes first");
+    assert_eq!(web.wrr, WrrPlan::after_adding([4, 3, 2]));
+    assert_ne!(web.revision, 0, "a worker must take it for new");
+}
+
+#[test]
+fn next_hops_are_on_link_or_behind_the_best_route() {
+    let snapshot = built(&mut Registry::default());
+    let hop = |id| snapshot.real_server(RealId(id)).unwrap().next_hop.unwrap();
+    assert_eq!(hop(0), NextHop { port: PortIdx(1), address: ip("10.0.0.11") });
+    assert_eq!(hop(2), NextHop { port: PortIdx(1), address: ip("10.0.0.9") });
+    assert_eq!(hop(3), NextHop { port: PortIdx(0), address: ip("192.0.2.1") });
+    let real = snapshot.real_server(RealId(3)).unwrap();
+    assert_eq!((real.service, real.l4_port), (ServiceId(1), 443));
+}
+
+#[test]
+fn every_address_has_its_use() {
+    let snapshot = built(&mut Registry::default());
+    for (address, purpose) in [
+        ("192.0.2.10", Some(AddressUse::Vip)),
+        ("192.0.2.2", Some(AddressUse::Vip)),
+        ("10.0.0.2", Some(AddressUse::Own)),
+        ("10.0.0.101", Some(AddressUse::Local)),
+        ("10.0.0.11", None),
+    ] {
+        assert_eq!(snapshot.address_use(ip(address)), purpose, "{address}");
+    }
+    assert_eq!(snapshot.vips(), [ip("192.0.2.10"), ip("192.0.2.2")], "each once");
+    assert!(snapshot.is_routed(ip("10.0.0.12")), "nat");
+    assert!(!snapshot.is_routed(ip("203.0.113.9")), "fullnat");
+}
+
+#[test]
+fn timeouts_come_from_the_file() {
+    let mut config = config("  {}\n");
+    config.timeouts = conf::Timeouts { tcp_s: 60, tcp_fin_s: 7, udp_s: 30 };
+    let snapshot = build(&config, &[FACTS, FACTS], &mut Registry::default(), 1);
+    assert_eq!(snapshot.timeouts.udp(), Ticks::from_secs(30));
+}
+
+#[test]
+fn a_later_configuration_keeps_the_numbers_of_what_stays() {
+    let mut registry = Registry::default();
+    built(&mut registry);
+    let mut config = config(SERVICES);
+    // web goes, tls gets another real server in front of the old one.
+    config.services.remove(0);
+    let added = conf::RealServer { address: "203.0.113.8:443".parse().unwrap(), weight: 1 };
+    config.services[0].real_servers.insert(0, added);
+    let later = build(&config, &[FACTS, FACTS], &mut registry, 8);
+
+    let key = ServiceKey { protocol: 6, vip: ip("192.0.2.10"), vport: 443 };
+    let tls = later.services.find(&key).unwrap();
+    assert_eq!((tls.id, tls.revision), (ServiceId(1), 2));
+    assert!(later.services.by_id(ServiceId(0)).is_none());
+    assert!(later.real_server(RealId(0)).is_none(), "web's are gone");
+    assert_eq!(later.real_server(RealId(3)).unwrap().address, ip("203.0.113.9"));
+    assert_eq!(later.real_server(RealId(4)).unwrap().address, ip("203.0.113.8"));
+}

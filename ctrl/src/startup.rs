@@ -1,0 +1,207 @@
+//! From a checked configuration to running workers: EAL, pool, ports, snapshot, threads.
+//!
+//! Whatever fails here, everything started before it ends again, in the order of `shutdown.rs`.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use conf::{Config, Device};
+use dataplane::control;
+use dataplane::director::Sizes;
+use dataplane::publish::Publisher;
+use dataplane::stats::WorkerStats;
+use dpdk::{Eal, EalArgs, PktMempool, SocketId};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::error::CtrlError;
+use crate::identity::Registry;
+use crate::listing::Ring;
+use crate::memory::{Memory, POOL_CACHE, PoolSize};
+use crate::port::{self, Queues, RunningPort};
+use crate::shutdown::Running;
+use crate::snapshot::{self, PortFacts};
+use crate::state::{Seat, State};
+use crate::worker::{Parts, Workers};
+use crate::{device, log};
+
+/// Starts everything `config` (of `file`) asks for. The end of a worker is told through `ended`.
+pub(crate) fn start(
+    file: &Path,
+    config: Config,
+    ended: &UnboundedSender<u32>,
+) -> Result<Running, CtrlError> {
+    for port in &config.ports {
+        device::check(port)?;
+    }
+    let memory = Memory::choose(&config)?;
+    let pool_size = PoolSize::of(&config)?;
+    log::memory(memory);
+
+    let prefix = file_prefix(&config.control.socket);
+    let directory = RuntimeDirectory::of(&prefix);
+    let eal = Arc::new(start_eal(&config, memory, &prefix)?);
+    let pool = PktMempool::create(
+        &eal,
+        "rvs",
+        pool_size.count,
+        POOL_CACHE,
+        pool_size.data_room,
+        SocketId::ANY,
+    )
+    .map_err(CtrlError::Pool)?;
+    let (ports, queues) = port::start_all(&eal, &config, &pool)?;
+
+    let facts: Vec<PortFacts> = ports.iter().map(|port| port.facts).collect();
+    let mut registry = Registry::default();
+    let publisher = Publisher::new(snapshot::build(&config, &facts, &mut registry, 1));
+    let machine = Machine { eal: &eal, pool: &pool, publisher: &publisher };
+    let (seats, parts) = seat_workers(&config, &registry, queues, &machine);
+    let state = state(file, config, memory, registry, ports, seats);
+    let workers = Workers::launch(parts, ended)?;
+    Ok(Running { workers, publisher, state: Arc::new(state), pool, eal, directory })
+}
+
+/// What the workers share.
+struct Machine<'a> {
+    eal: &'a Arc<Eal>,
+    pool: &'a PktMempool,
+    publisher: &'a Publisher,
+}
+
+/// The control thread's and the thread's own part of each worker.
+fn seat_workers(
+    config: &Config,
+    registry: &Registry,
+    queues: Vec<Queues>,
+    machine: &Machine<'_>,
+) -> (Vec<Seat>, Vec<Parts>) {
+    let sizes = Sizes {
+        flows: config.limits.flows,
+        services: registry.service_count(),
+        real_servers: registry.real_server_count(),
+    };
+    let workers = config.workers.iter().zip(queues);
+    let seat = |(&lcore, queues): (&u32, Queues)| {
+        let (here, there) = control::rings();
+        let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
+        let seat = Seat { lcore, stats: Arc::clone(&stats), ring: Mutex::new(Ring::new(here)) };
+        let parts = Parts {
+            lcore,
+            eal: Arc::clone(machine.eal),
+            queues,
+            pool: machine.pool.clone(),
+            sizes,
+            snapshots: machine.publisher.reader(),
+            control: there,
+            stats,
+        };
+        (seat, parts)
+    };
+    workers.map(seat).unzip()
+}
+
+fn state(
+    file: &Path,
+    config: Config,
+    memory: Memory,
+    registry: Registry,
+    ports: Vec<RunningPort>,
+    workers: Vec<Seat>,
+) -> State {
+    State {
+        file: file.to_path_buf(),
+        config,
+        memory: memory.describe(),
+        dpdk: dpdk::version(),
+        started: Instant::now(),
+        registry,
+        ports,
+        workers,
+    }
+}
+
+fn start_eal(config: &Config, memory: Memory, prefix: &str) -> Result<Eal, CtrlError> {
+    let mut args = EalArgs::new("rvs")
+        .memory_mib(memory.mib)
+        .huge_pages(memory.pages)
+        .main_cpus(main_cpus(&config.workers))
+        .file_prefix(prefix)
+        .extra(config.dpdk.eal_args.iter().cloned());
+    for port in &config.ports {
+        if let Device::Pci(address) = &port.device {
+            args = args.pci_allow(address);
+        }
+    }
+    tracing::debug!("EAL arguments: {}", args.to_args().join(" "));
+    Eal::init(&args).map_err(|source| CtrlError::Eal {
+        memory: memory.describe(),
+        huge: memory.is_huge(),
+        memory_mib: memory.mib,
+        source,
+    })
+}
+
+/// CPUs for everything but forwarding: those this process may use that no worker has. Empty, which
+/// leaves the control thread where it is, when the workers take them all.
+fn main_cpus(workers: &[u32]) -> Vec<usize> {
+    let mine = core_affinity::get_core_ids().unwrap_or_default();
+    let is_worker = |cpu: usize| workers.iter().any(|&lcore| usize::try_from(lcore) == Ok(cpu));
+    mine.into_iter().map(|core| core.id).filter(|&cpu| !is_worker(cpu)).collect()
+}
+
+/// What tells this daemon's files under DPDK's runtime directory from those of others: as unique
+/// as the control socket, of which every running daemon has its own.
+fn file_prefix(socket: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    socket.hash(&mut hasher);
+    format!("rvs-{:016x}", hasher.finish())
+}
+
+/// The directory that EAL makes for itself and leaves behind; removed when dropped.
+#[derive(Debug)]
+pub(crate) struct RuntimeDirectory(PathBuf);
+
+impl RuntimeDirectory {
+    /// The one for `prefix`, where EAL puts it.
+    fn of(prefix: &str) -> Self {
+        let base = if nix::unistd::getuid().is_root() {
+            PathBuf::from("/var/run")
+        } else {
+            std::env::var_os("XDG_RUNTIME_DIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+        };
+        Self(base.join("dpdk").join(prefix))
+    }
+}
+
+impl Drop for RuntimeDirectory {
+    fn drop(&mut self) {
+        // There is none without EAL, or if EAL was told to use another; one with something in it
+        // is not ours alone.
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_threads_leave_the_workers_alone() {
+        let all = main_cpus(&[]);
+        assert!(!all.is_empty());
+        let first = u32::try_from(all[0]).unwrap();
+        assert!(!main_cpus(&[first]).contains(&all[0]));
+    }
+
+    #[test]
+    fn every_socket_has_its_own_prefix() {
+        let prefix = file_prefix(Path::new("/run/rvs/rvs.sock"));
+        assert_eq!(prefix, file_prefix(Path::new("/run/rvs/rvs.sock")));
+        assert_ne!(prefix, file_prefix(Path::new("/run/rvs/other.sock")));
+        assert!(prefix.starts_with("rvs-"));
+    }
+}

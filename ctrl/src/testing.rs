@@ -1,0 +1,247 @@
+//! A daemon without DPDK for unit tests: a configuration, ports in memory, and a worker that can
+//! be left standing or kept turning on a thread.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as StdMutex};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use conf::Config;
+use dataplane::buf::PacketAlloc;
+use dataplane::control;
+use dataplane::director::{Director, Sizes};
+use dataplane::io::{Burst, Io, Ports};
+use dataplane::publish::Publisher;
+use dataplane::snapshot::PortIdx;
+use dataplane::stats::WorkerStats;
+use dataplane::testbuf::TestBuf;
+use dataplane::testing::{DIRECTOR_MAC, PacketSpec};
+use dataplane::time::Tick;
+use dataplane::worker::Worker;
+use dpdk::{Link, PortStats};
+use tokio::sync::Mutex;
+
+use crate::identity::Registry;
+use crate::listing::Ring;
+use crate::port::{LivePort, RunningPort};
+use crate::snapshot::{self, PortFacts};
+use crate::state::{Seat, State};
+
+/// What a port of the rig tells about itself.
+#[derive(Debug)]
+struct FakePort;
+
+impl LivePort for FakePort {
+    fn link(&self) -> Option<Link> {
+        Some(Link { up: true, speed_mbps: 25_000, full_duplex: true })
+    }
+
+    fn stats(&self) -> Option<PortStats> {
+        Some(PortStats { rx_missed: 3, ..PortStats::default() })
+    }
+}
+
+/// Frames that the first port is to receive; everything sent is lost.
+#[derive(Clone, Debug, Default)]
+struct Wire {
+    arriving: Arc<StdMutex<VecDeque<Vec<u8>>>>,
+    ports: usize,
+}
+
+impl PacketAlloc<TestBuf> for Wire {
+    fn alloc(&mut self) -> Option<TestBuf> {
+        Some(TestBuf::new(&[]))
+    }
+}
+
+impl Ports<TestBuf> for Wire {
+    fn port_count(&self) -> usize {
+        self.ports
+    }
+
+    fn rx_burst(&mut self, port: PortIdx, burst: &mut Burst<TestBuf>) {
+        if port.index() == 0 {
+            let mut arriving = self.arriving.lock().unwrap();
+            let count = arriving.len().min(burst.remaining_capacity());
+            burst.extend(arriving.drain(..count).map(|frame| TestBuf::new(&frame)));
+        }
+    }
+
+    fn tx_burst(&mut self, _: PortIdx, burst: &mut Burst<TestBuf>) {
+        burst.clear();
+    }
+}
+
+/// A daemon's state with a worker behind it.
+pub(crate) struct Rig {
+    pub(crate) state: Arc<State>,
+    wire: Wire,
+    worker: Option<Worker<TestBuf, Wire>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    _publisher: Publisher,
+}
+
+/// A checked configuration with two ports and this list of services.
+pub(crate) fn config(services: &str) -> Config {
+    let text = format!(
+        "version: 1\n\
+         workers: [5]\n\
+         limits: {{flows: 10000}}\n\
+         ports:\n\
+         \x20 wan: {{device: net_null0, addresses: [192.0.2.2/24]}}\n\
+         \x20 lan: {{device: net_null1, addresses: [10.0.0.2/24], mtu: 1400}}\n\
+         routes:\n\
+         \x20 - {{to: 0.0.0.0/0, via: 192.0.2.1}}\n\
+         \x20 - {{to: 10.9.0.0/16, via: 10.0.0.9}}\n\
+         services:\n{services}"
+    );
+    conf::parse("test.yaml", &text, &conf::Machine::default()).unwrap()
+}
+
+/// A UDP service in DR mode, so that every client port makes a flow at once.
+pub(crate) const ECHO: &str = "  echo: {vip: \"192.0.2.10:7\", protocol: udp, mode: dr, \
+                               scheduler: rr, real_servers: [{address: 10.0.0.11}, \
+                               {address: 10.0.0.12, weight: 4}]}\n";
+
+/// The facts of every port of the rig.
+pub(crate) const FACTS: PortFacts = PortFacts {
+    mac: DIRECTOR_MAC.0,
+    mtu: 1500,
+    tx_ipv4_checksum: true,
+    tx_udp_checksum: false,
+};
+
+impl Rig {
+    /// A rig whose worker stands still.
+    pub(crate) fn standing(services: &str) -> Self {
+        let config = config(services);
+        let mut registry = Registry::default();
+        let facts = vec![FACTS; config.ports.len()];
+        let publisher = Publisher::new(snapshot::build(&config, &facts, &mut registry, 1));
+        let sizes = Sizes {
+            flows: config.limits.flows,
+            services: registry.service_count(),
+            real_servers: registry.real_server_count(),
+        };
+        let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
+        let (here, there) = control::rings();
+        let wire = Wire { ports: config.ports.len(), ..Wire::default() };
+        let director = Director::new(sizes, 1, Tick(0), Arc::clone(&stats));
+        let io = Io::new(wire.clone(), Arc::clone(&stats));
+        let worker = Worker::new(director, io, publisher.reader(), there, Arc::clone(&stats));
+        let state = State {
+            file: PathBuf::from("test.yaml"),
+            memory: "1024 MiB of ordinary memory".to_owned(),
+            dpdk: "DPDK 22.11.0".to_owned(),
+            started: Instant::now(),
+            ports: config.ports.iter().map(running_port).collect(),
+            workers: vec![Seat { lcore: 5, stats, ring: Mutex::new(Ring::new(here)) }],
+            config,
+            registry,
+        };
+        let (stop, thread) = (Arc::default(), None);
+        let (state, worker) = (Arc::new(state), Some(worker));
+        Self { state, wire, worker, stop, thread, _publisher: publisher }
+    }
+
+    /// A rig whose worker turns on a thread, as it does in a daemon.
+    pub(crate) fn turning(services: &str) -> Self {
+        let mut rig = Self::standing(services);
+        let stop = Arc::clone(&rig.stop);
+        let mut worker = rig.worker.take().unwrap();
+        rig.thread = Some(thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                worker.turn(Tick(0));
+                thread::yield_now();
+            }
+        }));
+        rig
+    }
+
+    /// Lets `count` clients send a datagram to `vip`, and waits until they are worked off.
+    pub(crate) fn datagrams(&self, vip: &str, count: u16) {
+        let vip: SocketAddrV4 = vip.parse().unwrap();
+        let frames = (0..count).map(|n| {
+            let client = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 2), 10_000 + n);
+            PacketSpec::udp(client, vip).frame()
+        });
+        let before = self.received();
+        self.wire.arriving.lock().unwrap().extend(frames);
+        while self.received() < before + u64::from(count) {
+            thread::yield_now();
+        }
+    }
+
+    fn received(&self) -> u64 {
+        self.state.sum(|stats| stats.received.value())
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn running_port(port: &conf::Port) -> RunningPort {
+    RunningPort {
+        name: port.name.clone(),
+        device: crate::device::text(&port.device).to_owned(),
+        driver: "net_null".to_owned(),
+        facts: FACTS,
+        queues: 1,
+        offloads: vec!["tx-ipv4-checksum"],
+        live: Box::new(FakePort),
+    }
+}
+
+/// A control socket that is served on a thread until it is dropped.
+pub(crate) struct Server {
+    directory: tempfile::TempDir,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Server {
+    /// Serves `state`.
+    pub(crate) fn start(state: &Arc<State>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(directory.path().join("s")).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let router = crate::api::router(Arc::clone(state));
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let listener = tokio::net::UnixListener::from_std(listener)?;
+                tokio::select! {
+                    served = axum::serve(listener, router) => served,
+                    _ = stopped => Ok(()),
+                }
+            })
+        });
+        Self { directory, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        Path::join(self.directory.path(), "s")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The whole packet path in memory: frames go into a worker's ports and come out again, under a
+//! clock that the tests turn.
+//!
+//! [`support`] has the rig that all of them use. Expected frames are built by `PacketSpec`, that
+//! is by an independent packet library, and compared byte for byte.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod forward_dr;
+#[cfg(test)]
+mod forward_fullnat;
+#[cfg(test)]
+mod forward_nat;
+#[cfg(test)]
+mod forward_tunnel;
+#[cfg(test)]
+mod fragments;
+#[cfg(test)]
+mod hops;
+#[cfg(test)]
+mod icmp;
+#[cfg(test)]
+mod refusals;

@@ -1,0 +1,203 @@
+//! A small site: a client behind a gateway on the wan port, real servers on the lan port.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use rvs_dataplane::flow::Timeouts;
+use rvs_dataplane::forward::ForwardingMode;
+use rvs_dataplane::sched::{Scheduler, WrrPlan};
+use rvs_dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
+use rvs_dataplane::snapshot::{
+    AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
+};
+use rvs_dataplane::testing::{DIRECTOR_MAC, Endpoint, PEER_MAC};
+use rvs_dataplane::wire::{IpProto, Mac};
+
+pub(crate) const WAN: PortIdx = PortIdx(0);
+pub(crate) const LAN: PortIdx = PortIdx(1);
+pub(crate) const WAN_MAC: Mac = DIRECTOR_MAC;
+pub(crate) const LAN_MAC: Mac = Mac([2, 0, 0, 0, 0, 0xD2]);
+pub(crate) const WAN_IP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+pub(crate) const LAN_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub(crate) const CLIENT: &str = "198.51.100.7:40000";
+pub(crate) const VIP: &str = "192.0.2.10:80";
+pub(crate) const RS1: &str = "10.0.0.11:8080";
+pub(crate) const RS2: &str = "10.0.0.12:8080";
+pub(crate) const LIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
+
+/// Every mode, for what they have in common.
+pub(crate) const MODES: [ForwardingMode; 4] = [
+    ForwardingMode::Dr,
+    ForwardingMode::Tunnel,
+    ForwardingMode::Nat,
+    ForwardingMode::FullNat,
+];
+
+/// The MAC that `address` has in every test.
+pub(crate) fn mac_of(address: Ipv4Addr) -> Mac {
+    let [a, b, c, d] = address.octets();
+    if address == GATEWAY { PEER_MAC } else { Mac([2, 0xEE, a, b, c, d]) }
+}
+
+/// A virtual service to set up.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceSpec {
+    protocol: u8,
+    vip: SocketAddrV4,
+    mode: ForwardingMode,
+    scheduler: Scheduler,
+    reals: Vec<(SocketAddrV4, u32)>,
+    local: Vec<Ipv4Addr>,
+}
+
+impl ServiceSpec {
+    pub(crate) fn tcp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
+        let local = if mode == ForwardingMode::FullNat { vec![LIP] } else { Vec::new() };
+        let (protocol, scheduler) = (IpProto::TCP, Scheduler::Rr);
+        Self { protocol, vip: vip.endpoint(), mode, scheduler, reals: Vec::new(), local }
+    }
+
+    pub(crate) fn udp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
+        Self { protocol: IpProto::UDP, ..Self::tcp(vip, mode) }
+    }
+
+    pub(crate) fn real(mut self, address: impl Endpoint, weight: u32) -> Self {
+        self.reals.push((address.endpoint(), weight));
+        self
+    }
+
+    pub(crate) fn scheduler(mut self, scheduler: Scheduler) -> Self {
+        self.scheduler = scheduler;
+        self
+    }
+}
+
+/// Everything a test may want different from the usual site.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) generation: u64,
+    pub(crate) wan_mtu: u16,
+    pub(crate) lan_mtu: u16,
+    /// Whether the ports fill in checksums.
+    pub(crate) tx_checksums: bool,
+    pub(crate) flows: u32,
+    pub(crate) timeouts: Timeouts,
+    services: Vec<ServiceSpec>,
+    removed: Vec<SocketAddrV4>,
+}
+
+impl Setup {
+    /// How many services and real servers directors of tests have counters for.
+    pub(crate) const SERVICES: usize = 16;
+    pub(crate) const REAL_SERVERS: usize = 64;
+
+    pub(crate) fn new(services: impl IntoIterator<Item = ServiceSpec>) -> Self {
+        Self {
+            generation: 1,
+            wan_mtu: 1500,
+            lan_mtu: 1500,
+            tx_checksums: false,
+            flows: 1024,
+            timeouts: Timeouts::default(),
+            services: services.into_iter().collect(),
+            removed: Vec::new(),
+        }
+    }
+
+    /// The TCP service of [`VIP`] and a UDP service beside it, in `mode`, with the real server
+    /// [`RS1`] (in DR and TUN with the ports of the services).
+    pub(crate) fn one_real(mode: ForwardingMode) -> Self {
+        let real = |vport: u16| match mode {
+            ForwardingMode::Dr | ForwardingMode::Tunnel => (*RS1.endpoint().ip(), vport),
+            ForwardingMode::Nat | ForwardingMode::FullNat => (*RS1.endpoint().ip(), 8080),
+        };
+        let vip = *VIP.endpoint().ip();
+        Self::new([
+            ServiceSpec::tcp((vip, 80), mode).real(real(80), 1),
+            ServiceSpec::udp((vip, 80), mode).real(real(80), 1),
+        ])
+    }
+
+    /// Takes a real server out of the next snapshot.
+    pub(crate) fn remove_real(&mut self, address: impl Endpoint) {
+        self.removed.push(address.endpoint());
+    }
+
+    /// Puts a removed real server back into the next snapshot.
+    pub(crate) fn restore_real(&mut self, address: impl Endpoint) {
+        let address = address.endpoint();
+        self.removed.retain(|removed| *removed != address);
+    }
+
+    /// Gives every real server of every service this weight.
+    pub(crate) fn set_weights(&mut self, weight: u32) {
+        for (_, old) in self.services.iter_mut().flat_map(|service| &mut service.reals) {
+            *old = weight;
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let ports = vec![
+            self.port(WAN_MAC, self.wan_mtu, WAN_IP),
+            self.port(LAN_MAC, self.lan_mtu, LAN_IP),
+        ];
+        let everywhere = Subnet::of(Ipv4Addr::UNSPECIFIED, 0);
+        let via = NextHop { port: WAN, address: GATEWAY };
+        let mut snapshot =
+            Snapshot::new(self.generation, ports, &[Route { to: everywhere, via }]);
+        snapshot.timeouts = self.timeouts.clone();
+        let mut services = Vec::new();
+        for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {
+            services.push(self.add_service(&mut snapshot, id, spec));
+        }
+        snapshot.services = ServiceTable::new(services);
+        snapshot
+    }
+
+    fn port(&self, mac: Mac, mtu: u16, address: Ipv4Addr) -> PortInfo {
+        let addresses = vec![PortAddress { address, subnet: Subnet::of(address, 24) }];
+        let tx = self.tx_checksums;
+        PortInfo { mac, mtu, tx_ipv4_checksum: tx, tx_udp_checksum: tx, addresses }
+    }
+
+    fn add_service(
+        &self,
+        snapshot: &mut Snapshot,
+        id: ServiceId,
+        spec: &ServiceSpec,
+    ) -> VirtualService {
+        snapshot.add_address(*spec.vip.ip(), AddressUse::Vip);
+        for local in &spec.local {
+            snapshot.add_address(*local, AddressUse::Local);
+        }
+        let mut dests = Vec::new();
+        for (address, weight) in &spec.reals {
+            let real = RealId(u32::try_from(snapshot.real_servers.len()).unwrap());
+            let removed = self.removed.contains(address);
+            let next_hop = snapshot.route(*address.ip());
+            let (address, l4_port) = (*address.ip(), address.port());
+            let weight = *weight;
+            let server = RealServer { id: real, service: id, address, l4_port, weight, next_hop };
+            snapshot.real_servers.push((!removed).then_some(server));
+            if removed {
+                continue;
+            }
+            dests.push(Dest { real, weight });
+            if spec.mode == ForwardingMode::Nat {
+                snapshot.add_routed(address);
+            }
+        }
+        VirtualService {
+            id,
+            protocol: spec.protocol,
+            vip: *spec.vip.ip(),
+            vport: spec.vip.port(),
+            mode: spec.mode,
+            scheduler: spec.scheduler,
+            wrr: WrrPlan::after_adding(dests.iter().map(|dest| dest.weight)),
+            dests: VirtualService::list_order(dests.into_iter()),
+            local_addresses: spec.local.clone().into_boxed_slice(),
+            revision: u32::try_from(self.generation).unwrap(),
+        }
+    }
+}
