@@ -3,6 +3,7 @@
 use crate::api::proto::{
     Drops, Flow, Flows, Neighbors, Port, Ports, Service, Services, Status, Traffic,
 };
+use crate::check::counted;
 
 use super::table::Column::{Left, Right};
 use super::table::render;
@@ -251,15 +252,15 @@ pub(super) fn status(answer: &Status) -> String {
         row
     });
     format!(
-        "rvs {} ({}), process {}, up {} s, {}\n{}: {} services, {} real servers\n\n{}",
+        "rvs {} ({}), process {}, up {} s, {}\n{}: {} with {}\n\n{}",
         answer.version,
         answer.dpdk,
         answer.pid,
         answer.uptime_s,
         answer.memory,
         answer.config,
-        answer.services,
-        answer.real_servers,
+        counted(answer.services, "service"),
+        counted(answer.real_servers, "real server"),
         render(&columns, rows)
     )
 }

@@ -8,8 +8,7 @@ use dataplane::time::Ticks;
 use super::*;
 use crate::testing::{FACTS, config};
 
-const SERVICES: &str = "\
-  web: {vip: \"192.0.2.10:80\", protocol: tcp, mode: nat, scheduler: wrr, real_servers:
+const SERVICES: &str = "  web: {vip: \"192.0.2.10:80\", protocol: tcp, mode: nat, scheduler: wrr, real_servers:
         [{address: \"10.0.0.11:8080\", weight: 4}, {address: \"10.0.0.12:8080\", weight: 3},
          {address: \"10.9.0.13:8080\", weight: 2}]}
   tls: {vip: \"192.0.2.10:443\", protocol: tcp, mode: fullnat, scheduler: rr,

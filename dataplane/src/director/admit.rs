@@ -89,6 +89,7 @@ impl<B: PacketBuf> Director<B> {
     /// Takes a flow out of the table and of its real server's count.
     pub(super) fn end_flow(&mut self, hit: Hit) {
         if let Some(flow) = self.flows.remove(hit.flow) {
+            self.stats.flows.set(self.flows.len() as u64);
             self.count_end(&flow);
         }
     }

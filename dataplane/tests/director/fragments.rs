@@ -58,11 +58,10 @@ fn three_fragments_in_any_order_leave_as_three_fragments_the_first_in_front() {
             for in_one_burst in [true, false] {
                 let packet = datagram(id + 100 * u16::from(in_one_burst));
                 let sent = order.map(|index| packet.fragments(CHUNK)[index].clone());
-                let expected = forwarded(mode, &pair, &packet);
-                let followers = order.into_iter().filter(|index| *index != 0);
-                let expected = std::iter::once(0).chain(followers);
                 let all = forwarded(mode, &pair, &packet);
-                let expected: Vec<_> = expected.map(|index| all[index].clone()).collect();
+                let followers = order.into_iter().filter(|index| *index != 0);
+                let first_in_front = std::iter::once(0).chain(followers);
+                let expected: Vec<_> = first_in_front.map(|index| all[index].clone()).collect();
                 let frames = if in_one_burst {
                     pair.rig.send_all(WAN, sent).frames
                 } else {

@@ -8,6 +8,8 @@
 mod support;
 
 #[cfg(test)]
+mod arp;
+#[cfg(test)]
 mod forward_dr;
 #[cfg(test)]
 mod forward_fullnat;
@@ -18,8 +20,12 @@ mod forward_tunnel;
 #[cfg(test)]
 mod fragments;
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
 mod hops;
 #[cfg(test)]
 mod icmp;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod tx_refused;

@@ -1,13 +1,16 @@
 //! What the daemon does besides forwarding: answers for its addresses, reports, starts and stops.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use libtest_mimic::Failed;
-use rvs_perf::lab::addresses::{DIRECTOR_WAN, ECHO_VPORT, HTTP_VPORT, VIP};
+use rvs_perf::lab::addresses::{
+    CLIENT, DIRECTOR_WAN, ECHO_VPORT, HTTP_VPORT, LOCAL_FIRST, LOCAL_LAST, REAL_SERVERS, VIP,
+};
 use rvs_perf::lab::config::Service;
 use rvs_perf::lab::{Mode, probe};
+use serde_json::Value;
 
 use crate::Body;
 use crate::setup::{all_answered, split, with_director};
@@ -86,15 +89,89 @@ fn a_second_daemon_is_refused() -> Result<(), Failed> {
 }
 
 fn reports_agree_with_the_traffic() -> Result<(), Failed> {
+    const REQUESTS: usize = 100;
     with_director(MODE, &[web()], |setup| {
-        all_answered(setup, 100, 20)?;
+        let half = REQUESTS / 2;
+        assert_eq!(all_answered(setup, REQUESTS, 20)?, split(half, half));
         for what in ["services", "flows", "ports", "neighbors", "drops"] {
             let table = setup.director.show_table(what)?;
             assert!(!table.trim().is_empty(), "rvs show {what} prints nothing");
-            setup.director.show(what)?;
+        }
+        services_agree(&setup.director.show("services")?, REQUESTS);
+        flows_agree(&setup.director.show("flows")?, REQUESTS);
+        neighbors_agree(&setup.director.show("neighbors")?);
+        drops_agree(&setup.director.show("drops")?);
+        let ports = setup.director.show("ports")?;
+        for port in items(&ports["ports"]) {
+            assert!(number(&port["rx_packets"]) >= REQUESTS as u64, "{port}");
+            assert_eq!(number(&port["tx_refused"]), 0, "{port}");
         }
         Ok(())
     })
+}
+
+/// nginx closes every connection, so none is active once curl has its answer.
+fn services_agree(services: &Value, requests: usize) {
+    let service = &services["services"][0];
+    assert_eq!(number(&service["connections"]), requests as u64, "{service}");
+    let real_servers = items(&service["real_servers"]);
+    assert_eq!(real_servers.len(), 2);
+    for real in real_servers {
+        let connections = number(&real["connections"]);
+        assert_eq!(connections, requests as u64 / 2, "{real}");
+        assert_eq!(
+            (number(&real["active"]), number(&real["inactive"])),
+            (0, connections),
+            "{real}"
+        );
+        // Request, handshake and end: at least four packets each way.
+        for packets in ["in_packets", "out_packets"] {
+            assert!(number(&real[packets]) >= 4 * connections, "{real}");
+        }
+    }
+}
+
+fn flows_agree(flows: &Value, requests: usize) {
+    let flows = items(&flows["flows"]);
+    assert_eq!(flows.len(), requests);
+    for flow in flows {
+        assert_eq!(flow["vip"], VIP.to_string(), "{flow}");
+        assert_eq!(flow["cip"], CLIENT.to_string(), "{flow}");
+        let lip = flow["lip"].as_str().and_then(|text| text.parse::<Ipv4Addr>().ok());
+        assert!(lip.is_some_and(|lip| (LOCAL_FIRST..=LOCAL_LAST).contains(&lip)), "{flow}");
+        assert!(REAL_SERVERS.iter().any(|rip| flow["rip"] == rip.to_string()), "{flow}");
+        assert_eq!(flow["state"], "TIME_WAIT", "{flow}");
+        assert!((1..=120).contains(&number(&flow["expires_s"])), "{flow}");
+    }
+}
+
+fn neighbors_agree(neighbors: &Value) {
+    for address in REAL_SERVERS {
+        let known = items(&neighbors["neighbors"])
+            .iter()
+            .any(|one| one["address"] == address.to_string() && one["state"] == "reachable");
+        assert!(known, "{address} is not reachable in {neighbors}");
+    }
+}
+
+/// The books balance, and nothing was dropped but what hosts send to everybody.
+fn drops_agree(drops: &Value) {
+    let of = |name: &str| number(&drops[name]);
+    let ended = of("forwarded") + of("consumed") + of("dropped") + of("held");
+    assert_eq!(of("received"), ended, "{drops}");
+    for drop in items(&drops["drops"]) {
+        let to_everybody = ["broadcast", "unknown_ether_type", "arp_not_for_us"];
+        let expected = to_everybody.iter().any(|reason| drop["reason"] == *reason);
+        assert!(expected || number(&drop["count"]) == 0, "{drop}");
+    }
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 fn refused() -> io::ErrorKind {

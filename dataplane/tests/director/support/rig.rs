@@ -5,7 +5,7 @@ use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rvs_dataplane::buf::{PacketBuf, TxChecksum};
+use rvs_dataplane::buf::TxChecksum;
 use rvs_dataplane::control::{self, Command, ControlEnd, FlowReport, Report};
 use rvs_dataplane::director::{Director, Sizes};
 use rvs_dataplane::io::Io;
