@@ -5,7 +5,6 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 
-use super::*;
 use crate::client;
 use crate::error::CtrlError;
 use crate::testing::{ECHO, Rig, Server};

@@ -76,6 +76,25 @@ impl Wheel {
     }
 }
 
+#[cfg(test)]
+impl Wheel {
+    /// Flows in all lists, which are walked in both directions.
+    pub(super) fn linked(&self, flows: &[Option<Flow>]) -> usize {
+        let mut count = 0;
+        for (slot, head) in self.heads.iter().enumerate() {
+            let (mut previous, mut index) = (NONE, *head);
+            while let Some(flow) = flows.get(index as usize) {
+                let link = flow.as_ref().expect("a list holds no freed record").wheel;
+                assert_eq!((link.previous, usize::from(link.slot)), (previous, slot));
+                (previous, index) = (index, link.next);
+                count += 1;
+                assert!(count <= flows.len(), "a list goes in circles");
+            }
+        }
+        count
+    }
+}
+
 fn record(flows: &mut [Option<Flow>], index: u32) -> Option<&mut Flow> {
     flows.get_mut(index as usize)?.as_mut()
 }

@@ -1,1 +1,253 @@
-//! Tests of the flow table.
+//! The table against a naive model, and the timer wheel against the clock.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::flow::{FlowState, TcpState};
+use crate::forward::ForwardingMode;
+use crate::service::{RealId, ServiceId};
+
+const SECOND: Ticks = Ticks::from_secs(1);
+
+/// The flow of a client, distinguished by `number`, with a real server.
+fn flow(number: u32, now: Tick, timeout: Ticks) -> Flow {
+    let client = Ipv4Addr::from_bits(0xC633_6400 + (number >> 16));
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+    let cport = number as u16;
+    let real = Ipv4Addr::new(10, 0, 0, 11);
+    let request = FlowKey::ipv4(6, client, cport, Ipv4Addr::new(192, 0, 2, 10), 80);
+    let reply = FlowKey::ipv4(6, real, 8080, client, cport);
+    let (ids, state) = ((ServiceId(0), RealId(0)), FlowState::Tcp(TcpState::None));
+    Flow::new(request, reply, ForwardingMode::Nat, ids, state, (now, timeout))
+}
+
+fn find(table: &FlowTable, key: &FlowKey) -> Option<Hit> {
+    table.lookup(table.hash(key), key)
+}
+
+/// What the table should hold.
+#[derive(Clone, Debug)]
+struct Known {
+    flow: Flow,
+    with_reply: bool,
+}
+
+#[derive(Debug)]
+struct Pair {
+    table: FlowTable,
+    model: HashMap<u32, Known>,
+    now: Tick,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert { number: u32, with_reply: bool, timeout: Ticks },
+    Touch { number: u32, timeout: Ticks },
+    Remove { number: u32 },
+    Pass { span: Ticks },
+    Expire { budget: usize },
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let number = 0..40u32;
+    let timeout = prop_oneof![
+        3 => (1..300u32).prop_map(Ticks),
+        3 => (1..1023u32).prop_map(Ticks::from_secs),
+        2 => (1000..1050u32).prop_map(Ticks::from_secs),
+        1 => (1..2_678_400u32).prop_map(Ticks::from_secs),
+    ];
+    let span = prop_oneof![0..3u32, 0..300u32, 0..200_000u32, 0..100_000_000u32].prop_map(Ticks);
+    let budget = prop_oneof![Just(0usize), Just(1), Just(1000)];
+    prop_oneof![
+        6 => (number.clone(), any::<bool>(), timeout.clone())
+            .prop_map(|(number, with_reply, timeout)| Step::Insert { number, with_reply, timeout }),
+        4 => (number.clone(), timeout).prop_map(|(number, timeout)| Step::Touch { number, timeout }),
+        1 => number.prop_map(|number| Step::Remove { number }),
+        2 => span.prop_map(|span| Step::Pass { span }),
+        2 => budget.prop_map(|budget| Step::Expire { budget }),
+    ]
+}
+
+impl Pair {
+    fn new(capacity: u32, now: Tick) -> Self {
+        Self { table: FlowTable::new(capacity, 7, now), model: HashMap::new(), now }
+    }
+
+    fn apply(&mut self, step: &Step) {
+        match *step {
+            Step::Insert { number, with_reply, timeout } => {
+                self.insert(number, with_reply, timeout);
+            }
+            Step::Touch { number, timeout } => {
+                let now = self.now;
+                if let Some(Known { flow, .. }) = self.model.get_mut(&number) {
+                    let hit = find(&self.table, &flow.request).expect("a flow of the model");
+                    self.table.touch(hit.flow, now, timeout);
+                    (flow.last_seen, flow.timeout) = (now, timeout);
+                }
+            }
+            Step::Remove { number } => {
+                let idx = |flow: &Flow| find(&self.table, &flow.request).map(|hit| hit.flow);
+                let known = self.model.remove(&number);
+                if let Some(idx) = known.and_then(|known| idx(&known.flow)) {
+                    assert!(self.table.remove(idx).is_some());
+                    assert!(self.table.remove(idx).is_none(), "it is gone");
+                }
+            }
+            Step::Pass { span } => self.now = self.now.after(span),
+            Step::Expire { budget } => self.expire(budget),
+        }
+        self.compare();
+    }
+
+    fn insert(&mut self, number: u32, with_reply: bool, timeout: Ticks) {
+        if self.model.contains_key(&number) {
+            return;
+        }
+        let flow = flow(number, self.now, timeout);
+        match self.table.insert(flow.clone(), with_reply) {
+            Ok(idx) => {
+                assert_eq!(self.table.flow(idx).map(|flow| flow.request), Some(flow.request));
+                self.model.insert(number, Known { flow, with_reply });
+            }
+            Err(TableFull) => {
+                let no_bucket = |key: &FlowKey| {
+                    let both = self.table.buckets_of(self.table.hash(key));
+                    both.iter().all(|bucket| self.table.buckets[*bucket].free_slots() == 0)
+                };
+                let full = self.model.len() == self.table.capacity();
+                assert!(full || no_bucket(&flow.request) || no_bucket(&flow.reply));
+            }
+        }
+    }
+
+    fn expire(&mut self, budget: usize) {
+        let mut left = budget;
+        while let Some(ended) = self.table.expire_next(self.now, &mut left) {
+            assert!(ended.deadline().is_due(self.now), "ended before its time");
+            let before = self.model.len();
+            self.model.retain(|_, known| known.flow.request != ended.request);
+            assert_eq!(self.model.len(), before - 1);
+        }
+        if budget >= 1000 {
+            for known in self.model.values() {
+                let overdue = known.flow.deadline().after(SECOND).after(SECOND);
+                assert!(!overdue.is_due(self.now), "two seconds late: {:?}", known.flow);
+            }
+        }
+    }
+
+    fn compare(&self) {
+        assert_eq!(self.table.len(), self.model.len());
+        for number in 0..40 {
+            let asked = flow(number, self.now, SECOND);
+            let known = self.model.get(&number);
+            let hit = find(&self.table, &asked.request);
+            assert_eq!(hit.map(|hit| hit.direction), known.map(|_| Direction::Request));
+            let reply = find(&self.table, &asked.reply);
+            let expected = known.filter(|known| known.with_reply).map(|_| Direction::Reply);
+            assert_eq!(reply.map(|hit| hit.direction), expected);
+            if let (Some(hit), Some(known)) = (hit, known) {
+                let found = self.table.flow(hit.flow).expect("a hit is a flow");
+                assert_eq!(found.deadline(), known.flow.deadline());
+                assert!(reply.is_none_or(|reply| reply.flow == hit.flow));
+            }
+        }
+        self.table.assert_no_leak(self.model.values().map(|known| 1 + usize::from(known.with_reply)));
+    }
+}
+
+impl FlowTable {
+    /// Every slot, record and link is accounted for; `keys` has one entry per flow.
+    fn assert_no_leak(&self, keys: impl Iterator<Item = usize>) {
+        let used: usize = self.buckets.iter().map(|bucket| SLOTS - bucket.free_slots()).sum();
+        assert_eq!(used, keys.sum::<usize>(), "slots");
+        let records = self.flows.iter().flatten().count();
+        assert_eq!((records, records + self.free.len()), (self.len(), self.capacity()));
+        assert_eq!(self.wheel.linked(&self.flows), records, "links");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn behaves_like_a_map_with_deadlines(
+        capacity in 1..40u32,
+        start in prop_oneof![Just(0u32), Just(u32::MAX - 100), any::<u32>()],
+        steps in vec(any_step(), 1..120),
+    ) {
+        let mut pair = Pair::new(capacity, Tick(start));
+        for step in &steps {
+            pair.apply(step);
+        }
+    }
+}
+
+fn expire_all(table: &mut FlowTable, now: Tick) -> usize {
+    let mut budget = usize::MAX;
+    std::iter::from_fn(|| table.expire_next(now, &mut budget)).count()
+}
+
+#[test]
+fn a_deadline_beyond_the_wheel_is_kept_to_the_second() {
+    let start = Tick(u32::MAX - 5000);
+    for seconds in [1, 1022, 1023, 1024, 1025, 5000, 86_400, 2_678_400] {
+        let mut table = FlowTable::new(1, 1, start);
+        let idx = table.insert(flow(1, start, Ticks::from_secs(seconds)), true).unwrap();
+        let deadline = table.flow(idx).unwrap().deadline();
+        assert_eq!(expire_all(&mut table, Tick(deadline.0.wrapping_sub(1))), 0, "{seconds} s");
+        assert_eq!(expire_all(&mut table, deadline.after(SECOND)), 1, "{seconds} s");
+    }
+}
+
+#[test]
+fn a_shorter_timeout_counts_at_once_and_a_longer_one_without_relinking() {
+    let start = Tick(u32::MAX - 100);
+    let mut table = FlowTable::new(1, 1, start);
+    let idx = table.insert(flow(1, start, Ticks::from_secs(900)), true).unwrap();
+    let now = start.after(Ticks::from_secs(10));
+    table.touch(idx, now, Ticks::from_secs(10));
+    assert_eq!(expire_all(&mut table, now.after(Ticks::from_secs(9))), 0);
+    table.touch(idx, now.after(Ticks::from_secs(9)), Ticks::from_secs(120));
+    assert_eq!(expire_all(&mut table, now.after(Ticks::from_secs(128))), 0);
+    assert_eq!(expire_all(&mut table, now.after(Ticks::from_secs(130))), 1);
+}
+
+#[test]
+fn the_budget_bounds_the_work_of_one_call() {
+    let start = Tick(0);
+    let mut table = FlowTable::new(1000, 1, start);
+    for number in 0..1000 {
+        table.insert(flow(number, start, SECOND), true).unwrap();
+    }
+    let late = start.after(Ticks::from_secs(3));
+    for _ in 0..10 {
+        let mut budget = 100;
+        let ended = std::iter::from_fn(|| table.expire_next(late, &mut budget)).count();
+        assert_eq!((ended, budget), (100, 0));
+    }
+    assert!(table.is_empty());
+}
+
+#[test]
+fn every_flow_up_to_the_capacity_finds_a_place() {
+    let start = Tick(0);
+    let mut table = FlowTable::new(200_000, 0xFEED, start);
+    for round in 0..3u32 {
+        for number in 0..200_000 {
+            let flow = flow(round * 200_000 + number, start, SECOND);
+            assert!(table.insert(flow, true).is_ok(), "flow {number} of round {round}");
+        }
+        assert_eq!(table.insert(flow(700_000, start, SECOND), true), Err(TableFull));
+        table.assert_no_leak((0..200_000).map(|_| 2));
+        for index in 0..200_000 {
+            assert!(table.remove(FlowIdx(index)).is_some());
+        }
+        table.assert_no_leak(std::iter::empty());
+    }
+}

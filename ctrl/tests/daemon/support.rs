@@ -1,0 +1,199 @@
+//! Daemons and commands for the tests of this folder.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long anything may take that the tests wait for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A worker polls its CPU without a pause, so daemons that run at the same time would measure each
+/// other. Every test that starts one takes its turn.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The ports of most tests: one that receives nothing and one that receives frames without end.
+pub(crate) const PORTS: &str = "\
+  wan: {device: \"net_null0,no-rx=1\", addresses: [192.0.2.2/24]}
+  lan: {device: net_null1, addresses: [10.0.0.2/24]}";
+
+/// A directory with a configuration, and the socket it names.
+pub(crate) struct Site {
+    pub(crate) directory: TempDir,
+    pub(crate) config: PathBuf,
+    pub(crate) socket: PathBuf,
+}
+
+impl Site {
+    /// A site with these ports and 128 MiB of memory.
+    pub(crate) fn new(ports: &str) -> Self {
+        Self::with_memory(ports, "128M")
+    }
+
+    pub(crate) fn with_memory(ports: &str, memory: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("run/rvs.sock");
+        let config = directory.path().join("rvs.yaml");
+        let cpu = core_affinity::get_core_ids().unwrap().pop().unwrap().id;
+        let text = format!(
+            "version: 1
+dpdk: {{memory: {memory}, eal_args: [--no-huge]}}
+control: {{socket: {socket}}}
+workers: [{cpu}]
+limits: {{flows: 10000}}
+ports:
+{ports}
+services:
+  web:
+    vip: 192.0.2.10:80
+    protocol: tcp
+    mode: fullnat
+    local_addresses: [192.0.2.100-192.0.2.103]
+    scheduler: wrr
+    real_servers:
+      - {{address: 192.0.2.11:8080, weight: 2}}
+      - {{address: 192.0.2.12:8080}}
+",
+            socket = socket.display()
+        );
+        fs::write(&config, text).unwrap();
+        Self { directory, config, socket }
+    }
+
+    /// `rvs run` with this configuration.
+    pub(crate) fn run(&self) -> Command {
+        let mut run = rvs(&["run", "--config"]);
+        run.arg(&self.config).stdin(Stdio::null());
+        run
+    }
+
+    /// `rvs run` when it is expected not to start; what it says.
+    pub(crate) fn refused(&self) -> String {
+        let _turn = turn();
+        let output = self.run().output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        text
+    }
+
+    /// `rvs show` with these arguments.
+    pub(crate) fn show(&self, arguments: &[&str]) -> Output {
+        let mut show = rvs(&["show", "--socket"]);
+        show.arg(&self.socket).args(arguments).output().unwrap()
+    }
+
+    /// What a successful `rvs show` prints.
+    pub(crate) fn shown(&self, arguments: &[&str]) -> String {
+        let output = self.show(arguments);
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {err}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// A running daemon; killed when dropped.
+pub(crate) struct Daemon {
+    pub(crate) site: Site,
+    child: Child,
+    log: PathBuf,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Daemon {
+    /// Starts a daemon and waits until it answers.
+    pub(crate) fn start(site: Site, arguments: &[&str]) -> Self {
+        let turn = turn();
+        let log = site.directory.path().join("log");
+        let mut run = site.run();
+        run.args(arguments).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        let child = run.spawn().unwrap();
+        let mut daemon = Self { site, child, log, _turn: turn };
+        let start = Instant::now();
+        while !daemon.site.show(&["status"]).status.success() {
+            assert!(daemon.child.try_wait().unwrap().is_none(), "ended: {}", daemon.log());
+            assert!(start.elapsed() < PATIENCE, "no answer: {}", daemon.log());
+            thread::yield_now();
+        }
+        daemon
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn stop(&mut self, name: &str) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        self.signal(name);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, start.elapsed());
+            }
+            assert!(start.elapsed() < PATIENCE, "does not stop: {}", self.log());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Ends the daemon without giving it a chance.
+    pub(crate) fn kill(mut self) -> PathBuf {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.site.socket.clone()
+    }
+
+    pub(crate) fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(&self.site.socket).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn rvs(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rvs"));
+    command.args(arguments);
+    command
+}
+
+pub(crate) fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asserts that a text is one paragraph that names all of `words`.
+#[track_caller]
+pub(crate) fn names(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in: {text}");
+    }
+    let told: Vec<_> = text.lines().filter(|line| line.starts_with("rvs: ")).collect();
+    assert_eq!(told.len(), 1, "one paragraph: {text}");
+}
+
+pub(crate) fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
