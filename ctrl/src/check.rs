@@ -79,8 +79,7 @@ mod tests {
     fn more_ports_than_the_packet_path_has_room_for_are_refused() {
         let ports: String =
             (0..=PORT_COUNT_MAX).map(|n| format!("  p{n}: {{device: net_null{n}}}\n")).collect();
-        let config =
-            parse(&format!("version: 1\nworkers: [0]\nports:\n{ports}services: {{}}\n"));
+        let config = parse(&format!("version: 1\nworkers: [0]\nports:\n{ports}services: {{}}\n"));
         let error = check_limits(Path::new("many.yaml"), &config).unwrap_err().to_string();
         assert!(error.contains("many.yaml") && error.contains("17") && error.contains("16"));
     }
@@ -92,8 +91,7 @@ mod tests {
              [10.0.0.2/24]}\nservices:\n  a: {vip: \"10.0.0.9:80\", protocol: tcp, mode: nat, \
              scheduler: rr, real_servers: [{address: 10.0.0.3}, {address: 10.0.0.4}]}\n",
         );
-        let expected =
-            "1 port, 1 worker, 0 routes, 1 service (1 tcp, 0 udp) with 2 real servers";
+        let expected = "1 port, 1 worker, 0 routes, 1 service (1 tcp, 0 udp) with 2 real servers";
         assert_eq!(summary(&config), expected);
     }
 }

@@ -91,9 +91,10 @@ fn report(error: &CtrlError, json: bool) {
         tracing::error!("{error}");
         return;
     }
-    let text = match error {
-        CtrlError::Conf(errors) => errors.render(io::stderr().is_terminal()),
-        error => format!("rvs: {error}"),
+    let text = if let CtrlError::Conf(errors) = error {
+        errors.render(io::stderr().is_terminal())
+    } else {
+        format!("rvs: {error}")
     };
     // There is nowhere left to complain to.
     let _ = writeln!(io::stderr(), "{}", text.trim_end());
@@ -124,7 +125,9 @@ mod tests {
     #[test]
     fn run_needs_a_configuration_and_knows_its_log_formats() {
         assert!(Cli::try_parse_from(["rvs", "run"]).is_err());
-        assert!(Cli::try_parse_from(["rvs", "run", "--config", "x", "--log-format", "xml"]).is_err());
+        assert!(
+            Cli::try_parse_from(["rvs", "run", "--config", "x", "--log-format", "xml"]).is_err()
+        );
         let cli = Cli::try_parse_from(["rvs", "run", "--config", "x", "--log-format", "json"]);
         let Command::Run(run) = cli.unwrap().command else { panic!("not run") };
         assert_eq!((run.log_format, run.log_level), (Format::Json, Level::Info));

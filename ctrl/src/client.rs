@@ -27,10 +27,8 @@ pub(crate) fn get(
     target: &str,
     take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), CtrlError> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(CtrlError::Runtime)?;
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().map_err(CtrlError::Runtime)?;
     runtime.block_on(exchange(&Daemon(socket.to_path_buf()), target, take))
 }
 
@@ -54,12 +52,13 @@ impl Daemon {
 
     fn unreachable(&self, error: &io::Error) -> CtrlError {
         let socket = self.0.clone();
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                CtrlError::NoDaemon { socket }
-            }
-            io::ErrorKind::PermissionDenied => CtrlError::Denied { socket },
-            _ => self.error(error.to_string()),
+        let kind = error.kind();
+        if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
+            CtrlError::NoDaemon { socket }
+        } else if kind == io::ErrorKind::PermissionDenied {
+            CtrlError::Denied { socket }
+        } else {
+            self.error(error.to_string())
         }
     }
 
@@ -81,7 +80,8 @@ async fn exchange(
     target: &str,
     take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), CtrlError> {
-    let stream = UnixStream::connect(&daemon.0).await.map_err(|error| daemon.unreachable(&error))?;
+    let stream =
+        UnixStream::connect(&daemon.0).await.map_err(|error| daemon.unreachable(&error))?;
     let handshake = http1::handshake(TokioIo::new(stream));
     let (mut sender, connection) = daemon.within(handshake).await?;
     tokio::spawn(connection);

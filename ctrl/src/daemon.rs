@@ -57,11 +57,8 @@ async fn serve(
 fn announce(running: &Running, socket: &ControlSocket) {
     let state: &State = &running.state;
     for (port, conf) in state.ports.iter().zip(&state.config.ports) {
-        let offloads = if port.offloads.is_empty() {
-            "none".to_owned()
-        } else {
-            port.offloads.join(", ")
-        };
+        let offloads =
+            if port.offloads.is_empty() { "none".to_owned() } else { port.offloads.join(", ") };
         let addresses: Vec<_> =
             conf.addresses.iter().map(|own| format!("{}/{}", own.addr, own.prefix_len)).collect();
         tracing::info!(

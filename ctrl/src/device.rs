@@ -24,6 +24,9 @@ const USER_DRIVERS: &[&str] = &["vfio-pci", "uio_pci_generic", "igb_uio"];
 /// Virtual devices that attach to an existing kernel interface, named by `iface=`.
 const ON_INTERFACE: &[&str] = &["net_af_packet", "net_af_xdp"];
 
+/// The flag of an interface that is switched on.
+const IFF_UP: u32 = 1;
+
 /// The device as the configuration has it.
 pub(crate) fn text(device: &Device) -> &str {
     match device {
@@ -97,7 +100,16 @@ fn check_vdev(port: &Port, devargs: &str) -> Result<(), CtrlError> {
         return Err(refuse(port, cause, advice));
     };
     match if_nametoindex(interface) {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            if is_down(interface) {
+                let name = &port.name;
+                tracing::warn!(
+                    "port {name}: the network interface {interface} is down and receives nothing; \
+                     `ip link set {interface} up` changes that"
+                );
+            }
+            Ok(())
+        }
         Err(Errno::ENODEV | Errno::ENXIO) => {
             let cause = format!("there is no network interface {interface} here");
             let advice = "`ip link` lists those there are (each network namespace has its own); \
@@ -107,6 +119,14 @@ fn check_vdev(port: &Port, devargs: &str) -> Result<(), CtrlError> {
         // Not able to tell: the driver will.
         Err(_) => Ok(()),
     }
+}
+
+/// Whether the kernel says that an interface is switched off; no where it says nothing.
+fn is_down(interface: &str) -> bool {
+    let flags = fs::read_to_string(format!("/sys/class/net/{interface}/flags")).ok();
+    let flags =
+        flags.and_then(|text| u32::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok());
+    flags.is_some_and(|flags| flags & IFF_UP == 0)
 }
 
 /// The driver's name in a virtual device's: what comes before the number.
@@ -153,9 +173,10 @@ fn explain(port: &Port, what: &str, error: &DpdkError) -> CtrlError {
         return refuse(port, cause, advice);
     }
     // Buses answer this for whatever their driver refused.
-    let why = match errno {
-        Errno::EOPNOTSUPP => "its driver refuses it".to_owned(),
-        errno => errno.desc().to_lowercase(),
+    let why = if errno == Errno::EOPNOTSUPP {
+        "its driver refuses it".to_owned()
+    } else {
+        errno.desc().to_lowercase()
     };
     let cause = format!("{what}: {why}{said}");
     let advice = "Correct `device` of this port in the configuration, its arguments included; \

@@ -41,9 +41,9 @@ pub enum CtrlError {
     },
     /// Another daemon serves the control socket.
     #[error(
-        "another RVS daemon{} already serves the control socket {}. Stop that daemon first, or give \
-         this one a socket of its own (`control: {{socket: ...}}` in its configuration). Nothing \
-         was changed.",
+        "another RVS daemon{} already serves the control socket {}. Stop that daemon first, or \
+         give this one a socket of its own (`control: {{socket: ...}}` in its configuration). \
+         Nothing was changed.",
         pid.as_ref().map(|pid| format!(" (process {pid})")).unwrap_or_default(), socket.display()
     )]
     AlreadyRunning {
@@ -122,7 +122,9 @@ pub enum CtrlError {
         source: DpdkError,
     },
     /// The pool of packet buffers could not be made.
-    #[error("the packet buffers cannot be made: {0}. Set more memory with `dpdk: {{memory: ...}}`.")]
+    #[error(
+        "the packet buffers cannot be made: {0}. Set more memory with `dpdk: {{memory: ...}}`."
+    )]
     Pool(DpdkError),
     /// A port cannot be used.
     #[error("port {name} (device {device}): {cause}. {advice}")]
@@ -204,7 +206,11 @@ impl CtrlError {
         socket: &'a Path,
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Self + 'a {
-        move |source| Self::Socket { socket: socket.to_path_buf(), path: path.to_path_buf(), source }
+        move |source| Self::Socket {
+            socket: socket.to_path_buf(),
+            path: path.to_path_buf(),
+            source,
+        }
     }
 }
 

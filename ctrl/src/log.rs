@@ -9,9 +9,6 @@ use clap::ValueEnum;
 use dpdk::log::LogLevel;
 use tracing::level_filters::LevelFilter;
 
-use crate::error::how_to_reserve;
-use crate::memory::Memory;
-
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -86,18 +83,5 @@ fn pass_on(level: LogLevel, line: &str) {
         LogLevel::Notice | LogLevel::Info | LogLevel::Debug => {
             tracing::debug!(target: "dpdk", "{line}");
         }
-    }
-}
-
-/// Says which memory is used, and how to get the better kind.
-pub(crate) fn memory(memory: Memory) {
-    let kind = memory.describe();
-    if memory.is_huge() {
-        tracing::info!("memory: {kind}");
-    } else {
-        tracing::warn!(
-            "memory: {kind}, since not enough huge pages are free; forwarding is slower. {}",
-            how_to_reserve(memory.mib)
-        );
     }
 }

@@ -7,8 +7,10 @@ use dataplane::limits::{
 use dpdk::mbuf::HEADROOM;
 use dpdk::{HugePages, hugepages};
 
-use crate::error::CtrlError;
+use crate::error::{CtrlError, how_to_reserve};
 
+/// The EAL argument by which an operator forgoes huge pages. It is answered here and not passed on.
+pub(crate) const NO_HUGE: &str = "--no-huge";
 /// Buffers that each thread keeps at hand.
 pub(crate) const POOL_CACHE: u32 = 256;
 /// Bytes of a buffer beside its data: the header of its pool entry and the mbuf itself.
@@ -25,6 +27,8 @@ pub(crate) struct Memory {
     pub(crate) pages: HugePages,
     /// How much there is.
     pub(crate) mib: u32,
+    /// Whether the configuration forgoes huge pages.
+    forgone: bool,
 }
 
 impl Memory {
@@ -38,28 +42,43 @@ impl Memory {
 
     fn choose_from(config: &Config, free_mib: u64) -> Result<Self, CtrlError> {
         let mib = config.dpdk.memory_mib;
-        let unwanted = config.dpdk.eal_args.iter().any(|arg| arg == "--no-huge");
-        if free_mib >= u64::from(mib) && !unwanted {
-            return Ok(Self { pages: HugePages::InMemory, mib });
+        let forgone = config.dpdk.eal_args.iter().any(|arg| arg == NO_HUGE);
+        if free_mib >= u64::from(mib) && !forgone {
+            return Ok(Self { pages: HugePages::InMemory, mib, forgone });
         }
         let pci = config.ports.iter().find_map(|port| match &port.device {
             Device::Pci(address) => Some((port, address)),
             Device::Vdev(_) => None,
         });
         match pci {
-            Some((port, device)) if !unwanted => Err(CtrlError::HugePages {
+            Some((port, device)) if !forgone => Err(CtrlError::HugePages {
                 port: port.name.clone(),
                 device: device.clone(),
                 memory_mib: mib,
                 free_mib,
             }),
-            _ => Ok(Self { pages: HugePages::None, mib }),
+            _ => Ok(Self { pages: HugePages::None, mib, forgone }),
         }
     }
 
     /// Whether these are huge pages.
     pub(crate) fn is_huge(self) -> bool {
         self.pages == HugePages::InMemory
+    }
+
+    /// Logs which memory is used, and how to get the better kind.
+    pub(crate) fn announce(self) {
+        let kind = self.describe();
+        if self.is_huge() {
+            tracing::info!("memory: {kind}");
+        } else if self.forgone {
+            tracing::info!("memory: {kind}, since `dpdk.eal_args` has {NO_HUGE}");
+        } else {
+            tracing::warn!(
+                "memory: {kind}, since not enough huge pages are free; forwarding is slower. {}",
+                how_to_reserve(self.mib)
+            );
+        }
     }
 
     /// In words, such as `512 MiB of huge pages`.

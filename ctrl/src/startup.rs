@@ -17,16 +17,19 @@ use dpdk::{Eal, EalArgs, PktMempool, SocketId};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::device;
 use crate::error::CtrlError;
 use crate::identity::Registry;
 use crate::listing::Ring;
-use crate::memory::{Memory, POOL_CACHE, PoolSize};
+use crate::memory::{Memory, NO_HUGE, POOL_CACHE, PoolSize};
 use crate::port::{self, Queues, RunningPort};
 use crate::shutdown::Running;
 use crate::snapshot::{self, PortFacts};
 use crate::state::{Seat, State};
 use crate::worker::{Parts, Workers};
-use crate::{device, log};
+
+/// The name that EAL's own complaints about its arguments begin with.
+const EAL_NAME: &str = "rvs-eal";
 
 /// Starts everything `config` (of `file`) asks for. The end of a worker is told through `ended`.
 pub(crate) fn start(
@@ -39,11 +42,12 @@ pub(crate) fn start(
     }
     let memory = Memory::choose(&config)?;
     let pool_size = PoolSize::of(&config)?;
-    log::memory(memory);
+    memory.announce();
 
     let prefix = file_prefix(&config.control.socket);
     let directory = RuntimeDirectory::of(&prefix);
     let eal = Arc::new(start_eal(&config, memory, &prefix)?);
+    directory.remove();
     let pool = PktMempool::create(
         &eal,
         "rvs",
@@ -125,12 +129,12 @@ fn state(
 }
 
 fn start_eal(config: &Config, memory: Memory, prefix: &str) -> Result<Eal, CtrlError> {
-    let mut args = EalArgs::new("rvs")
+    let mut args = EalArgs::new(EAL_NAME)
         .memory_mib(memory.mib)
         .huge_pages(memory.pages)
         .main_cpus(main_cpus(&config.workers))
         .file_prefix(prefix)
-        .extra(config.dpdk.eal_args.iter().cloned());
+        .extra(config.dpdk.eal_args.iter().filter(|arg| *arg != NO_HUGE).cloned());
     for port in &config.ports {
         if let Device::Pci(address) = &port.device {
             args = args.pci_allow(address);
@@ -161,7 +165,8 @@ fn file_prefix(socket: &Path) -> String {
     format!("rvs-{:016x}", hasher.finish())
 }
 
-/// The directory that EAL makes for itself and leaves behind; removed when dropped.
+/// The directory that EAL makes for itself and leaves behind. EAL shares nothing with others
+/// here, so it is empty and goes as soon as EAL is up, or has failed.
 #[derive(Debug)]
 pub(crate) struct RuntimeDirectory(PathBuf);
 
@@ -175,13 +180,17 @@ impl RuntimeDirectory {
         };
         Self(base.join("dpdk").join(prefix))
     }
+
+    fn remove(&self) {
+        // There is none without EAL, or if EAL was told to use another. One with something in it,
+        // as extra EAL arguments can bring about, is tried again in the end.
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 impl Drop for RuntimeDirectory {
     fn drop(&mut self) {
-        // There is none without EAL, or if EAL was told to use another; one with something in it
-        // is not ours alone.
-        let _ = fs::remove_dir(&self.0);
+        self.remove();
     }
 }
 

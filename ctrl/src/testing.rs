@@ -109,12 +109,8 @@ pub(crate) const ECHO: &str = "  echo: {vip: \"192.0.2.10:7\", protocol: udp, mo
                                {address: 10.0.0.12, weight: 4}]}\n";
 
 /// The facts of every port of the rig.
-pub(crate) const FACTS: PortFacts = PortFacts {
-    mac: DIRECTOR_MAC.0,
-    mtu: 1500,
-    tx_ipv4_checksum: true,
-    tx_udp_checksum: false,
-};
+pub(crate) const FACTS: PortFacts =
+    PortFacts { mac: DIRECTOR_MAC.0, mtu: 1500, tx_ipv4_checksum: true, tx_udp_checksum: false };
 
 impl Rig {
     /// A rig whose worker stands still.

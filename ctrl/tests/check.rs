@@ -1,5 +1,12 @@
 //! `rvs check`, `rvs schema` and the command line itself.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::tests_outside_test_module,
+    reason = "an integration test is all test: what it cannot do fails it"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -48,10 +48,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
 
 type Here = Shared<Arc<State>>;
 
-async fn flows(
-    Shared(state): Here,
-    query: Result<Query<FlowQuery>, QueryRejection>,
-) -> Response {
+async fn flows(Shared(state): Here, query: Result<Query<FlowQuery>, QueryRejection>) -> Response {
     let limit = match query {
         Ok(Query(query)) => query.limit,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.body_text()),

@@ -8,7 +8,8 @@ use dataplane::time::Ticks;
 use super::*;
 use crate::testing::{FACTS, config};
 
-const SERVICES: &str = "  web: {vip: \"192.0.2.10:80\", protocol: tcp, mode: nat, scheduler: wrr, real_servers:
+const SERVICES: &str =
+    "  web: {vip: \"192.0.2.10:80\", protocol: tcp, mode: nat, scheduler: wrr, real_servers:
         [{address: \"10.0.0.11:8080\", weight: 4}, {address: \"10.0.0.12:8080\", weight: 3},
          {address: \"10.9.0.13:8080\", weight: 2}]}
   tls: {vip: \"192.0.2.10:443\", protocol: tcp, mode: fullnat, scheduler: rr,
@@ -44,7 +45,10 @@ fn services_are_found_by_their_key() {
         snapshot.services.find(&ServiceKey { protocol, vip: ip(vip), vport })
     };
     let web = find(6, "192.0.2.10", 80).unwrap();
-    assert_eq!((web.id, web.mode, web.scheduler), (ServiceId(0), ForwardingMode::Nat, Scheduler::Wrr));
+    assert_eq!(
+        (web.id, web.mode, web.scheduler),
+        (ServiceId(0), ForwardingMode::Nat, Scheduler::Wrr)
+    );
     let tls = find(6, "192.0.2.10", 443).unwrap();
     assert_eq!(*tls.local_addresses, [ip("10.0.0.100"), ip("10.0.0.101")]);
     let dns = find(17, "192.0.2.2", 53).unwrap();

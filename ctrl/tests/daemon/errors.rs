@@ -42,8 +42,8 @@ fn a_pci_device_that_does_not_exist() {
 
 #[test]
 fn too_little_memory_for_the_descriptors() {
-    let ports = "  wan: {device: net_null0, addresses: [192.0.2.2/24], rx_descriptors: 16384, \
-                 tx_descriptors: 16384}";
+    let ports = "  wan: {device: net_null0, addresses: [192.0.2.2/24], mtu: 9000, \
+                 rx_descriptors: 8192, tx_descriptors: 8192}";
     let text = Site::with_memory(ports, "64M").refused();
     names(&text, &["64 MiB", "1 port", "dpdk: {memory: ", "rx_descriptors"]);
 }
@@ -115,6 +115,8 @@ fn missing_rights_are_told_on_both_sides() {
     open_to_all(&site);
     let run = |site: &Site| {
         let mut run = rvs_for_all(site, &["run", "--config"]);
+        // EAL would leave a directory in /tmp that other users could not use.
+        run.env("XDG_RUNTIME_DIR", site.socket.parent().unwrap());
         let output = run.arg(&site.config).uid(NOBODY).gid(NOBODY).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8(output.stderr).unwrap()

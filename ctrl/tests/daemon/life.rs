@@ -1,6 +1,5 @@
 //! Starting, stopping, and one daemon per socket.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
@@ -22,6 +21,16 @@ fn signals_stop_it_within_a_second_and_nothing_stays() {
     }
 }
 
+/// `timeout` and some service managers send a signal to the process and to its group.
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one_signal() {
+    let mut daemon = Daemon::start(Site::new(PORTS), &[]);
+    daemon.signal("TERM");
+    let (status, _) = daemon.stop("TERM");
+    assert!(status.success(), "{status}: {}", daemon.log());
+    assert!(daemon.log().contains("stopped within"), "{}", daemon.log());
+}
+
 #[test]
 fn open_requests_do_not_hold_it_up() {
     let mut daemon = Daemon::start(Site::new(PORTS), &[]);
@@ -40,7 +49,7 @@ fn the_log_says_what_was_started() {
         "addresses [10.0.0.2/24], offloads ",
         "2 ports, 1 worker, 0 routes, 1 service (1 tcp, 0 udp) with 2 real servers",
         "128 MiB of ordinary memory",
-        "nr_hugepages",
+        "since `dpdk.eal_args` has --no-huge",
         "is forwarding on CPU ",
     ] {
         assert!(log.contains(words), "{words:?} is not in: {log}");
@@ -87,27 +96,11 @@ fn a_second_daemon_is_refused_and_the_first_does_not_notice() {
 
 #[test]
 fn the_socket_of_a_dead_daemon_is_replaced() {
-    let site = Site::new(PORTS);
-    let config = fs::read_to_string(&site.config).unwrap();
-    let keep = tempfile::tempdir().unwrap();
-    let socket = keep.path().join("rvs.sock");
-    let moved = |site: &mut Site| {
-        let config = config.replace(&site.socket.display().to_string(), &socket.display().to_string());
-        fs::write(&site.config, config).unwrap();
-        site.socket.clone_from(&socket);
-    };
-    let mut first = site;
-    moved(&mut first);
-    let left = Daemon::start(first, &[]).kill();
-    assert!(left.exists(), "a killed daemon removes nothing");
-
-    let mut second = Site::new(PORTS);
-    fs::write(&second.config, &config).unwrap();
-    let old = config.lines().find(|line| line.starts_with("control:")).unwrap();
-    let new = format!("control: {{socket: {}}}", socket.display());
-    fs::write(&second.config, config.replace(old, &new)).unwrap();
-    second.socket.clone_from(&socket);
-    let mut daemon = Daemon::start(second, &[]);
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("rvs.sock");
+    Daemon::start(Site::new(PORTS).at_socket(&socket), &[]).kill();
+    assert!(socket.exists(), "a killed daemon removes nothing");
+    let mut daemon = Daemon::start(Site::new(PORTS).at_socket(&socket), &[]);
     assert!(daemon.stop("TERM").0.success());
     assert!(!socket.exists());
 }

@@ -18,8 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 static TURN: Mutex<()> = Mutex::new(());
 
 /// The ports of most tests: one that receives nothing and one that receives frames without end.
-pub(crate) const PORTS: &str = "\
-  wan: {device: \"net_null0,no-rx=1\", addresses: [192.0.2.2/24]}
+pub(crate) const PORTS: &str = "  wan: {device: \"net_null0,no-rx=1\", addresses: [192.0.2.2/24]}
   lan: {device: net_null1, addresses: [10.0.0.2/24]}";
 
 /// A directory with a configuration, and the socket it names.
@@ -63,6 +62,15 @@ services:
         );
         fs::write(&config, text).unwrap();
         Self { directory, config, socket }
+    }
+
+    /// The same with another socket.
+    pub(crate) fn at_socket(mut self, socket: &Path) -> Self {
+        let text = fs::read_to_string(&self.config).unwrap();
+        let path = |socket: &Path| socket.display().to_string();
+        fs::write(&self.config, text.replace(&path(&self.socket), &path(socket))).unwrap();
+        self.socket = socket.to_path_buf();
+        self
     }
 
     /// `rvs run` with this configuration.
@@ -148,10 +156,9 @@ impl Daemon {
     }
 
     /// Ends the daemon without giving it a chance.
-    pub(crate) fn kill(mut self) -> PathBuf {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.site.socket.clone()
     }
 
     pub(crate) fn connect(&self) -> UnixStream {

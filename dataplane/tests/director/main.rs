@@ -26,6 +26,12 @@ mod hops;
 #[cfg(test)]
 mod icmp;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod tx_refused;
+#[cfg(test)]
+mod worker;
+#[cfg(test)]
+mod zero_alloc;
