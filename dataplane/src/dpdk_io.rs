@@ -64,14 +64,10 @@ impl PacketBuf for Mbuf {
 
     #[inline]
     fn request_tx_checksum(&mut self, request: TxChecksum) {
-        let (l2_len, l3_len, l4) = match request {
-            TxChecksum::None => return self.clear_tx_offload(),
-            TxChecksum::Ipv4 { l2_len, l3_len } => (l2_len, l3_len, L4Checksum::None),
-            TxChecksum::Ipv4Tcp { l2_len, l3_len } => (l2_len, l3_len, L4Checksum::Tcp),
-            TxChecksum::Ipv4Udp { l2_len, l3_len } => (l2_len, l3_len, L4Checksum::Udp),
+        let Some((l2_len, l3_len, what)) = dpdk_request(request) else {
+            return self.clear_tx_offload();
         };
-        let what = dpdk::TxChecksum { ipv4: true, l4 };
-        let done = self.set_tx_offload(usize::from(l2_len), usize::from(l3_len), what);
+        let done = self.set_tx_offload(l2_len, l3_len, what);
         // An Ethernet and an IPv4 header are within what an mbuf can describe.
         debug_assert!(done, "{request:?}");
     }
@@ -80,6 +76,18 @@ impl PacketBuf for Mbuf {
     fn rss_hash(&self) -> Option<u32> {
         Self::rss_hash(self)
     }
+}
+
+/// A request in DPDK's words: lengths of both headers, and what to fill in; `None` for nothing.
+#[inline]
+fn dpdk_request(request: TxChecksum) -> Option<(usize, usize, dpdk::TxChecksum)> {
+    let (l2_len, l3_len, l4) = match request {
+        TxChecksum::None => return None,
+        TxChecksum::Ipv4 { l2_len, l3_len } => (l2_len, l3_len, L4Checksum::None),
+        TxChecksum::Ipv4Tcp { l2_len, l3_len } => (l2_len, l3_len, L4Checksum::Tcp),
+        TxChecksum::Ipv4Udp { l2_len, l3_len } => (l2_len, l3_len, L4Checksum::Udp),
+    };
+    Some((usize::from(l2_len), usize::from(l3_len), dpdk::TxChecksum { ipv4: true, l4 }))
 }
 
 /// One worker's queue pair on every port, in the order of [`PortIdx`].
@@ -133,4 +141,23 @@ pub fn clock() -> Tick {
     #[expect(clippy::cast_possible_truncation, reason = "ticks wrap")]
     let ticks = (dpdk::tsc::now() / cycles) as u32;
     Tick(ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_asks_for_the_header_s_checksum_and_its_own() {
+        let (l2_len, l3_len) = (14, 24);
+        for (request, l4) in [
+            (TxChecksum::Ipv4 { l2_len, l3_len }, L4Checksum::None),
+            (TxChecksum::Ipv4Tcp { l2_len, l3_len }, L4Checksum::Tcp),
+            (TxChecksum::Ipv4Udp { l2_len, l3_len }, L4Checksum::Udp),
+        ] {
+            let asked = dpdk::TxChecksum { ipv4: true, l4 };
+            assert_eq!(dpdk_request(request), Some((14, 24, asked)));
+        }
+        assert_eq!(dpdk_request(TxChecksum::None), None);
+    }
 }

@@ -214,3 +214,52 @@ fn shorten_first(packet: &mut [u8], total_len: usize) {
         header.set_fragment(header.fragment_offset(), true);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testbuf::TestBuf;
+    use crate::testing::{PacketSpec, verify};
+
+    fn datagram() -> PacketSpec {
+        let udp = PacketSpec::udp("198.51.100.7:4000", "192.0.2.10:53");
+        udp.payload([7; 300]).dont_fragment(false).id(5)
+    }
+
+    fn empty(room: usize) -> TestBuf {
+        TestBuf::with_room(&[], 0, room)
+    }
+
+    #[test]
+    fn a_packet_is_cut_at_a_multiple_of_eight() {
+        let (mut packet, mut rest) = (datagram().buf(), empty(2048));
+        assert!(split_off(&mut packet, &mut rest, 120));
+        assert_eq!(packet.to_vec(), datagram().fragments(96)[0]);
+        let length = 14 + 20 + 308 - 96;
+        assert_eq!(rest.len(), length);
+        // The Ethernet header is written when the fragment is sent.
+        let mut frame = rest.to_vec();
+        frame[..14].copy_from_slice(&packet.to_vec()[..14]);
+        verify(&frame).unwrap();
+        let header = Ipv4Header::read(&frame[14..]).unwrap();
+        assert_eq!(
+            (header.fragment_offset(), header.more_fragments(), header.id()),
+            (96, false, 5)
+        );
+    }
+
+    #[test]
+    fn what_cannot_or_may_not_be_cut_is_left_as_it_was() {
+        for (spec, room, mtu, why) in [
+            (datagram(), 2048, 27, "no place for eight bytes"),
+            (datagram(), 2048, 0, "no place for the header"),
+            (datagram(), 200, 120, "the rest does not fit its buffer"),
+            (datagram(), 2048, 328, "nothing is left for the rest"),
+            (datagram().dont_fragment(true), 2048, 120, "forbidden"),
+        ] {
+            let (mut packet, mut rest) = (spec.buf(), empty(room));
+            assert!(!split_off(&mut packet, &mut rest, mtu), "{why}");
+            assert_eq!(packet.to_vec(), spec.frame(), "{why}");
+        }
+    }
+}

@@ -175,3 +175,79 @@ fn parse_payload(ip: Ipv4Meta, frame: &[u8]) -> Result<Parsed, DropReason> {
     let key = FlowKey::ipv4(ip.protocol, ip.src, src_port, ip.dst, dst_port);
     Ok(Parsed::Transport(Transport { ip, key, flags }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testbuf::TestBuf;
+    use crate::testing::{DIRECTOR_MAC, PacketSpec};
+
+    fn syn() -> PacketSpec {
+        PacketSpec::tcp("198.51.100.7:40000", "192.0.2.10:80").flags(TcpFlags::SYN)
+    }
+
+    fn reason(buf: &mut TestBuf) -> Option<DropReason> {
+        match parse(buf, DIRECTOR_MAC) {
+            Parsed::Bad(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_segment_is_read_and_its_padding_cut() {
+        let mut buf = syn().payload("abc").ttl(7).id(9).ip_options(&[1; 4]).padded_to(100).buf();
+        let Parsed::Transport(packet) = parse(&mut buf, DIRECTOR_MAC) else { panic!("{buf:?}") };
+        let expected = Ipv4Meta {
+            src: Ipv4Addr::new(198, 51, 100, 7),
+            dst: Ipv4Addr::new(192, 0, 2, 10),
+            total_len: 47,
+            id: 9,
+            header_len: 24,
+            protocol: IpProto::TCP,
+            ttl: 7,
+            more_fragments: false,
+            dont_fragment: true,
+        };
+        assert_eq!(packet.ip, expected);
+        assert_eq!((packet.key.src_port(), packet.key.dst_port()), (40_000, 80));
+        assert_eq!((packet.flags, buf.len()), (TcpFlags::SYN, 14 + 47));
+    }
+
+    #[test]
+    fn the_nic_s_word_on_the_header_checksum_counts() {
+        for (spec, nic_says, expected) in [
+            (syn(), RxChecksum::Unknown, None),
+            (syn().bad_ip_checksum(), RxChecksum::Unknown, Some(DropReason::BadIpv4Checksum)),
+            (syn().bad_ip_checksum(), RxChecksum::Good, None),
+            (syn(), RxChecksum::Bad, Some(DropReason::BadIpv4Checksum)),
+        ] {
+            let mut buf = spec.buf().with_rx_ipv4_checksum(nic_says);
+            assert_eq!(reason(&mut buf), expected, "{nic_says:?}");
+        }
+    }
+
+    #[test]
+    fn a_packet_in_several_segments_is_refused() {
+        let frame = syn().payload([0; 100]).frame();
+        let mut buf = TestBuf::new(&frame[..60]).with_second_segment(&frame[60..]);
+        assert_eq!(reason(&mut buf), Some(DropReason::Truncated));
+    }
+
+    #[test]
+    fn fragments_are_told_apart() {
+        let udp = PacketSpec::udp("198.51.100.7:4000", "192.0.2.10:53").payload([0; 100]);
+        let fragments = udp.dont_fragment(false).fragments(48);
+        let mut first = TestBuf::new(&fragments[0]);
+        let Parsed::Transport(packet) = parse(&mut first, DIRECTOR_MAC) else {
+            panic!("{first:?}")
+        };
+        assert!(packet.ip.more_fragments && packet.key.dst_port() == 53);
+        for (later, more) in fragments[1..].iter().zip([true, false]) {
+            let mut later = TestBuf::new(later);
+            let Parsed::LaterFragment(ip) = parse(&mut later, DIRECTOR_MAC) else {
+                panic!("{later:?}")
+            };
+            assert_eq!(ip.more_fragments, more);
+        }
+    }
+}

@@ -59,3 +59,22 @@ pub fn encapsulate<B: PacketBuf>(
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testbuf::TestBuf;
+    use crate::testing::PacketSpec;
+
+    #[test]
+    fn without_headroom_nothing_changes() {
+        let frame = PacketSpec::udp("198.51.100.7:4000", "192.0.2.10:53").frame();
+        let ends = TunnelEnds { src: Ipv4Addr::new(10, 0, 0, 2), dst: Ipv4Addr::new(10, 0, 0, 11) };
+        let mut buf = TestBuf::with_room(&frame, 19, 0);
+        assert!(!encapsulate(&mut buf, ends, 1, false));
+        assert_eq!(buf.to_vec(), frame);
+        let mut buf = TestBuf::with_room(&frame, 20, 0);
+        assert!(encapsulate(&mut buf, ends, 1, false));
+        assert_eq!(buf.to_vec()[34..], frame[14..]);
+    }
+}

@@ -76,3 +76,48 @@ impl ServiceTable {
         self.by_id.iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::ForwardingMode;
+    use crate::sched::{Scheduler, WrrPlan};
+
+    fn service(id: u32, vport: u16) -> VirtualService {
+        VirtualService {
+            id: ServiceId(id),
+            protocol: 6,
+            vip: Ipv4Addr::new(192, 0, 2, 10),
+            vport,
+            mode: ForwardingMode::Dr,
+            scheduler: Scheduler::Rr,
+            dests: Box::default(),
+            wrr: WrrPlan::default(),
+            local_addresses: Box::default(),
+            revision: 1,
+        }
+    }
+
+    #[test]
+    fn services_are_found_by_their_whole_key_and_by_number() {
+        let table = ServiceTable::new([service(5, 80), service(2, 443)]);
+        let key = ServiceKey { protocol: 6, vip: Ipv4Addr::new(192, 0, 2, 10), vport: 80 };
+        assert_eq!(table.find(&key).map(|found| found.id), Some(ServiceId(5)));
+        let others = [
+            ServiceKey { protocol: 17, ..key },
+            ServiceKey { vport: 81, ..key },
+            ServiceKey { vip: Ipv4Addr::new(192, 0, 2, 11), ..key },
+        ];
+        assert!(others.iter().all(|other| table.find(other).is_none()));
+        assert_eq!(table.by_id(ServiceId(2)).map(|found| found.vport), Some(443));
+        assert!(table.by_id(ServiceId(3)).is_none() && table.by_id(ServiceId(9)).is_none());
+        assert_eq!(table.iter().map(|one| one.id.0).collect::<Vec<_>>(), [2, 5]);
+    }
+
+    #[test]
+    fn the_later_of_two_with_the_same_key_wins() {
+        let table = ServiceTable::new([service(1, 80), service(2, 80)]);
+        let key = ServiceKey { protocol: 6, vip: Ipv4Addr::new(192, 0, 2, 10), vport: 80 };
+        assert_eq!(table.find(&key).map(|found| found.id), Some(ServiceId(2)));
+    }
+}

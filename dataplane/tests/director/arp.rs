@@ -86,7 +86,8 @@ fn own_addresses_are_answered_on_the_port_they_belong_to() {
 fn malformed_arp_is_dropped() {
     let mut rig = Rig::new(site());
     let good = who_has(WAN, VIP_IP, GATEWAY);
-    for (at, value) in [(15, 6), (16, 0x86), (18, 8), (19, 16), (20, 1), (21, 0), (21, 3), (22, 1)] {
+    for (at, value) in [(15, 6), (16, 0x86), (18, 8), (19, 16), (20, 1), (21, 0), (21, 3), (22, 1)]
+    {
         let mut frame = good.clone();
         frame[at] = value;
         let bad = Verdict::Dropped(DropReason::BadArp);

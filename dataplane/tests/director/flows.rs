@@ -3,6 +3,7 @@
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::{ForwardingMode, LOCAL_PORT_MIN};
 use rvs_dataplane::sched::Scheduler;
+use rvs_dataplane::service::RealId;
 use rvs_dataplane::testing::PacketSpec;
 use rvs_dataplane::time::{TICKS_PER_SECOND, Ticks};
 use rvs_dataplane::verdict::{DropReason, Verdict};
@@ -49,7 +50,11 @@ const OPEN: [(Side, TcpFlags, &str, u32); 2] =
 
 const NAT_WALKS: [Walk; 5] = [
     // The real server closes first.
-    &[(Real, FIN_ACK, "FIN_WAIT", 120), (Client, FIN_ACK, "TIME_WAIT", 120), (Real, ACK, "TIME_WAIT", 120)],
+    &[
+        (Real, FIN_ACK, "FIN_WAIT", 120),
+        (Client, FIN_ACK, "TIME_WAIT", 120),
+        (Real, ACK, "TIME_WAIT", 120),
+    ],
     // The client closes first.
     &[(Client, FIN_ACK, "CLOSE_WAIT", 60), (Real, FIN_ACK, "TIME_WAIT", 120)],
     &[(Real, RST_ACK, "CLOSE", 10), (Client, ACK, "CLOSE", 10)],
@@ -59,7 +64,12 @@ const NAT_WALKS: [Walk; 5] = [
 ];
 
 const ONE_WAY_WALKS: [Walk; 3] = [
-    &[(Client, ACK, "ESTABLISHED", 900), (Client, FIN_ACK, "FIN_WAIT", 120), (Client, ACK, "FIN_WAIT", 120), (Client, FIN_ACK, "FIN_WAIT", 120)],
+    &[
+        (Client, ACK, "ESTABLISHED", 900),
+        (Client, FIN_ACK, "FIN_WAIT", 120),
+        (Client, ACK, "FIN_WAIT", 120),
+        (Client, FIN_ACK, "FIN_WAIT", 120),
+    ],
     &[(Client, ACK, "ESTABLISHED", 900), (Client, RST, "CLOSE", 10)],
     &[(Client, SYN, "SYN_RECV", 60), (Client, FIN_ACK, "TIME_WAIT", 120)],
 ];
@@ -197,6 +207,21 @@ fn a_finished_connection_reopened_without_a_real_server_to_take_it_is_gone() {
     assert_eq!((rig.flows().len(), rig.stats.flows.value()), (0, 0));
 }
 
+#[test]
+fn one_burst_may_hold_whole_connections() {
+    for mode in crate::support::MODES {
+        let mut rig = two_reals(mode);
+        // Each reset ends the connection, so that the next SYN is scheduled anew.
+        let connection = [SYN, ACK, ACK, RST].map(|flags| tcp(flags).frame());
+        let outcome = rig.send_all(WAN, connection.iter().cycle().take(5 * 4));
+        assert_eq!(outcome.verdicts, [Verdict::Forwarded; 20], "{}", mode.name());
+        assert_eq!(tcp_flow(&mut rig), Some(("CLOSE", 10)));
+        let connections =
+            |real| rig.stats.real_server(RealId(real)).unwrap().traffic.connections.value();
+        assert_eq!((connections(1), connections(0)), (3, 2));
+    }
+}
+
 fn client(number: u32) -> String {
     let address = std::net::Ipv4Addr::from_bits(0xC633_0000 + number / 50_000);
     format!("{address}:{}", 10_000 + number % 50_000)
@@ -305,8 +330,10 @@ fn schedulers_pick_through_the_director_as_ipvs_does() {
             for number in 0..expected.split(' ').count() {
                 let syn = PacketSpec::tcp(&*client(u32::try_from(number).unwrap()), VIP).flags(SYN);
                 rig.send(WAN, &syn);
-                let now: Vec<_> = (0u32..).map(|real| rig.gauges(real).0).take(weights.len()).collect();
-                let picked = now.iter().zip(&before).position(|(now, before)| now > before).unwrap();
+                let now: Vec<_> =
+                    (0u32..).map(|real| rig.gauges(real).0).take(weights.len()).collect();
+                let picked =
+                    now.iter().zip(&before).position(|(now, before)| now > before).unwrap();
                 picks.push((picked + 1).to_string());
                 before = now;
             }

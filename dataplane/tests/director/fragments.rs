@@ -231,7 +231,8 @@ fn fragments_for_the_director_itself_and_for_nobody() {
 fn reassembled(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut payload = Vec::new();
     let mut last = false;
-    let mut pieces: Vec<_> = frames.iter().map(|frame| ipv4::check(&frame[14..]).unwrap()).collect();
+    let mut pieces: Vec<_> =
+        frames.iter().map(|frame| ipv4::check(&frame[14..]).unwrap()).collect();
     pieces.sort_by_key(|piece| piece.header.fragment_offset());
     for piece in pieces {
         assert!(!last, "a fragment behind the last");

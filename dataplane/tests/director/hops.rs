@@ -10,8 +10,7 @@ use crate::support::{
     to_client, to_real,
 };
 
-const TTL_EXCEEDED: (u8, u8, [u8; 4]) =
-    (IcmpType::TIME_EXCEEDED, IcmpCode::TTL_IN_TRANSIT, [0; 4]);
+const TTL_EXCEEDED: (u8, u8, [u8; 4]) = (IcmpType::TIME_EXCEEDED, IcmpCode::TTL_IN_TRANSIT, [0; 4]);
 
 fn needs_fragmentation(mtu: u16) -> (u8, u8, [u8; 4]) {
     let [high, low] = mtu.to_be_bytes();
@@ -68,7 +67,8 @@ fn a_request_too_long_and_not_to_be_fragmented_is_refused() {
             setup.lan_mtu = mtu;
             let mut rig = Rig::new(setup);
             let fits = fits(mode, mtu);
-            let of_len = |len: u16| PacketSpec::udp(CLIENT, VIP).payload(vec![3; usize::from(len) - 28]);
+            let of_len =
+                |len: u16| PacketSpec::udp(CLIENT, VIP).payload(vec![3; usize::from(len) - 28]);
             let longest = rig.send(WAN, &of_len(fits));
             assert_eq!(longest.frames.len(), 1, "{}: {fits} bytes fit", mode.name());
 

@@ -76,7 +76,8 @@ fn errors_from_the_real_server_s_side_go_to_the_client_as_from_the_vip() {
     for mode in [ForwardingMode::Nat, ForwardingMode::FullNat] {
         let mut pair = NatPair::new(mode);
         for (packet, len) in quoted(CLIENT, VIP) {
-            for (kind, from) in ERRORS.into_iter().flat_map(|kind| [(kind, RS1), (kind, LAN_ROUTER)])
+            for (kind, from) in
+                ERRORS.into_iter().flat_map(|kind| [(kind, RS1), (kind, LAN_ROUTER)])
             {
                 let peer = pair.peer(&packet);
                 let lost = packet.clone().src(peer).dst(RS1);
@@ -217,12 +218,7 @@ fn an_echo_reply_too_long_for_its_port_is_cut_only_where_that_is_allowed() {
 }
 
 /// An error about the tunnel packet that `inner` travelled in to `rs`, quoting `len` bytes of it.
-fn about_tunnel(
-    rs: &str,
-    inner: &PacketSpec,
-    len: usize,
-    kind: (u8, u8, [u8; 4]),
-) -> PacketSpec {
+fn about_tunnel(rs: &str, inner: &PacketSpec, len: usize, kind: (u8, u8, [u8; 4])) -> PacketSpec {
     let outer = PacketSpec::ipip(LAN_IP, ip(rs), inner).packet();
     let len = outer.len().min(20 + len);
     let error = PacketSpec::icmp(ip(LAN_ROUTER), LAN_IP, kind.0, kind.1, kind.2);

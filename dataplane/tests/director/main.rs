@@ -10,6 +10,8 @@ mod support;
 #[cfg(test)]
 mod arp;
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
 mod forward_dr;
 #[cfg(test)]
 mod forward_fullnat;
@@ -19,8 +21,6 @@ mod forward_nat;
 mod forward_tunnel;
 #[cfg(test)]
 mod fragments;
-#[cfg(test)]
-mod flows;
 #[cfg(test)]
 mod hops;
 #[cfg(test)]

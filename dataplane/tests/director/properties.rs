@@ -13,25 +13,34 @@ use rvs_dataplane::verdict::{DropReason, Verdict};
 use rvs_dataplane::wire::{ArpPacket, Mac, TcpFlags};
 
 use crate::support::{
-    CLIENT, GATEWAY, LAN, LAN_IP, LAN_MAC, LIP, NatPair, RS1, RS2, Rig, ServiceSpec, Setup, VIP, WAN,
-    WAN_IP, WAN_MAC, from_real, mac_of, one_hop_on, to_client,
+    CLIENT, GATEWAY, LAN, LAN_IP, LAN_MAC, LIP, NatPair, RS1, RS2, Rig, ServiceSpec, Setup, VIP,
+    WAN, WAN_IP, WAN_MAC, from_real, mac_of, one_hop_on, to_client,
 };
 
 fn any_packet() -> impl Strategy<Value = PacketSpec> {
     let payload = proptest::collection::vec(any::<u8>(), 0..400);
     let fields = (any::<bool>(), any::<u8>(), 3..=255u8, any::<u16>(), any::<bool>());
     let tcp = (any::<u32>(), any::<u32>(), any::<u16>(), 0..4usize);
-    (payload, fields, tcp).prop_map(|(payload, (is_tcp, tos, ttl, id, df), (seq, ack, window, options))| {
-        let packet = if is_tcp {
-            // No SYN: it would schedule a finished connection anew.
-            let flags = TcpFlags(seq.to_be_bytes()[3] & 0x3D);
-            let tcp = PacketSpec::tcp(CLIENT, VIP).flags(flags).seq(seq).ack(ack).window(window);
-            tcp.tcp_options(&vec![1; options * 4])
-        } else {
-            PacketSpec::udp(CLIENT, VIP)
-        };
-        packet.payload(payload).tos(tos).ttl(ttl).id(id).dont_fragment(df).ip_options(&vec![1; options * 4])
-    })
+    (payload, fields, tcp).prop_map(
+        |(payload, (is_tcp, tos, ttl, id, df), (seq, ack, window, options))| {
+            let packet = if is_tcp {
+                // No SYN: it would schedule a finished connection anew.
+                let flags = TcpFlags(seq.to_be_bytes()[3] & 0x3D);
+                let tcp =
+                    PacketSpec::tcp(CLIENT, VIP).flags(flags).seq(seq).ack(ack).window(window);
+                tcp.tcp_options(&vec![1; options * 4])
+            } else {
+                PacketSpec::udp(CLIENT, VIP)
+            };
+            packet
+                .payload(payload)
+                .tos(tos)
+                .ttl(ttl)
+                .id(id)
+                .dont_fragment(df)
+                .ip_options(&vec![1; options * 4])
+        },
+    )
 }
 
 /// The frame going the other way: addresses and ports change sides, so all checksums stay right.
@@ -126,7 +135,8 @@ const FULLNAT_VIP: &str = "192.0.2.13:80";
 fn all_modes() -> Setup {
     let reals = [RS1, RS2].map(|real| *real.endpoint().ip());
     let services = |vip: &'static str, mode| {
-        let rport = if matches!(mode, ForwardingMode::Dr | ForwardingMode::Tunnel) { 80 } else { 8080 };
+        let rport =
+            if matches!(mode, ForwardingMode::Dr | ForwardingMode::Tunnel) { 80 } else { 8080 };
         [ServiceSpec::tcp(vip, mode), ServiceSpec::udp(vip, mode)]
             .map(|service| service.real((reals[0], rport), 1).real((reals[1], rport), 2))
     };

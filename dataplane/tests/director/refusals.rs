@@ -7,8 +7,8 @@ use rvs_dataplane::verdict::{DropReason, Verdict};
 use rvs_dataplane::wire::{IcmpCode, IcmpType, Mac, TcpFlags};
 
 use crate::support::{
-    CLIENT, FIN_ACK, LAN, LIP, MODES, NatPair, RS1, RST_ACK, Rig, SYN_ACK, Setup, VIP, WAN, WAN_IP,
-    from_real, icmp_error, one_hop_on, to_client, to_real,
+    CLIENT, FIN_ACK, LAN, LIP, MODES, NatPair, RS1, RST_ACK, Rig, SYN_ACK, ServiceSpec, Setup, VIP,
+    WAN, WAN_IP, from_real, icmp_error, one_hop_on, to_client, to_real,
 };
 
 const NOT_SERVED: &str = "192.0.2.10:81";
@@ -82,9 +82,11 @@ fn a_service_without_usable_real_server_answers_icmp_even_for_tcp() {
                 setup.remove_real(RS1);
             }
             let mut rig = Rig::new(setup);
-            for packet in
-                [syn(VIP), syn(VIP).flags(SYN_ACK).ack(5), PacketSpec::udp(CLIENT, VIP).payload("x")]
-            {
+            for packet in [
+                syn(VIP),
+                syn(VIP).flags(SYN_ACK).ack(5),
+                PacketSpec::udp(CLIENT, VIP).payload("x"),
+            ] {
                 let error = unreachable(IcmpCode::PORT_UNREACHABLE, &packet);
                 rig.refuses(mode.name(), (WAN, &packet), error, DropReason::NoRealServer);
             }
@@ -261,4 +263,35 @@ fn a_neighbour_on_the_lan_is_answered_there() {
     let answer = to_real(&PacketSpec::tcp(NOT_SERVED, neighbour), neighbour);
     let answer = answer.flags(RST_ACK).seq(0).ack(101).window(0);
     rig.refuses("lan", (LAN, &segment), answer, DropReason::NoService);
+}
+
+#[test]
+fn without_a_route_nothing_is_sent() {
+    const FAR: &str = "203.0.113.90:80";
+    for mode in MODES {
+        let near = ServiceSpec::tcp(VIP, mode).real(RS1, 1);
+        let stranded = ServiceSpec::tcp("192.0.2.20:80", mode).real(FAR, 1);
+        let mut rig = Rig::new(Setup::new([near, stranded]));
+        let outcome = rig.send(WAN, &syn(VIP));
+        assert_eq!(outcome.verdicts, [Verdict::Forwarded]);
+        let peer = rig.flows()[0]
+            .local
+            .map_or_else(|| CLIENT.to_owned(), |(lip, lport)| format!("{lip}:{lport}"));
+        rig.reconfigure(|setup| setup.default_route = false);
+        // The client cannot be told, so it is not; its packets still pass.
+        rig.drops("no way back", (WAN, &syn(NOT_SERVED)), DropReason::NoService);
+        rig.drops("TTL", (WAN, &syn(VIP).ttl(1)), DropReason::TtlExceeded);
+        let ping = PacketSpec::echo_request("198.51.100.7", "192.0.2.10", 1, 1);
+        rig.drops("echo", (WAN, &ping), DropReason::NoRoute);
+        assert_eq!(rig.send(WAN, &syn(VIP)).verdicts, [Verdict::Forwarded]);
+        rig.drops("real server", (WAN, &syn("192.0.2.20:80")), DropReason::NoRoute);
+        if mode.sees_replies() {
+            let reply = from_real(&PacketSpec::tcp(RS1, peer.as_str()), RS1);
+            rig.drops("reply", (LAN, &reply), DropReason::NoRoute);
+        }
+        if mode == ForwardingMode::Nat {
+            let other = from_real(&PacketSpec::udp(RS1, FAR), RS1);
+            rig.drops("routed", (LAN, &other), DropReason::NoRoute);
+        }
+    }
 }

@@ -53,9 +53,17 @@ fn neighbours_are_listed() {
     let neighbor = |port, address| {
         let mac = Some(mac_of(address));
         let state = "reachable";
-        Report::Neighbor(NeighborReport { port, address, mac, state, confirmed_s_ago: 7, waiting: 0 })
+        Report::Neighbor(NeighborReport {
+            port,
+            address,
+            mac,
+            state,
+            confirmed_s_ago: 7,
+            waiting: 0,
+        })
     };
-    let expected = [neighbor(WAN, GATEWAY), neighbor(LAN, RS1.split(':').next().unwrap().parse().unwrap())];
+    let expected =
+        [neighbor(WAN, GATEWAY), neighbor(LAN, RS1.split(':').next().unwrap().parse().unwrap())];
     assert_eq!(rig.list(Command::ListNeighbors), expected);
 }
 

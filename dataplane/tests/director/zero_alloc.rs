@@ -18,12 +18,13 @@ use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testing::{Endpoint, PacketSpec, arp_frame};
 use rvs_dataplane::time::{Tick, Ticks};
 use rvs_dataplane::verdict::DropReason;
-use rvs_dataplane::wire::{ArpOperation, ArpPacket, EtherType, EthernetHeader, Mac, TcpFlags, ipv4};
+use rvs_dataplane::wire::{
+    ArpOperation, ArpPacket, EtherType, EthernetHeader, Mac, TcpFlags, ipv4,
+};
 use rvs_dataplane::worker::Worker;
 
 use crate::support::{
-    CLIENT, FIN_ACK, GATEWAY, LAN, RS1, ServiceSpec, Setup, VIP, WAN, WAN_IP, from_real,
-    mac_of,
+    CLIENT, FIN_ACK, GATEWAY, LAN, RS1, ServiceSpec, Setup, VIP, WAN, WAN_IP, from_real, mac_of,
 };
 
 const ROOM: usize = 2304;
@@ -214,7 +215,8 @@ fn renumber(frame: &mut [u8], number: u32) {
 
 fn site() -> Setup {
     let service = |vip, mode| {
-        let rport = if matches!(mode, ForwardingMode::Nat | ForwardingMode::FullNat) { 8080 } else { 80 };
+        let rport =
+            if matches!(mode, ForwardingMode::Nat | ForwardingMode::FullNat) { 8080 } else { 80 };
         let real = (*RS1.endpoint().ip(), rport);
         [ServiceSpec::tcp(vip, mode).real(real, 1), ServiceSpec::udp(vip, mode).real(real, 1)]
     };
@@ -235,11 +237,8 @@ fn nothing_is_allocated_for_any_packet() {
     const BUFFERS: usize = 4096;
     let mut setup = site();
     let stats = Arc::new(WorkerStats::new(Setup::SERVICES, Setup::REAL_SERVERS));
-    let sizes = Sizes {
-        flows: setup.flows,
-        services: Setup::SERVICES,
-        real_servers: Setup::REAL_SERVERS,
-    };
+    let sizes =
+        Sizes { flows: setup.flows, services: Setup::SERVICES, real_servers: Setup::REAL_SERVERS };
     let mut now = Tick(u32::MAX - 5000);
     let ports = Shared::new(BUFFERS);
     let director = Director::new(sizes, 7, now, Arc::clone(&stats));

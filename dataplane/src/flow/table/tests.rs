@@ -157,7 +157,8 @@ impl Pair {
                 assert!(reply.is_none_or(|reply| reply.flow == hit.flow));
             }
         }
-        self.table.assert_no_leak(self.model.values().map(|known| 1 + usize::from(known.with_reply)));
+        self.table
+            .assert_no_leak(self.model.values().map(|known| 1 + usize::from(known.with_reply)));
     }
 }
 

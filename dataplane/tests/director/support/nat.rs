@@ -82,9 +82,11 @@ impl NatPair {
             PacketSpec::udp(CLIENT, VIP).payload("odd").ip_options(&[1, 1, 1, 0]),
         ] {
             for exact in [false, true] {
-                let sent = if exact { complement(&self.request(&request)) } else { request.clone() };
+                let sent =
+                    if exact { complement(&self.request(&request)) } else { request.clone() };
                 let payload = &sent.packet()[sent.packet().len() - 2..];
-                let request = if exact { request.clone().payload(payload) } else { request.clone() };
+                let request =
+                    if exact { request.clone().payload(payload) } else { request.clone() };
                 let expected = self.request(&request);
                 let outcome = self.rig.send(WAN, &request.no_udp_checksum());
                 assert_eq!(outcome.frames, [(LAN, expected.frame())], "{:?}", outcome.lines());

@@ -21,7 +21,7 @@ use rvs_dataplane::verdict::{DropReason, Verdict};
 use rvs_dataplane::wire::{ArpOperation, ArpPacket, EtherType, EthernetHeader, ipv4, udp};
 use rvs_dataplane::worker::Worker;
 
-use super::{SharedPorts, Setup, Wires, mac_of};
+use super::{Setup, SharedPorts, Wires, mac_of};
 
 /// A worker under test.
 pub(crate) struct Rig {

@@ -26,12 +26,8 @@ pub(crate) const RS2: &str = "10.0.0.12:8080";
 pub(crate) const LIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
 
 /// Every mode, for what they have in common.
-pub(crate) const MODES: [ForwardingMode; 4] = [
-    ForwardingMode::Dr,
-    ForwardingMode::Tunnel,
-    ForwardingMode::Nat,
-    ForwardingMode::FullNat,
-];
+pub(crate) const MODES: [ForwardingMode; 4] =
+    [ForwardingMode::Dr, ForwardingMode::Tunnel, ForwardingMode::Nat, ForwardingMode::FullNat];
 
 /// The MAC that `address` has in every test.
 pub(crate) fn mac_of(address: Ipv4Addr) -> Mac {
@@ -82,6 +78,8 @@ pub(crate) struct Setup {
     pub(crate) tx_checksums: bool,
     pub(crate) flows: u32,
     pub(crate) timeouts: Timeouts,
+    /// Whether there is a route beyond the ports' own networks.
+    pub(crate) default_route: bool,
     services: Vec<ServiceSpec>,
     removed: Vec<SocketAddrV4>,
 }
@@ -99,6 +97,7 @@ impl Setup {
             tx_checksums: false,
             flows: 1024,
             timeouts: Timeouts::default(),
+            default_route: true,
             services: services.into_iter().collect(),
             removed: Vec::new(),
         }
@@ -143,8 +142,8 @@ impl Setup {
         ];
         let everywhere = Subnet::of(Ipv4Addr::UNSPECIFIED, 0);
         let via = NextHop { port: WAN, address: GATEWAY };
-        let mut snapshot =
-            Snapshot::new(self.generation, ports, &[Route { to: everywhere, via }]);
+        let routes = self.default_route.then_some(Route { to: everywhere, via });
+        let mut snapshot = Snapshot::new(self.generation, ports, routes.as_slice());
         snapshot.timeouts = self.timeouts.clone();
         let mut services = Vec::new();
         for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {

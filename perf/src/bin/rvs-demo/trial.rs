@@ -66,8 +66,8 @@ const fn explanation(mode: Mode) -> &'static str {
              on lo, keep quiet about it in ARP, and answer the client past the director."
         }
         Mode::Nat => {
-            "  The director puts the real server's address and port in place of the VIP's. It is\n  \
-             the real servers' default gateway, so answers come back through it."
+            "  The director puts the real server's address and port in place of the VIP's. The\n  \
+             real servers' default gateway is the director, so answers come back through it."
         }
         Mode::Tun => {
             "  The director wraps each packet in another one. The real servers unwrap it, have\n  \
