@@ -254,7 +254,7 @@ mod tests {
             (datagram(), 2048, 27, "no place for eight bytes"),
             (datagram(), 2048, 0, "no place for the header"),
             (datagram(), 200, 120, "the rest does not fit its buffer"),
-            (datagram(), 2048, 328, "nothing is left for the rest"),
+            (datagram(), 2048, 400, "nothing is left for the rest"),
             (datagram().dont_fragment(true), 2048, 120, "forbidden"),
         ] {
             let (mut packet, mut rest) = (spec.buf(), empty(room));

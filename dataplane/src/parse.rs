@@ -187,10 +187,7 @@ mod tests {
     }
 
     fn reason(buf: &mut TestBuf) -> Option<DropReason> {
-        match parse(buf, DIRECTOR_MAC) {
-            Parsed::Bad(reason) => Some(reason),
-            _ => None,
-        }
+        if let Parsed::Bad(reason) = parse(buf, DIRECTOR_MAC) { Some(reason) } else { None }
     }
 
     #[test]

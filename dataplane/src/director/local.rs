@@ -74,14 +74,13 @@ impl<B: PacketBuf> Director<B> {
                 self.stats.generated.resets.add(1);
                 self.egress.deliver(turn, hop, frame, Origin::Generated);
             }
-        } else if let Some(error) = refusal.icmp_error() {
-            if reject::may_cause_error(&frame.bytes()[L3_OFFSET..], ip)
-                && let Some(src) = error_source(turn, ip, hop)
-                && self.may_send_error(turn)
-                && reject::make_icmp_error(&mut frame, ip, src, error)
-            {
-                self.send_error(turn, hop, frame);
-            }
+        } else if let Some(error) = refusal.icmp_error()
+            && reject::may_cause_error(&frame.bytes()[L3_OFFSET..], ip)
+            && let Some(src) = error_source(turn, ip, hop)
+            && self.may_send_error(turn)
+            && reject::make_icmp_error(&mut frame, ip, src, error)
+        {
+            self.send_error(turn, hop, frame);
         }
         verdict
     }

@@ -1,9 +1,9 @@
 //! The steps that every burst goes through: parse all, look up all, then each packet to its end.
 //!
-//! [`Director::process`] shows the order. Its steps stand in the files of this folder: [`relay`]
-//! for packets of a flow, [`admit`] for packets that may open one, [`local`] for packets to the
-//! director itself, [`icmp`] for ICMP, [`fragments`] for fragments, [`egress`] for the way out, and
-//! [`upkeep`] for what time brings about.
+//! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay`
+//! for packets of a flow, `admit` for packets that may open one, `local` for packets to the
+//! director itself, `icmp` for ICMP, `fragments` for fragments, `egress` for the way out, and
+//! `upkeep` for what time brings about.
 
 mod admit;
 mod egress;

@@ -34,7 +34,8 @@ impl Scheduler {
 /// servers or its scheduler changes, which shows in the revision.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SchedState {
-    revision: u32,
+    /// Revision of the list that the rest belongs to; `None` before the first pick.
+    revision: Option<u32>,
     /// Place in the list chosen last; `None` is the head of the circular list.
     position: Option<u32>,
     /// wrr's current weight.
@@ -44,9 +45,9 @@ pub struct SchedState {
 /// Chooses the real server of a new connection; `None` if none may take one.
 #[inline]
 pub fn schedule(service: &VirtualService, state: &mut SchedState) -> Option<RealId> {
-    if state.revision != service.revision {
+    if state.revision != Some(service.revision) {
         *state = SchedState {
-            revision: service.revision,
+            revision: Some(service.revision),
             position: None,
             current_weight: service.wrr.start,
         };

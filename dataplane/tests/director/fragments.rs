@@ -81,6 +81,16 @@ fn three_fragments_in_any_order_leave_as_three_fragments_the_first_in_front() {
 }
 
 #[test]
+fn a_datagram_in_fragments_without_checksum_stays_without() {
+    for mode in [ForwardingMode::Nat, ForwardingMode::FullNat] {
+        let mut pair = NatPair::new(mode);
+        let packet = datagram(1).no_udp_checksum();
+        let outcome = pair.rig.send_all(WAN, packet.fragments(CHUNK));
+        assert_eq!(bytes(outcome.frames), pair.request(&packet).fragments(CHUNK));
+    }
+}
+
+#[test]
 fn replies_in_fragments_are_translated_too() {
     for mode in [ForwardingMode::Nat, ForwardingMode::FullNat] {
         let mut pair = NatPair::new(mode);
@@ -172,6 +182,17 @@ fn many_fragmented_datagrams_pass_one_after_the_other() {
 }
 
 #[test]
+fn of_too_many_trains_the_oldest_is_forgotten() {
+    let mut rig = Rig::new(Setup::one_real(ForwardingMode::Dr));
+    let count = u16::try_from(FRAGMENT_TRAIN_COUNT).unwrap();
+    rig.send_all(WAN, (0..=count).map(|id| datagram(id).fragments(CHUNK)[0].clone()));
+    let mut second = |id| rig.send_all(WAN, [&datagram(id).fragments(CHUNK)[1]]).verdicts;
+    assert_eq!(second(0), [Verdict::Held]);
+    assert_eq!(second(1), [Verdict::Forwarded]);
+    assert_eq!(second(count), [Verdict::Forwarded]);
+}
+
+#[test]
 fn fragments_share_the_fate_of_their_first() {
     let mut rig = Rig::new(Setup::one_real(ForwardingMode::Dr));
     // Nobody listens: the sender is told once.
@@ -201,8 +222,11 @@ fn fragments_whose_flow_ended_are_orphans() {
     rig.send_all(WAN, [&fragments[0]]);
     rig.pass_s(7);
     assert_eq!(rig.stats.flows.value(), 0);
-    let outcome = rig.send_all(WAN, [&fragments[1]]);
-    assert_eq!(outcome.verdicts, [Verdict::Dropped(DropReason::FragmentOrphaned)]);
+    let orphaned = [Verdict::Dropped(DropReason::FragmentOrphaned)];
+    assert_eq!(rig.send_all(WAN, [&fragments[1]]).verdicts, orphaned);
+    // Another flow in its place in the table does not take them.
+    rig.send(WAN, &PacketSpec::udp("198.51.100.8:1000", VIP));
+    assert_eq!(rig.send_all(WAN, [&fragments[1]]).verdicts, orphaned);
 }
 
 #[test]

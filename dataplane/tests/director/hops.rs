@@ -103,7 +103,9 @@ fn a_packet_that_a_router_may_fragment_is_fragmented() {
         let mut pair = NatPair::with(setup, mode);
         let forwarded = |packet: &PacketSpec, pair: &NatPair| match mode {
             ForwardingMode::Dr => one_hop_on(&to_real(packet, RS1)),
-            _ => pair.request(packet),
+            ForwardingMode::Tunnel | ForwardingMode::Nat | ForwardingMode::FullNat => {
+                pair.request(packet)
+            }
         };
         let tcp = PacketSpec::tcp(CLIENT, VIP).payload([7; 1460]).dont_fragment(false).id(0xABCD);
         let udp = PacketSpec::udp(CLIENT, VIP).payload([9; 1373]).dont_fragment(false).id(3).tos(9);

@@ -100,9 +100,10 @@ fn errors_from_the_client_s_side_reach_dr_and_tunnel_real_servers_as_they_are() 
             for kind in ERRORS {
                 let received = error(ROUTER, VIP, kind).payload(&reply.packet()[..len]);
                 let inner = one_hop_on(&received);
-                let expected = match mode {
-                    ForwardingMode::Dr => inner,
-                    _ => PacketSpec::ipip(LAN_IP, ip(RS1), &inner).ttl(63).tos(0xC0),
+                let expected = if mode == ForwardingMode::Dr {
+                    inner
+                } else {
+                    PacketSpec::ipip(LAN_IP, ip(RS1), &inner).ttl(63).tos(0xC0)
                 };
                 let expected = to_real(&expected, RS1);
                 pair.rig.forwards(mode.name(), (WAN, &received), (LAN, expected));

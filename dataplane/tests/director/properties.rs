@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use proptest::collection::vec;
 use proptest::prelude::*;
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::limits::BURST_LEN_MAX;
@@ -18,7 +19,7 @@ use crate::support::{
 };
 
 fn any_packet() -> impl Strategy<Value = PacketSpec> {
-    let payload = proptest::collection::vec(any::<u8>(), 0..400);
+    let payload = vec(any::<u8>(), 0..400);
     let fields = (any::<bool>(), any::<u8>(), 3..=255u8, any::<u16>(), any::<bool>());
     let tcp = (any::<u32>(), any::<u32>(), any::<u16>(), 0..4usize);
     (payload, fields, tcp).prop_map(
@@ -61,7 +62,7 @@ fn reflected(frame: &[u8], macs: (Mac, Mac)) -> Vec<u8> {
 proptest! {
     /// Every checksum of what comes out is verified by the rig: updated ones equal computed ones.
     #[test]
-    fn translation_there_and_back_is_the_identity(packets in proptest::collection::vec(any_packet(), 1..20)) {
+    fn translation_there_and_back_is_the_identity(packets in vec(any_packet(), 1..20)) {
         for mode in [ForwardingMode::Nat, ForwardingMode::FullNat] {
             let mut pair = NatPair::new(mode);
             for packet in &packets {
@@ -71,7 +72,7 @@ proptest! {
                 let reply = reflected(frame, (LAN_MAC, mac_of(*RS1.endpoint().ip())));
                 let back = pair.rig.send_all(LAN, [&reply]);
                 let twice_on = to_client(&one_hop_on(&one_hop_on(packet)));
-                let expected = reflected(&twice_on.frame(), (crate::support::mac_of(GATEWAY), WAN_MAC));
+                let expected = reflected(&twice_on.frame(), (mac_of(GATEWAY), WAN_MAC));
                 prop_assert_eq!(&back.frames, &[(WAN, expected)], "{:?}", back.lines());
             }
         }
@@ -79,8 +80,9 @@ proptest! {
 
     #[test]
     fn weight_zero_is_never_chosen_and_anything_else_is(
-        weights in proptest::collection::vec(prop_oneof![Just(0u32), 1..6u32, 1..65_536u32], 0..12),
+        weights in vec(prop_oneof![Just(0u32), 1..6u32, 1..65_536u32], 0..12),
         wrr in any::<bool>(),
+        revision in 0..2u32,
     ) {
         let dests = (0u32..).map(RealId).zip(&weights).map(|(real, &weight)| Dest { real, weight });
         let dests = VirtualService::list_order(dests.collect::<Vec<_>>().into_iter());
@@ -94,7 +96,7 @@ proptest! {
             dests,
             wrr: WrrPlan::after_adding(weights.iter().copied()),
             local_addresses: Box::default(),
-            revision: 1,
+            revision,
         };
         let mut state = SchedState::default();
         let usable = weights.iter().any(|weight| *weight > 0);

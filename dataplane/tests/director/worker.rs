@@ -115,10 +115,8 @@ fn flows_that_come_and_go_meanwhile_do_not_disturb_a_listing() {
     rig.send_all(WAN, ends.map(|number| segment(number, TcpFlags::RST)));
     assert!(rig.control.request(Command::ListFlows));
     let mut seen = HashMap::new();
-    let mut next = 2000;
-    for _ in 0..200 {
-        rig.send_all(WAN, [segment(next, TcpFlags::SYN)]);
-        next += 1;
+    for new in 2000..2200 {
+        rig.send_all(WAN, [segment(new, TcpFlags::SYN)]);
         if read(&mut rig, &mut seen) {
             assert!((0..2000).step_by(2).all(|number| seen.get(&number) == Some(&1)));
             assert!(seen.values().all(|count| *count == 1));

@@ -28,7 +28,7 @@ impl AddAssign for Tally {
 const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    ("docs", &["doc", "--workspace", "--no-deps", "--document-private-items"]),
+    ("docs", &["doc", "--workspace", "--no-deps"]),
     ("tests", &["test", "--workspace", "--no-fail-fast"]),
     (
         "tests without DPDK",

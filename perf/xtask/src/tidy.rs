@@ -127,7 +127,8 @@ fn rust_file(root: &Path, path: &Path) -> Vec<String> {
             breaches.push(format!("{name}:{number}: unsafe outside ffi"));
         }
     }
-    let is_test = name.contains("/tests/") || name.ends_with("/tests.rs");
+    let is_test =
+        name.contains("/tests/") || name.contains("/testing/") || name.ends_with("/tests.rs");
     let own_lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
     let limit = if name.contains("/wire/") { LINES_MAX_WIRE } else { LINES_MAX };
     if !is_test && own_lines > limit {

@@ -62,10 +62,13 @@ fn any_step() -> impl Strategy<Value = Step> {
     ];
     let span = prop_oneof![0..3u32, 0..300u32, 0..200_000u32, 0..100_000_000u32].prop_map(Ticks);
     let budget = prop_oneof![Just(0usize), Just(1), Just(1000)];
+    let insert = (number.clone(), any::<bool>(), timeout.clone())
+        .prop_map(|(number, with_reply, timeout)| Step::Insert { number, with_reply, timeout });
+    let touch =
+        (number.clone(), timeout).prop_map(|(number, timeout)| Step::Touch { number, timeout });
     prop_oneof![
-        6 => (number.clone(), any::<bool>(), timeout.clone())
-            .prop_map(|(number, with_reply, timeout)| Step::Insert { number, with_reply, timeout }),
-        4 => (number.clone(), timeout).prop_map(|(number, timeout)| Step::Touch { number, timeout }),
+        6 => insert,
+        4 => touch,
         1 => number.prop_map(|number| Step::Remove { number }),
         2 => span.prop_map(|span| Step::Pass { span }),
         2 => budget.prop_map(|budget| Step::Expire { budget }),

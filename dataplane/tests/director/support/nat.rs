@@ -31,9 +31,10 @@ impl NatPair {
         let mut open = |packet: &PacketSpec| {
             let outcome = rig.send(WAN, packet);
             assert_eq!(outcome.verdicts, [Verdict::Forwarded], "{:?}", outcome.lines());
-            match mode {
-                ForwardingMode::FullNat => format!("{LIP}:{}", src_port_of(&outcome.frames[0].1)),
-                _ => CLIENT.to_owned(),
+            if mode == ForwardingMode::FullNat {
+                format!("{LIP}:{}", src_port_of(&outcome.frames[0].1))
+            } else {
+                CLIENT.to_owned()
             }
         };
         let tcp_peer = open(&PacketSpec::tcp(CLIENT, VIP).flags(TcpFlags::SYN));

@@ -224,7 +224,7 @@ impl Rig {
         self.take_frames(outcome);
     }
 
-    fn take_frames(&mut self, outcome: &mut Outcome) {
+    fn take_frames(&self, outcome: &mut Outcome) {
         let sent = mem::take(&mut self.wires.borrow_mut().tx);
         for (port, frames) in (0u8..).map(PortIdx).zip(sent) {
             for buf in frames {
@@ -251,7 +251,7 @@ impl Rig {
     }
 
     /// Answers the ARP requests of `outcome` behind the first `answered`; returns how many.
-    fn answer_arp(&mut self, outcome: &Outcome, answered: usize) -> usize {
+    fn answer_arp(&self, outcome: &Outcome, answered: usize) -> usize {
         if !self.neighbors_answer {
             return 0;
         }
