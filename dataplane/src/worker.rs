@@ -51,7 +51,6 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
         while !stop.load(Ordering::Relaxed) {
             self.turn(clock());
         }
-        self.io.flush();
     }
 
     /// One turn of the loop.

@@ -10,12 +10,11 @@ mod support;
 
 #[cfg(test)]
 mod vdevs {
-    use std::fs;
-    use std::path::Path;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use dpdk::{Mbuf, PktMempool, PortConfig, PortId, StartedPort, testing};
+    use dpdk::testing::{self, read_pcap, write_pcap};
+    use dpdk::{Mbuf, PktMempool, PortConfig, PortId, StartedPort};
     use rvs_dataplane::buf::{PacketAlloc, PacketBuf, RxChecksum, TxChecksum};
     use rvs_dataplane::control;
     use rvs_dataplane::director::{Director, Sizes};
@@ -99,43 +98,13 @@ mod vdevs {
         }
     }
 
-    /// A capture file of Ethernet frames, in the classic little-endian format.
-    fn write_pcap(path: &Path, frames: &[Vec<u8>]) {
-        let mut file = Vec::new();
-        file.extend(0xa1b2_c3d4_u32.to_le_bytes());
-        file.extend([2, 0, 4, 0]);
-        for word in [0_u32, 0, 65_535, 1] {
-            file.extend(word.to_le_bytes());
-        }
-        for frame in frames {
-            let len = u32::try_from(frame.len()).unwrap();
-            for word in [0, 0, len, len] {
-                file.extend(word.to_le_bytes());
-            }
-            file.extend(frame);
-        }
-        fs::write(path, file).unwrap();
-    }
-
-    fn read_pcap(path: &Path) -> Vec<Vec<u8>> {
-        let file = fs::read(path).unwrap();
-        let mut rest = &file[24..];
-        let mut frames = Vec::new();
-        while !rest.is_empty() {
-            let len = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
-            frames.push(rest[16..16 + len].to_vec());
-            rest = &rest[16 + len..];
-        }
-        frames
-    }
-
     /// What a site's worker makes of frames from the wan and from the lan: the IPv4 frames it
     /// sends, by port.
     fn through_pcap(setup: &Setup, wan: &[Vec<u8>], lan: &[Vec<u8>]) -> [Vec<Vec<u8>>; 2] {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str| dir.path().join(name);
-        write_pcap(&file("wan-in"), wan);
-        write_pcap(&file("lan-in"), lan);
+        write_pcap(&file("wan-in"), wan).unwrap();
+        write_pcap(&file("lan-in"), lan).unwrap();
         let port = |name: &str| {
             let (rx, tx) = (file(&format!("{name}-in")), file(&format!("{name}-out")));
             testing::pcap_port(Some(&rx), Some(&tx)).unwrap()
@@ -152,7 +121,7 @@ mod vdevs {
         rig.stop();
         ["wan-out", "lan-out"].map(|name| {
             let is_ipv4 = |frame: &Vec<u8>| frame[12..14] == [8, 0];
-            read_pcap(&file(name)).into_iter().filter(is_ipv4).collect()
+            read_pcap(&file(name)).unwrap().into_iter().filter(is_ipv4).collect()
         })
     }
 

@@ -341,3 +341,19 @@ fn schedulers_pick_through_the_director_as_ipvs_does() {
         }
     }
 }
+
+#[test]
+fn a_changed_list_of_real_servers_is_scheduled_from_its_start() {
+    let mut rig = two_reals(ForwardingMode::Dr);
+    let mut number = 0;
+    let mut pick = |rig: &mut Rig| {
+        number += 1;
+        let outcome = rig.send(WAN, &PacketSpec::tcp(&*client(number), VIP).flags(SYN));
+        outcome.frames[0].1[5]
+    };
+    assert_eq!([pick(&mut rig), pick(&mut rig), pick(&mut rig)], [12, 11, 12]);
+    rig.reconfigure(|setup| setup.set_weights(2));
+    assert_eq!([pick(&mut rig), pick(&mut rig)], [12, 11]);
+    rig.reconfigure(|setup| setup.remove_real("10.0.0.12:80"));
+    assert_eq!([pick(&mut rig), pick(&mut rig)], [11, 11]);
+}

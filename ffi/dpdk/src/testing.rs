@@ -3,6 +3,8 @@
 //! DPDK can be initialised once per process, so the tests of one binary share one EAL, and it is
 //! never cleaned up.
 
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -62,4 +64,39 @@ pub fn pcap_port(rx: Option<&Path>, tx: Option<&Path>) -> Result<PortId, DpdkErr
         devargs.push_str(&format!(",tx_pcap={}", tx.display()));
     }
     eal().probe(&devargs)
+}
+
+/// Writes Ethernet frames to a capture file, in the classic little-endian format.
+pub fn write_pcap(path: &Path, frames: &[Vec<u8>]) -> io::Result<()> {
+    const LINK_ETHERNET: u32 = 1;
+    const SNAP_LEN: u32 = 65_535;
+    let mut file = Vec::new();
+    file.extend(0xa1b2_c3d4_u32.to_le_bytes());
+    file.extend([2, 0, 4, 0]);
+    for word in [0, 0, SNAP_LEN, LINK_ETHERNET] {
+        file.extend(word.to_le_bytes());
+    }
+    for frame in frames {
+        let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        for word in [0, 0, len, len] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(frame);
+    }
+    fs::write(path, file)
+}
+
+/// The frames of a capture file in the classic little-endian format, as far as they are whole.
+pub fn read_pcap(path: &Path) -> io::Result<Vec<Vec<u8>>> {
+    let file = fs::read(path)?;
+    let mut rest = file.get(24..).unwrap_or_default();
+    let mut frames = Vec::new();
+    while let Some((header, behind)) = rest.split_first_chunk::<16>() {
+        let [_, _, _, _, _, _, _, _, a, b, c, d, ..] = *header;
+        let len = u32::from_le_bytes([a, b, c, d]) as usize;
+        let Some((frame, next)) = behind.split_at_checked(len) else { break };
+        frames.push(frame.to_vec());
+        rest = next;
+    }
+    Ok(frames)
 }

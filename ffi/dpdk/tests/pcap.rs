@@ -3,40 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![allow(clippy::tests_outside_test_module, reason = "an integration test is one module")]
 
-use std::fs;
-use std::path::Path;
-
-use dpdk::{Burst, PortConfig, StartedPort, testing};
-
-/// A capture file of Ethernet frames, in the classic little-endian format.
-fn write_pcap(path: &Path, frames: &[Vec<u8>]) {
-    let mut file = Vec::new();
-    file.extend(0xa1b2_c3d4_u32.to_le_bytes());
-    file.extend([2, 0, 4, 0]);
-    for word in [0_u32, 0, 65_535, 1] {
-        file.extend(word.to_le_bytes());
-    }
-    for frame in frames {
-        let len = u32::try_from(frame.len()).unwrap();
-        for word in [0, 0, len, len] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(frame);
-    }
-    fs::write(path, file).unwrap();
-}
-
-fn read_pcap(path: &Path) -> Vec<Vec<u8>> {
-    let file = fs::read(path).unwrap();
-    let mut rest = &file[24..];
-    let mut frames = Vec::new();
-    while !rest.is_empty() {
-        let len = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
-        frames.push(rest[16..16 + len].to_vec());
-        rest = &rest[16 + len..];
-    }
-    frames
-}
+use dpdk::testing::{self, read_pcap, write_pcap};
+use dpdk::{Burst, PortConfig, StartedPort};
 
 fn frames() -> Vec<Vec<u8>> {
     [60_u8, 61, 255].iter().map(|&len| (0..len).map(|i| i ^ len).collect()).collect()
@@ -46,7 +14,7 @@ fn frames() -> Vec<Vec<u8>> {
 fn what_the_file_holds_is_received() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("in.pcap");
-    write_pcap(&path, &frames());
+    write_pcap(&path, &frames()).unwrap();
     let pool = testing::pool(255).unwrap();
     let id = testing::pcap_port(Some(&path), None).unwrap();
     let (port, mut rx, _tx) =
@@ -79,7 +47,7 @@ fn what_is_sent_is_in_the_file_when_the_port_is_closed() {
     assert_eq!(tx[0].tx_burst(&mut burst), 3);
     assert_eq!(port.stats().unwrap().tx_packets, 3);
     drop((port, rx, tx));
-    assert_eq!(read_pcap(&path), frames());
+    assert_eq!(read_pcap(&path).unwrap(), frames());
     assert_eq!(pool.in_use(), 0);
 }
 
@@ -89,7 +57,7 @@ fn each_queue_has_its_own_packets() {
     let file = |name: &str| dir.path().join(name);
     let mut devargs = testing::unique("net_pcap");
     for queue in 0..2_u8 {
-        write_pcap(&file(&format!("in{queue}")), &[vec![queue; 60]]);
+        write_pcap(&file(&format!("in{queue}")), &[vec![queue; 60]]).unwrap();
         devargs += &format!(",rx_pcap={}", file(&format!("in{queue}")).display());
         devargs += &format!(",tx_pcap={}", file(&format!("out{queue}")).display());
     }
@@ -104,6 +72,6 @@ fn each_queue_has_its_own_packets() {
         assert_eq!(tx[queue].tx_burst(&mut burst), 1);
     }
     drop((port, rx, tx));
-    assert_eq!(read_pcap(&file("out0")), [vec![0; 60]]);
-    assert_eq!(read_pcap(&file("out1")), [vec![1; 60]]);
+    assert_eq!(read_pcap(&file("out0")).unwrap(), [vec![0; 60]]);
+    assert_eq!(read_pcap(&file("out1")).unwrap(), [vec![1; 60]]);
 }

@@ -255,3 +255,20 @@ fn every_flow_up_to_the_capacity_finds_a_place() {
         table.assert_no_leak(std::iter::empty());
     }
 }
+
+#[test]
+fn a_flow_whose_reply_finds_no_place_leaves_no_trace() {
+    let mut table = FlowTable::new(1000, 3, Tick(0));
+    let flow = flow(1, Tick(0), SECOND);
+    for bucket in table.buckets_of(table.hash(&flow.reply)) {
+        table.buckets[bucket].slots.fill(999);
+    }
+    let [first, second] = table.buckets_of(table.hash(&flow.request));
+    let free = |table: &FlowTable| {
+        (table.buckets[first].free_slots(), table.buckets[second].free_slots(), table.len())
+    };
+    assert_eq!(free(&table), (SLOTS, SLOTS, 0), "the keys have no bucket in common");
+    assert_eq!(table.insert(flow.clone(), true), Err(TableFull));
+    assert_eq!(free(&table), (SLOTS, SLOTS, 0));
+    assert!(table.insert(flow, false).is_ok());
+}
