@@ -46,6 +46,11 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
         Self { director, io, snapshots, control, listing: None, stats }
     }
 
+    /// The worker's ports, for those who feed them by hand.
+    pub fn ports_mut(&mut self) -> &mut P {
+        self.io.ports_mut()
+    }
+
     /// Turns until `stop` is set, with `clock` telling the time.
     pub fn run(&mut self, stop: &AtomicBool, mut clock: impl FnMut() -> Tick) {
         while !stop.load(Ordering::Relaxed) {
