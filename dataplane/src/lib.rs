@@ -28,6 +28,7 @@ pub mod io;
 pub mod limits;
 pub mod neighbor;
 pub mod parse;
+mod prefetch;
 pub mod publish;
 pub mod reject;
 pub mod sched;

@@ -29,6 +29,8 @@ const PROBE_INTERVAL: Ticks = Ticks::from_secs(1);
 const PROBES_MAX: u8 = 3;
 /// A neighbour that nobody used for this time is forgotten, as Linux' gc_stale_time.
 const FORGET_AFTER: Ticks = Ticks::from_secs(60);
+/// Next hops that can be remembered at once.
+const HINT_COUNT: usize = 256;
 /// Neighbours among which the one to make room is sought.
 const EVICTION_CANDIDATES: usize = 64;
 
@@ -140,6 +142,8 @@ pub struct NeighborTable<B> {
     free_queues: ArrayVec<u8, NEIGHBOR_QUEUE_COUNT>,
     /// Where the next tick goes on looking.
     cursor: usize,
+    /// Places of next hops by the last bits of their address, to find most without hashing.
+    hints: Box<[u16; HINT_COUNT]>,
 }
 
 impl<B> Default for NeighborTable<B> {
@@ -161,13 +165,14 @@ impl<B> NeighborTable<B> {
             queues: (0..NEIGHBOR_QUEUE_COUNT).map(|_| WaitQueue::new()).collect(),
             free_queues: (0..NEIGHBOR_QUEUE_COUNT as u8).collect(),
             cursor: 0,
+            hints: Box::new([0; HINT_COUNT]),
         }
     }
 
     /// The MAC of a next hop for `packet`, or a place to wait.
     #[inline]
     pub fn resolve(&mut self, hop: NextHop, packet: B, origin: Origin, now: Tick) -> Resolution<B> {
-        let waiting = match self.find(hop) {
+        let waiting = match self.find_again(hop) {
             Some(place) => {
                 let neighbor = &mut self.neighbors[place];
                 neighbor.used = now;
@@ -279,7 +284,19 @@ impl<B> NeighborTable<B> {
         })
     }
 
+    /// The place of a next hop, remembered for the next time.
     #[inline]
+    fn find_again(&mut self, hop: NextHop) -> Option<usize> {
+        let hint = hop.address.to_bits() as usize % HINT_COUNT;
+        let place = usize::from(self.hints[hint]);
+        if self.neighbors.get(place).is_some_and(|neighbor| neighbor.hop == hop) {
+            return Some(place);
+        }
+        let place = self.find(hop)?;
+        self.hints[hint] = u16::try_from(place).unwrap_or(0);
+        Some(place)
+    }
+
     fn find(&self, hop: NextHop) -> Option<usize> {
         let hash = self.hasher.hash_one(hop);
         let place = self.index.find(hash, |place| self.neighbors[*place as usize].hop == hop)?;

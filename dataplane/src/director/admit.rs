@@ -69,8 +69,8 @@ impl<B: PacketBuf> Director<B> {
 
     /// The flow of a packet, unless it has ended or the packet begins a new connection.
     ///
-    /// The look-up was done for the whole burst before; a packet of the same burst may have made
-    /// or ended the flow since.
+    /// The look-up for the whole burst went by the tag alone, and a packet of the same burst may
+    /// have made or ended the flow since.
     #[inline]
     fn still_valid(&mut self, packet: &Transport, hit: Option<Hit>, now: Tick) -> Option<Hit> {
         let hit = match hit {

@@ -113,16 +113,21 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
+    /// Finds the flows that the packets probably belong to. Memory is slow and the burst is wide:
+    /// each step begins to load what the next one reads, for all packets before any of them.
     #[inline]
     fn look_up_all(
         &self,
         parsed: &ArrayVec<Parsed, BURST_LEN_MAX>,
     ) -> ArrayVec<Option<Hit>, BURST_LEN_MAX> {
-        let look_up = |parsed: &Parsed| {
+        let hash = |parsed: &Parsed| {
             let Parsed::Transport(packet) = parsed else { return None };
-            self.flows.lookup(self.flows.hash(&packet.key), &packet.key)
+            let hash = self.flows.hash(&packet.key);
+            self.flows.prefetch_buckets(hash);
+            Some(hash)
         };
-        parsed.iter().map(look_up).collect()
+        let hashes: ArrayVec<_, BURST_LEN_MAX> = parsed.iter().map(hash).collect();
+        hashes.into_iter().map(|hash| self.flows.candidate(hash?)).collect()
     }
 
     #[inline]

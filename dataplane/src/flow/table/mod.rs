@@ -15,6 +15,7 @@ use super::entry::{Direction, Flow, FlowIdx};
 use super::expire::Wheel;
 use super::key::FlowKey;
 use crate::limits::FLOW_COUNT_MAX;
+use crate::prefetch::prefetch;
 use crate::time::{Tick, Ticks};
 
 const SLOTS: usize = 8;
@@ -32,6 +33,16 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 
 impl Bucket {
     const VACANT: Self = Self { tags: [0; SLOTS], slots: [EMPTY; SLOTS] };
+
+    /// The first slot in use whose tag is `tag`.
+    #[inline]
+    fn tagged(&self, tag: u32) -> Option<u32> {
+        // All eight are compared before anything branches.
+        let same: [bool; SLOTS] =
+            std::array::from_fn(|place| self.tags[place] == tag && self.slots[place] != EMPTY);
+        let place = same.iter().position(|same| *same)?;
+        Some(self.slots[place])
+    }
 
     fn free_slots(&self) -> usize {
         self.slots.iter().filter(|slot| **slot == EMPTY).count()
@@ -116,6 +127,26 @@ impl FlowTable {
         let mut hasher = self.seed.build_hasher();
         hasher.write(key.as_bytes());
         KeyHash(hasher.finish())
+    }
+
+    /// Begins to load what [`Self::candidate`] will read.
+    #[inline]
+    pub fn prefetch_buckets(&self, hash: KeyHash) {
+        for bucket in self.buckets_of(hash) {
+            prefetch(&self.buckets[bucket]);
+        }
+    }
+
+    /// The flow that probably has the key with this hash, judged by the tag alone, whose record
+    /// begins to load. [`Self::matches`] must confirm it.
+    #[inline]
+    #[must_use]
+    pub fn candidate(&self, hash: KeyHash) -> Option<Hit> {
+        let slots = self.buckets_of(hash).map(|bucket| self.buckets[bucket].tagged(hash.tag()));
+        let slot = slots.into_iter().flatten().next()?;
+        let hit = decode(slot);
+        prefetch(self.flows.get(hit.flow.0 as usize)?);
+        Some(hit)
     }
 
     /// The flow that has `key` as one of its keys.
