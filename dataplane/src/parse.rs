@@ -77,11 +77,12 @@ impl Ipv4Meta {
 }
 
 /// Reads a frame received on a port with MAC address `mac`, and cuts off padding.
-#[inline]
+#[inline(always)]
 pub fn parse<B: PacketBuf>(frame: &mut B, mac: Mac) -> Parsed {
     parse_checked(frame, mac).unwrap_or_else(Parsed::Bad)
 }
 
+#[inline(always)]
 fn parse_checked<B: PacketBuf>(frame: &mut B, mac: Mac) -> Result<Parsed, DropReason> {
     let (ethernet, payload) = EthernetHeader::split(frame.bytes()).ok_or(DropReason::Truncated)?;
     if ethernet.dst != mac && !ethernet.dst.is_multicast() {
@@ -109,6 +110,7 @@ fn parse_checked<B: PacketBuf>(frame: &mut B, mac: Mac) -> Result<Parsed, DropRe
     parse_payload(ip, frame.bytes())
 }
 
+#[inline(always)]
 fn check_ipv4(packet: &[u8], nic_says: RxChecksum) -> Result<Ipv4Meta, DropReason> {
     let checked = ipv4::check(packet).map_err(|_| DropReason::BadIpv4Header)?;
     let checksum_ok = match nic_says {
@@ -148,6 +150,7 @@ fn is_host_address(address: Ipv4Addr) -> bool {
     first != 0 && first != 127 && first < 224
 }
 
+#[inline(always)]
 fn parse_payload(ip: Ipv4Meta, frame: &[u8]) -> Result<Parsed, DropReason> {
     let header = Ipv4Header::read(&frame[L3_OFFSET..]).ok_or(DropReason::Truncated)?;
     if header.fragment_offset() != 0 {

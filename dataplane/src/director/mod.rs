@@ -126,8 +126,15 @@ impl<B: PacketBuf> Director<B> {
             self.flows.prefetch_buckets(hash);
             Some(hash)
         };
-        let hashes: ArrayVec<_, BURST_LEN_MAX> = parsed.iter().map(hash).collect();
-        hashes.into_iter().map(|hash| self.flows.candidate(hash?)).collect()
+        let mut hashes: ArrayVec<_, BURST_LEN_MAX> = ArrayVec::new();
+        for parsed in parsed {
+            hashes.push(hash(parsed));
+        }
+        let mut hits = ArrayVec::new();
+        for hash in hashes {
+            hits.push(hash.and_then(|hash| self.flows.candidate(hash)));
+        }
+        hits
     }
 
     #[inline]
@@ -189,5 +196,9 @@ fn parse_all<B: PacketBuf>(
     burst: &mut Burst<B>,
 ) -> ArrayVec<Parsed, BURST_LEN_MAX> {
     let mac = snapshot.ports.get(port.index()).map(|port| port.mac).unwrap_or_default();
-    burst.iter_mut().map(|frame| parse::parse(frame, mac)).collect()
+    let mut parsed = ArrayVec::new();
+    for frame in burst {
+        parsed.push(parse::parse(frame, mac));
+    }
+    parsed
 }

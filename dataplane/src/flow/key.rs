@@ -17,7 +17,7 @@ pub enum Family {
 
 /// The 5-tuple of a packet as it is on the wire, in 40 bytes for both families.
 #[derive(Clone, Copy, PartialEq, Eq, IntoBytes, Immutable)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct FlowKey {
     src: [u8; 16],
     dst: [u8; 16],
