@@ -58,6 +58,7 @@ struct Plan {
 }
 
 impl Plan {
+    #[inline(always)]
     fn of(snapshot: &Snapshot, flow: &Flow, direction: Direction) -> Result<Self, DropReason> {
         let (hop, target) = match direction {
             Direction::Request => {

@@ -1,9 +1,8 @@
 //! What a packet is looked up by: family, protocol, addresses and transport ports.
 
 use std::fmt;
+use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use zerocopy::{Immutable, IntoBytes};
 
 /// Address family of a key; part of it, so that no IPv4 key equals an IPv6 one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +15,7 @@ pub enum Family {
 }
 
 /// The 5-tuple of a packet as it is on the wire, in 40 bytes for both families.
-#[derive(Clone, Copy, PartialEq, Eq, IntoBytes, Immutable)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct FlowKey {
     src: [u8; 16],
@@ -61,6 +60,23 @@ impl FlowKey {
             dst_port: self.src_port,
             ..*self
         }
+    }
+
+    /// Feeds all that tells keys apart to a hasher: two words for IPv4, five for IPv6.
+    #[inline]
+    pub fn feed(&self, hasher: &mut impl Hasher) {
+        let ([a, b], [c, d]) = (halves(&self.src), halves(&self.dst));
+        let rest = u64::from(self.src_port)
+            | u64::from(self.dst_port) << 16
+            | u64::from(self.protocol) << 32
+            | u64::from(self.family) << 40;
+        if self.family == Family::Ipv4 as u8 {
+            // Only the first four bytes of each address are in use.
+            hasher.write_u64(a ^ c.rotate_left(32));
+        } else {
+            [a, b, c, d].into_iter().for_each(|word| hasher.write_u64(word));
+        }
+        hasher.write_u64(rest);
     }
 
     /// Source address of an IPv4 key; meaningless for IPv6.
@@ -115,6 +131,15 @@ impl FlowKey {
     fn address(&self, wide: [u8; 16], narrow: Ipv4Addr) -> IpAddr {
         if self.family == Family::Ipv4 as u8 { narrow.into() } else { Ipv6Addr::from(wide).into() }
     }
+}
+
+/// The two words of an address.
+#[inline]
+fn halves(address: &[u8; 16]) -> [u64; 2] {
+    let wide = u128::from_le_bytes(*address);
+    #[expect(clippy::cast_possible_truncation, reason = "one half each")]
+    let halves = [wide as u64, (wide >> 64) as u64];
+    halves
 }
 
 impl fmt::Debug for FlowKey {

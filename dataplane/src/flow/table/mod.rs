@@ -8,15 +8,13 @@
 
 use std::hash::{BuildHasher, Hasher};
 
-use foldhash::fast::FixedState;
-use zerocopy::IntoBytes;
-
 use super::entry::{Direction, Flow, FlowIdx};
 use super::expire::Wheel;
 use super::key::FlowKey;
 use crate::limits::FLOW_COUNT_MAX;
 use crate::prefetch::prefetch;
 use crate::time::{Tick, Ticks};
+use foldhash::fast::FixedState;
 
 const SLOTS: usize = 8;
 const EMPTY: u32 = u32::MAX;
@@ -125,7 +123,7 @@ impl FlowTable {
     #[must_use]
     pub fn hash(&self, key: &FlowKey) -> KeyHash {
         let mut hasher = self.seed.build_hasher();
-        hasher.write(key.as_bytes());
+        key.feed(&mut hasher);
         KeyHash(hasher.finish())
     }
 
