@@ -1,6 +1,6 @@
 # Thin on purpose: each target is a few lines that call cargo. See README.md.
 
-.PHONY: demo test deps install
+.PHONY: demo test bench deps install
 
 # Real clients through real DPDK in all four forwarding modes, in network namespaces; needs root.
 # MODE=dr|nat|tun|fullnat shows one mode only, KEEP=1 leaves it running to try things.
@@ -12,6 +12,11 @@ demo: deps
 test: deps
 	cargo build --package rvs-ctrl
 	cargo xtask ci
+
+# Cycles per packet, beside a MAC-swap loop in the same run; QUICK=1 takes seconds. Huge pages help.
+bench: deps
+	cargo build --release --package rvs-perf --bin rvs-bench
+	target/release/rvs-bench $(if $(QUICK),--quick)
 
 # Installs what is missing of the Debian packages that building and testing need.
 deps:

@@ -4,7 +4,7 @@
 //! * the top level holds what it should and nothing else;
 //! * every Rust file says first what it is for, has no line over 100 columns, and no more than 400
 //!   lines before its tests (600 for wire formats);
-//! * `unsafe` stands in `ffi` only.
+//! * `unsafe` stands in `ffi` only, and in the few files named here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,7 @@ fn rust_file(root: &Path, path: &Path) -> Vec<String> {
         if line.chars().count() > COLUMNS_MAX {
             breaches.push(format!("{name}:{number}: longer than {COLUMNS_MAX} columns"));
         }
-        if !name.starts_with("ffi/") && is_unsafe(line) {
+        if !may_be_unsafe(&name) && is_unsafe(line) {
             breaches.push(format!("{name}:{number}: unsafe outside ffi"));
         }
     }
@@ -135,6 +135,11 @@ fn rust_file(root: &Path, path: &Path) -> Vec<String> {
         breaches.push(format!("{name}: {own_lines} lines, more than {limit}"));
     }
     breaches
+}
+
+/// Whether a file may hold unsafe code; each outside `ffi` has its reason in ARCHITECTURE.md.
+fn may_be_unsafe(name: &str) -> bool {
+    name.starts_with("ffi/") || name == "dataplane/src/prefetch.rs"
 }
 
 /// Whether a line of code uses the keyword, other than in a lint's name or a comment.
