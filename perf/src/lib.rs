@@ -1,6 +1,6 @@
 //! The lab that RVS is shown and tested in, and the benchmarks that measure its packet path.
 //!
-//! [`bench`] runs the worker's loop on memory and measures cycles per packet.
+//! [`mod@bench`] runs the worker's loop on memory and measures cycles per packet.
 //!
 //! [`lab`] builds a small network out of Linux network namespaces: a client, a router, the
 //! director's machine and two real servers, joined by virtual Ethernet. Everything in it is real

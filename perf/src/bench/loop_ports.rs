@@ -1,4 +1,4 @@
-//! Two ports on memory: frames come from [`traffic`](super::traffic), sent frames are freed.
+//! Two ports on memory: frames come from [`traffic`], sent frames are freed.
 //!
 //! Frames are written into mbufs of a real pool, so buffers cost what they cost on a NIC. ARP
 //! requests of the director are answered, so that it finds its neighbours.
