@@ -179,6 +179,21 @@ impl WorkerStats {
         self.dropped.iter().map(Counter::value).sum()
     }
 
+    /// Counts a packet of `ip_len` bytes for its service and its real server. To be called by the
+    /// owning worker only.
+    #[inline]
+    pub fn count_packet(
+        &self,
+        (service, real): (ServiceId, RealId),
+        direction: Direction,
+        ip_len: u16,
+    ) {
+        let real = self.real_server(real).map(|real| &real.traffic);
+        for traffic in [real, self.service(service)].into_iter().flatten() {
+            traffic.count(direction, ip_len);
+        }
+    }
+
     /// Counters of a service; `None` for an identifier beyond those made at start.
     #[inline]
     #[must_use]

@@ -116,16 +116,9 @@ impl<B: PacketBuf> Director<B> {
         if !changed {
             return Verdict::Dropped(DropReason::BadIcmp);
         }
-        self.count_error(flow, hit.direction, ip);
+        // IPVS counts a passed-on error as a packet of its direction.
+        self.stats.count_packet((flow.service, flow.real), hit.direction, ip.total_len);
         self.egress.deliver(turn, hop, frame, Origin::Received)
-    }
-
-    /// Counts a passed-on error as a packet of its direction, as IPVS does.
-    fn count_error(&self, flow: &Flow, direction: Direction, ip: &Ipv4Meta) {
-        let real = self.stats.real_server(flow.real).map(|real| &real.traffic);
-        for traffic in [real, self.stats.service(flow.service)].into_iter().flatten() {
-            traffic.count(direction, ip.total_len);
-        }
     }
 
     /// Makes an error about a tunnel packet one about the packet inside, for the client.

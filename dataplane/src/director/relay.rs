@@ -91,7 +91,8 @@ impl<B: PacketBuf> Director<B> {
             Ok(plan) => plan,
             Err(reason) => return Verdict::Dropped(reason),
         };
-        count_traffic(&self.stats, &plan, piece.ip());
+        let owners = (plan.service, plan.real);
+        self.stats.count_packet(owners, plan.direction, piece.ip().total_len);
         if let Piece::Whole(packet) = piece {
             self.advance(turn, packet, hit);
         }
@@ -234,15 +235,6 @@ pub(super) fn take_hop<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> Result<(),
     }
     forward::decrement_ttl(frame);
     Ok(())
-}
-
-#[inline]
-fn count_traffic(stats: &WorkerStats, plan: &Plan, ip: &Ipv4Meta) {
-    let real = stats.real_server(plan.real).map(|real| &real.traffic);
-    let service = stats.service(plan.service);
-    for traffic in [real, service].into_iter().flatten() {
-        traffic.count(plan.direction, ip.total_len);
-    }
 }
 
 /// Moves a flow between the active and the inactive ones of its real server.
