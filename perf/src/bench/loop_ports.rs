@@ -18,6 +18,8 @@ pub const WAN: PortIdx = PortIdx(0);
 /// The port that real servers are at.
 pub const LAN: PortIdx = PortIdx(1);
 
+/// Where a request's payload begins.
+const PAYLOAD: usize = EthernetHeader::LEN + Ipv4Header::LEN + UdpHeader::LEN;
 const ARP_FRAME_LEN: usize = EthernetHeader::LEN + ArpPacket::LEN;
 /// The MAC of every neighbour.
 const NEIGHBOR: Mac = Mac([2, 0, 0, 0, 0, 9]);
@@ -61,9 +63,8 @@ pub struct LoopPorts {
     /// Frames still to come in; counts down.
     budget: u64,
     feed: Feed,
-    /// While recording, the reply to every request that is sent, by flow.
+    /// Whether the replies to the requests that are sent are noted.
     recording: bool,
-    order_of: Vec<u32>,
     pending: VecDeque<(PortIdx, ArpPacket)>,
 }
 
@@ -72,22 +73,20 @@ impl LoopPorts {
     /// `vip`, to the director's port `mac`.
     #[must_use]
     pub fn new(pool: PktMempool, order: &[u32], vip: traffic::End, mac: Mac) -> Self {
-        let frame = |flow: &u32| traffic::udp_frame((NEIGHBOR, mac), traffic::client(*flow), vip);
-        let mut order_of = vec![0; order.len()];
-        for (place, flow) in (0..).zip(order) {
-            if let Some(known) = order_of.get_mut(*flow as usize) {
-                *known = place;
-            }
-        }
+        // Its place in the order tells a request when it comes out, since FULLNAT hides the client.
+        let frame = |(place, flow): (u32, &u32)| {
+            let mut frame = traffic::udp_frame((NEIGHBOR, mac), traffic::client(*flow), vip);
+            frame[PAYLOAD..PAYLOAD + 4].copy_from_slice(&place.to_be_bytes());
+            frame
+        };
         let replies = vec![[0; FRAME_LEN]; order.len()];
         Self {
             pool,
-            requests: Track { frames: order.iter().map(frame).collect(), next: 0 },
+            requests: Track { frames: (0..).zip(order).map(frame).collect(), next: 0 },
             replies: Track { frames: replies, next: 0 },
             budget: 0,
             feed: Feed::Nothing,
             recording: false,
-            order_of,
             pending: VecDeque::new(),
         }
     }
@@ -104,16 +103,9 @@ impl LoopPorts {
         self.budget == 0
     }
 
-    /// Starts or ends the recording of replies. The flow of a request is told by the number that
-    /// its payload carries, since FULLNAT hides the client.
+    /// Starts or ends the recording of replies, which [`Feed::Both`] plays.
     pub fn record(&mut self, on: bool) {
         self.recording = on;
-    }
-
-    /// Buffers that are neither in the pool nor accounted for; 0 when nothing leaked.
-    #[must_use]
-    pub fn buffers_in_use(&self) -> u32 {
-        self.pool.in_use()
     }
 
     fn note_sent(&mut self, port: PortIdx, frame: &Mbuf) {
@@ -139,16 +131,12 @@ impl LoopPorts {
         let Some((ethernet, packet)) = EthernetHeader::split(frame) else { return };
         let Some((ip, transport)) = Ipv4Header::split(packet) else { return };
         let Some((udp, payload)) = UdpHeader::split(transport) else { return };
-        let Some(number) = payload.first_chunk::<4>() else { return };
-        let flow = u32::from_be_bytes(*number) as usize;
+        let Some(place) = payload.first_chunk::<4>() else { return };
         let (from, to) = ((ip.src(), udp.src_port()), (ip.dst(), udp.dst_port()));
-        let reply = traffic::udp_frame((NEIGHBOR, ethernet.src), to, from);
         // Replies come in the order of the requests, half a round behind them.
-        if let Some(place) = self.order_of.get(flow) {
-            let half = self.replies.frames.len() / 2;
-            let place = (*place as usize + half) % self.replies.frames.len();
-            self.replies.frames[place] = reply;
-        }
+        let count = self.replies.frames.len();
+        let place = (u32::from_be_bytes(*place) as usize + count / 2) % count;
+        self.replies.frames[place] = traffic::udp_frame((NEIGHBOR, ethernet.src), to, from);
     }
 
     fn rx_pending(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
@@ -159,14 +147,6 @@ impl LoopPorts {
             ethernet.emit(&mut frame).and_then(|rest| reply.emit(rest));
             burst.extend(self.pool.alloc_from(&frame));
         }
-    }
-}
-
-/// Puts the flow's number into every request's payload, for [`LoopPorts::record`].
-pub fn number_payloads(ports: &mut LoopPorts, order: &[u32]) {
-    const PAYLOAD: usize = EthernetHeader::LEN + Ipv4Header::LEN + UdpHeader::LEN;
-    for (frame, flow) in ports.requests.frames.iter_mut().zip(order) {
-        frame[PAYLOAD..PAYLOAD + 4].copy_from_slice(&flow.to_be_bytes());
     }
 }
 

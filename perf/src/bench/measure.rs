@@ -7,7 +7,7 @@ use dataplane::io::{Burst, Ports};
 use dataplane::wire::EthernetHeader;
 use dpdk::{Mbuf, PktMempool};
 
-use super::loop_ports::{Feed, LAN, LoopPorts, WAN, number_payloads};
+use super::loop_ports::{Feed, LAN, LoopPorts, WAN};
 use super::site::{Site, VIP, WAN_MAC};
 use super::traffic;
 
@@ -73,8 +73,7 @@ pub enum Invalid {
 /// [`Invalid`] if not every packet was forwarded.
 pub fn run(scenario: Scenario, effort: Effort, pool: &PktMempool) -> Result<Figures, Invalid> {
     let order = traffic::random_order(scenario.flows, 0x0dde);
-    let mut ports = LoopPorts::new(pool.clone(), &order, VIP, WAN_MAC);
-    number_payloads(&mut ports, &order);
+    let ports = LoopPorts::new(pool.clone(), &order, VIP, WAN_MAC);
     let mut site = Site::new(scenario.mode, scenario.flows + scenario.flows / 8 + 1024, ports);
 
     settle(&mut site);

@@ -32,14 +32,13 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 impl Bucket {
     const VACANT: Self = Self { tags: [0; SLOTS], slots: [EMPTY; SLOTS] };
 
-    /// The first slot in use whose tag is `tag`.
+    /// The slots in use whose tag is `tag`.
     #[inline]
-    fn tagged(&self, tag: u32) -> Option<u32> {
+    fn tagged(&self, tag: u32) -> impl Iterator<Item = u32> {
         // All eight are compared before anything branches.
         let same: [bool; SLOTS] =
             std::array::from_fn(|place| self.tags[place] == tag && self.slots[place] != EMPTY);
-        let place = same.iter().position(|same| *same)?;
-        Some(self.slots[place])
+        same.into_iter().zip(self.slots).filter_map(|(same, slot)| same.then_some(slot))
     }
 
     fn free_slots(&self) -> usize {
@@ -140,9 +139,7 @@ impl FlowTable {
     #[inline]
     #[must_use]
     pub fn candidate(&self, hash: KeyHash) -> Option<Hit> {
-        let slots = self.buckets_of(hash).map(|bucket| self.buckets[bucket].tagged(hash.tag()));
-        let slot = slots.into_iter().flatten().next()?;
-        let hit = decode(slot);
+        let hit = self.candidates(hash).next()?;
         prefetch(self.flows.get(hit.flow.0 as usize)?);
         Some(hit)
     }
@@ -151,20 +148,14 @@ impl FlowTable {
     #[inline]
     #[must_use]
     pub fn lookup(&self, hash: KeyHash, key: &FlowKey) -> Option<Hit> {
-        let tag = hash.tag();
-        for bucket in self.buckets_of(hash) {
-            let bucket = &self.buckets[bucket];
-            for (candidate, slot) in bucket.tags.iter().zip(bucket.slots) {
-                if *candidate != tag || slot == EMPTY {
-                    continue;
-                }
-                let hit = decode(slot);
-                if self.matches(hit, key) {
-                    return Some(hit);
-                }
-            }
-        }
-        None
+        self.candidates(hash).find(|hit| self.matches(*hit, key))
+    }
+
+    /// All flows whose tag and bucket fit the hash.
+    #[inline]
+    fn candidates(&self, hash: KeyHash) -> impl Iterator<Item = Hit> {
+        let buckets = self.buckets_of(hash).into_iter();
+        buckets.flat_map(move |bucket| self.buckets[bucket].tagged(hash.tag())).map(decode)
     }
 
     /// Whether `hit`, found earlier, still is the flow with `key`.
