@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use crate::flow::Flow;
+use crate::flow::{Flow, Key};
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
 use crate::snapshot::PortIdx;
@@ -65,15 +65,15 @@ pub struct FlowReport {
 impl FlowReport {
     /// The report on `flow` when `expires_s` seconds are left.
     #[must_use]
-    pub fn of(flow: &Flow, expires_s: u32) -> Self {
-        let local = (flow.mode == ForwardingMode::FullNat)
-            .then(|| (flow.reply.dst(), flow.reply.dst_port()));
+    pub fn of(flow: &Flow<impl Key>, expires_s: u32) -> Self {
+        let (protocol, client, virtual_address) = flow.request.ends();
+        let (_, real, back) = flow.reply.ends();
         Self {
-            protocol: flow.request.protocol(),
-            client: (flow.request.src(), flow.request.src_port()),
-            virtual_address: (flow.request.dst(), flow.request.dst_port()),
-            local,
-            real: (flow.reply.src(), flow.reply.src_port()),
+            protocol,
+            client,
+            virtual_address,
+            local: (flow.mode == ForwardingMode::FullNat).then_some(back),
+            real,
             service: flow.service,
             real_id: flow.real,
             mode: flow.mode,

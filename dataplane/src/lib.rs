@@ -12,7 +12,7 @@
 //! thread, takes a lock, or allocates after [`director::Director::new`]; no input from the network
 //! panics; no code here knows DPDK except [`dpdk_io`].
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod arp;
 pub mod buf;
@@ -28,7 +28,6 @@ pub mod io;
 pub mod limits;
 pub mod neighbor;
 pub mod parse;
-mod prefetch;
 pub mod publish;
 pub mod reject;
 pub mod sched;

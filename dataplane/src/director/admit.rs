@@ -146,10 +146,8 @@ impl<B: PacketBuf> Director<B> {
         };
         let ids = (service.id, real.id);
         let flow = Flow::new(packet.key, reply, service.mode, ids, state, (now, FRESH_TIMEOUT));
-        let flow = self
-            .flows
-            .insert(flow, service.mode.sees_replies())
-            .map_err(|_| Refusal::Silent(DropReason::FlowTableFull))?;
+        let flow =
+            self.flows.insert(flow).map_err(|_| Refusal::Silent(DropReason::FlowTableFull))?;
         self.stats.flows.set(self.flows.len() as u64);
         if let Some(real) = self.stats.real_server(real.id) {
             real.inactive.add(1);

@@ -123,7 +123,7 @@ impl<B: PacketBuf> Director<B> {
         let hash = |parsed: &Parsed| {
             let Parsed::Transport(packet) = parsed else { return None };
             let hash = self.flows.hash(&packet.key);
-            self.flows.prefetch_buckets(hash);
+            self.flows.prefetch_bucket(hash);
             Some(hash)
         };
         let mut hashes: ArrayVec<_, BURST_LEN_MAX> = ArrayVec::new();
@@ -131,8 +131,13 @@ impl<B: PacketBuf> Director<B> {
             hashes.push(hash(parsed));
         }
         let mut hits = ArrayVec::new();
-        for hash in hashes {
+        for hash in &hashes {
             hits.push(hash.and_then(|hash| self.flows.candidate(hash)));
+        }
+        for (hit, hash) in hits.iter_mut().zip(hashes) {
+            if hit.is_none() {
+                *hit = hash.and_then(|hash| self.flows.second_candidate(hash));
+            }
         }
         hits
     }

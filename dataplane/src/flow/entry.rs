@@ -2,7 +2,7 @@
 //!
 //! Records hold indices and plain integers, no pointers.
 
-use super::key::FlowKey;
+use super::key::{FlowKey, Ipv6Key};
 use super::tcp_state::TcpState;
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
@@ -55,13 +55,12 @@ impl FlowState {
 /// The keys say how packets are rewritten: in NAT and FULLNAT a request leaves as the reverse of
 /// [`Self::reply`] and a reply as the reverse of [`Self::request`]. In DR and TUN, `reply` is not
 /// looked up; its source is the real server.
-#[derive(Clone, Debug)]
-#[repr(align(64))]
-pub struct Flow {
+#[derive(Clone, Copy, Debug)]
+pub struct Flow<K = FlowKey> {
     /// Key of packets from the client: CIP:cport to VIP:vport.
-    pub request: FlowKey,
+    pub request: K,
     /// Key of packets from the real server: RIP:rport to CIP:cport, or to LIP:lport in FULLNAT.
-    pub reply: FlowKey,
+    pub reply: K,
     /// Service that the flow belongs to.
     pub service: ServiceId,
     /// Real server that it was scheduled to.
@@ -77,23 +76,50 @@ pub struct Flow {
     pub(super) wheel: WheelLink,
 }
 
-// Two cache lines, both prefetched before a packet needs them.
-const _: () = assert!(size_of::<Option<Flow>>() == 128);
+/// A place in the table: a flow, or a link of the list of free places.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Record<K> {
+    Free { next: u32 },
+    Used(Flow<K>),
+}
+
+// One cache line for IPv4. An IPv6 flow, with its share of the buckets, stays below 128 bytes.
+const _: () = assert!(size_of::<Record<FlowKey>>() == 64);
+const _: () = assert!(size_of::<Record<Ipv6Key>>() == 104);
+
+impl<K> Record<K> {
+    #[inline(always)]
+    pub(super) const fn flow(&self) -> Option<&Flow<K>> {
+        match self {
+            Self::Used(flow) => Some(flow),
+            Self::Free { .. } => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) const fn flow_mut(&mut self) -> Option<&mut Flow<K>> {
+        match self {
+            Self::Used(flow) => Some(flow),
+            Self::Free { .. } => None,
+        }
+    }
+}
 
 /// A flow's place in the timer wheel's lists.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C, packed(2))]
 pub(super) struct WheelLink {
     pub(super) next: u32,
     pub(super) previous: u32,
     pub(super) slot: u16,
 }
 
-impl Flow {
+impl<K> Flow<K> {
     /// A new flow last seen at `now`.
     #[must_use]
     pub fn new(
-        request: FlowKey,
-        reply: FlowKey,
+        request: K,
+        reply: K,
         mode: ForwardingMode,
         (service, real): (ServiceId, RealId),
         state: FlowState,
@@ -104,6 +130,7 @@ impl Flow {
     }
 
     /// When the flow ends if no further packet comes.
+    #[inline]
     #[must_use]
     pub fn deadline(&self) -> Tick {
         self.last_seen.after(self.timeout)
@@ -112,7 +139,7 @@ impl Flow {
     /// The key that packets of `direction` carry.
     #[inline]
     #[must_use]
-    pub fn key(&self, direction: Direction) -> &FlowKey {
+    pub fn key(&self, direction: Direction) -> &K {
         match direction {
             Direction::Request => &self.request,
             Direction::Reply => &self.reply,

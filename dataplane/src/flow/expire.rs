@@ -4,7 +4,9 @@
 //! shorter. When the wheel comes to a flow whose life went on, it is linked anew. A flow further
 //! away than the wheel is long is looked at once per round.
 
-use super::entry::{Flow, WheelLink};
+use super::entry::{Flow, Record, WheelLink};
+use memory::prefetch;
+
 use crate::time::{TICKS_PER_SECOND, Tick, Ticks};
 
 const SLOT_COUNT: usize = 1024;
@@ -28,10 +30,8 @@ impl Wheel {
     }
 
     /// Puts an unlinked flow where it is looked at first after `deadline`.
-    pub(super) fn link(&mut self, flows: &mut [Option<Flow>], index: u32, deadline: Tick) {
-        let ahead = deadline.since(self.current_end).0 / TICKS_PER_SECOND + 1;
-        let ahead = (ahead as usize).min(SLOT_COUNT - 1);
-        let slot = (self.current + ahead) % SLOT_COUNT;
+    pub(super) fn link<K: Copy>(&mut self, flows: &mut [Record<K>], index: u32, deadline: Tick) {
+        let slot = (self.current + self.slots_ahead(deadline)) % SLOT_COUNT;
         let head = self.heads[slot];
         if let Some(next) = record(flows, head) {
             next.wheel.previous = index;
@@ -44,8 +44,21 @@ impl Wheel {
         }
     }
 
+    /// How many slots behind the current one a flow with `deadline` belongs.
+    fn slots_ahead(&self, deadline: Tick) -> usize {
+        let ahead = deadline.since(self.current_end).0 / TICKS_PER_SECOND + 1;
+        (ahead as usize).min(SLOT_COUNT - 1)
+    }
+
+    /// Whether a flow in `slot` is looked at as soon as one linked for `deadline` would be.
+    #[inline]
+    pub(super) fn is_in_time(&self, slot: u16, deadline: Tick) -> bool {
+        let ahead = (usize::from(slot) + SLOT_COUNT - self.current) % SLOT_COUNT;
+        ahead <= self.slots_ahead(deadline)
+    }
+
     /// Takes a linked flow out.
-    pub(super) fn unlink(&mut self, flows: &mut [Option<Flow>], index: u32) {
+    pub(super) fn unlink<K: Copy>(&mut self, flows: &mut [Record<K>], index: u32) {
         let Some(WheelLink { next, previous, slot }) = record(flows, index).map(|flow| flow.wheel)
         else {
             return;
@@ -60,7 +73,7 @@ impl Wheel {
     }
 
     /// Takes out the next flow whose second has passed by `now`.
-    pub(super) fn pop_due(&mut self, flows: &mut [Option<Flow>], now: Tick) -> Option<u32> {
+    pub(super) fn pop_due<K: Copy>(&mut self, flows: &mut [Record<K>], now: Tick) -> Option<u32> {
         loop {
             if !self.current_end.is_due(now) {
                 return None;
@@ -68,6 +81,10 @@ impl Wheel {
             let head = self.heads[self.current];
             if head != NONE {
                 self.unlink(flows, head);
+                // Whatever is next in the list is needed next.
+                if let Some(next) = flows.get(self.heads[self.current] as usize) {
+                    prefetch(next);
+                }
                 return Some(head);
             }
             self.current = (self.current + 1) % SLOT_COUNT;
@@ -79,14 +96,15 @@ impl Wheel {
 #[cfg(test)]
 impl Wheel {
     /// Flows in all lists, which are walked in both directions.
-    pub(super) fn linked(&self, flows: &[Option<Flow>]) -> usize {
+    pub(super) fn linked<K: Copy>(&self, flows: &[Record<K>]) -> usize {
         let mut count = 0;
         for (slot, head) in self.heads.iter().enumerate() {
             let (mut previous, mut index) = (NONE, *head);
-            while let Some(flow) = flows.get(index as usize) {
-                let link = flow.as_ref().expect("a list holds no freed record").wheel;
-                assert_eq!((link.previous, usize::from(link.slot)), (previous, slot));
-                (previous, index) = (index, link.next);
+            while let Some(record) = flows.get(index as usize) {
+                let link = record.flow().expect("a list holds no freed record").wheel;
+                let WheelLink { next, previous: before, slot: home } = link;
+                assert_eq!((before, usize::from(home)), (previous, slot));
+                (previous, index) = (index, next);
                 count += 1;
                 assert!(count <= flows.len(), "a list goes in circles");
             }
@@ -95,6 +113,6 @@ impl Wheel {
     }
 }
 
-fn record(flows: &mut [Option<Flow>], index: u32) -> Option<&mut Flow> {
-    flows.get_mut(index as usize)?.as_mut()
+fn record<K>(flows: &mut [Record<K>], index: u32) -> Option<&mut Flow<K>> {
+    flows.get_mut(index as usize)?.flow_mut()
 }

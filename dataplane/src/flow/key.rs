@@ -1,52 +1,51 @@
-//! What a packet is looked up by: family, protocol, addresses and transport ports.
+//! What a packet is looked up by: protocol, addresses and transport ports.
+//!
+//! There is one key type per address family, and tables are made for one of them ([`Key`]), so an
+//! IPv4 flow pays nothing for IPv6. Both keep addresses and ports as they are on the wire: they are
+//! read from a packet and written into one without a change of byte order.
 
 use std::fmt;
 use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Address family of a key; part of it, so that no IPv4 key equals an IPv6 one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Family {
-    /// Addresses use the first 4 of the 16 bytes; the others are zero.
-    Ipv4 = 4,
-    /// Addresses use all 16 bytes.
-    Ipv6 = 6,
+/// What a flow table needs of its keys.
+pub trait Key: Copy + PartialEq + fmt::Debug {
+    /// Feeds all that tells keys apart to a hasher.
+    fn feed(&self, hasher: &mut impl Hasher);
+
+    /// Protocol, source and destination, for people.
+    fn ends(&self) -> (u8, (IpAddr, u16), (IpAddr, u16));
 }
 
-/// The 5-tuple of a packet as it is on the wire, in 40 bytes for both families.
+/// The 5-tuple of an IPv4 packet as it is on the wire.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(C, align(8))]
+#[repr(C)]
 pub struct FlowKey {
-    src: [u8; 16],
-    dst: [u8; 16],
-    src_port: u16,
-    dst_port: u16,
-    family: u8,
-    protocol: u8,
-    zero: u16,
+    /// Source in the first four bytes, destination in the others.
+    addresses: u64,
+    /// Source in the first two bytes, destination in the others.
+    ports: u32,
+    protocol: u32,
 }
 
-const _: () = assert!(size_of::<FlowKey>() == 40);
+const _: () = assert!(size_of::<FlowKey>() == 16);
 
 impl FlowKey {
     /// The key of an IPv4 packet; ports in host order.
     #[inline]
     #[must_use]
     pub fn ipv4(protocol: u8, src: Ipv4Addr, src_port: u16, dst: Ipv4Addr, dst_port: u16) -> Self {
-        let wide = |address: Ipv4Addr| {
-            let [a, b, c, d] = address.octets();
-            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-        };
-        let (src, dst) = (wide(src), wide(dst));
-        Self { src, dst, src_port, dst_port, family: Family::Ipv4 as u8, protocol, zero: 0 }
+        let ([a, b, c, d], [e, f, g, h]) = (src.octets(), dst.octets());
+        let ([i, j], [k, l]) = (src_port.to_be_bytes(), dst_port.to_be_bytes());
+        Self::from_wire(protocol, [a, b, c, d, e, f, g, h], [i, j, k, l])
     }
 
-    /// The key of an IPv6 packet; ports in host order.
+    /// The key of a packet with these bytes in its headers: source and destination of each.
+    #[inline(always)]
     #[must_use]
-    pub fn ipv6(protocol: u8, src: Ipv6Addr, src_port: u16, dst: Ipv6Addr, dst_port: u16) -> Self {
-        let (src, dst) = (src.octets(), dst.octets());
-        Self { src, dst, src_port, dst_port, family: Family::Ipv6 as u8, protocol, zero: 0 }
+    pub fn from_wire(protocol: u8, addresses: [u8; 8], ports: [u8; 4]) -> Self {
+        let (addresses, ports) = (u64::from_ne_bytes(addresses), u32::from_ne_bytes(ports));
+        Self { addresses, ports, protocol: u32::from(protocol) }
     }
 
     /// The key of a packet going the other way.
@@ -54,44 +53,39 @@ impl FlowKey {
     #[must_use]
     pub fn reversed(&self) -> Self {
         Self {
-            src: self.dst,
-            dst: self.src,
-            src_port: self.dst_port,
-            dst_port: self.src_port,
-            ..*self
+            addresses: self.addresses.rotate_left(32),
+            ports: self.ports.rotate_left(16),
+            protocol: self.protocol,
         }
     }
 
-    /// Feeds all that tells keys apart to a hasher: two words for IPv4, five for IPv6.
-    #[inline]
-    pub fn feed(&self, hasher: &mut impl Hasher) {
-        let ([a, b], [c, d]) = (halves(&self.src), halves(&self.dst));
-        let rest = u64::from(self.src_port)
-            | u64::from(self.dst_port) << 16
-            | u64::from(self.protocol) << 32
-            | u64::from(self.family) << 40;
-        if self.family == Family::Ipv4 as u8 {
-            // Only the first four bytes of each address are in use.
-            hasher.write_u64(a ^ c.rotate_left(32));
-        } else {
-            [a, b, c, d].into_iter().for_each(|word| hasher.write_u64(word));
-        }
-        hasher.write_u64(rest);
+    /// Source and destination address as in an IPv4 header.
+    #[inline(always)]
+    #[must_use]
+    pub fn wire_addresses(&self) -> [u8; 8] {
+        self.addresses.to_ne_bytes()
     }
 
-    /// Source address of an IPv4 key; meaningless for IPv6.
+    /// Source and destination port as in a TCP or UDP header.
+    #[inline(always)]
+    #[must_use]
+    pub fn wire_ports(&self) -> [u8; 4] {
+        self.ports.to_ne_bytes()
+    }
+
+    /// Source address.
     #[inline]
     #[must_use]
     pub fn src_ipv4(&self) -> Ipv4Addr {
-        let [a, b, c, d, ..] = self.src;
+        let [a, b, c, d, ..] = self.wire_addresses();
         Ipv4Addr::new(a, b, c, d)
     }
 
-    /// Destination address of an IPv4 key; meaningless for IPv6.
+    /// Destination address.
     #[inline]
     #[must_use]
     pub fn dst_ipv4(&self) -> Ipv4Addr {
-        let [a, b, c, d, ..] = self.dst;
+        let [.., a, b, c, d] = self.wire_addresses();
         Ipv4Addr::new(a, b, c, d)
     }
 
@@ -99,54 +93,101 @@ impl FlowKey {
     #[inline]
     #[must_use]
     pub fn src_port(&self) -> u16 {
-        self.src_port
+        let [a, b, ..] = self.wire_ports();
+        u16::from_be_bytes([a, b])
     }
 
     /// Destination transport port.
     #[inline]
     #[must_use]
     pub fn dst_port(&self) -> u16 {
-        self.dst_port
+        let [.., a, b] = self.wire_ports();
+        u16::from_be_bytes([a, b])
     }
 
     /// IP protocol number.
     #[inline]
     #[must_use]
     pub fn protocol(&self) -> u8 {
-        self.protocol
-    }
-
-    /// Source address of either family.
-    #[must_use]
-    pub fn src(&self) -> IpAddr {
-        self.address(self.src, self.src_ipv4())
-    }
-
-    /// Destination address of either family.
-    #[must_use]
-    pub fn dst(&self) -> IpAddr {
-        self.address(self.dst, self.dst_ipv4())
-    }
-
-    fn address(&self, wide: [u8; 16], narrow: Ipv4Addr) -> IpAddr {
-        if self.family == Family::Ipv4 as u8 { narrow.into() } else { Ipv6Addr::from(wide).into() }
+        #[expect(clippy::cast_possible_truncation, reason = "it was made from a u8")]
+        let protocol = self.protocol as u8;
+        protocol
     }
 }
 
-/// The two words of an address.
-#[inline]
-fn halves(address: &[u8; 16]) -> [u64; 2] {
-    let wide = u128::from_le_bytes(*address);
-    #[expect(clippy::cast_possible_truncation, reason = "one half each")]
-    let halves = [wide as u64, (wide >> 64) as u64];
-    halves
+impl Key for FlowKey {
+    #[inline(always)]
+    fn feed(&self, hasher: &mut impl Hasher) {
+        hasher.write_u64(self.addresses);
+        hasher.write_u64(u64::from(self.ports) | u64::from(self.protocol) << 32);
+    }
+
+    fn ends(&self) -> (u8, (IpAddr, u16), (IpAddr, u16)) {
+        let src = (self.src_ipv4().into(), self.src_port());
+        let dst = (self.dst_ipv4().into(), self.dst_port());
+        (self.protocol(), src, dst)
+    }
+}
+
+/// The 5-tuple of an IPv6 packet as it is on the wire, in 37 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Ipv6Key {
+    src: [u8; 16],
+    dst: [u8; 16],
+    src_port: [u8; 2],
+    dst_port: [u8; 2],
+    protocol: u8,
+}
+
+impl Ipv6Key {
+    /// The key of an IPv6 packet; ports in host order.
+    #[must_use]
+    pub fn new(
+        protocol: u8,
+        (src, src_port): (Ipv6Addr, u16),
+        (dst, dst_port): (Ipv6Addr, u16),
+    ) -> Self {
+        Self {
+            src: src.octets(),
+            dst: dst.octets(),
+            src_port: src_port.to_be_bytes(),
+            dst_port: dst_port.to_be_bytes(),
+            protocol,
+        }
+    }
+}
+
+impl Key for Ipv6Key {
+    #[inline]
+    fn feed(&self, hasher: &mut impl Hasher) {
+        hasher.write_u128(u128::from_ne_bytes(self.src));
+        hasher.write_u128(u128::from_ne_bytes(self.dst));
+        let ([a, b], [c, d]) = (self.src_port, self.dst_port);
+        hasher.write_u64(u64::from_ne_bytes([a, b, c, d, self.protocol, 0, 0, 0]));
+    }
+
+    fn ends(&self) -> (u8, (IpAddr, u16), (IpAddr, u16)) {
+        let src = (Ipv6Addr::from(self.src).into(), u16::from_be_bytes(self.src_port));
+        let dst = (Ipv6Addr::from(self.dst).into(), u16::from_be_bytes(self.dst_port));
+        (self.protocol, src, dst)
+    }
 }
 
 impl fmt::Debug for FlowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (src, dst) = (self.src(), self.dst());
-        write!(f, "{} {src}:{} -> {dst}:{}", self.protocol, self.src_port, self.dst_port)
+        show(self, f)
     }
+}
+
+impl fmt::Debug for Ipv6Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(self, f)
+    }
+}
+
+fn show(key: &impl Key, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (protocol, (src, src_port), (dst, dst_port)) = key.ends();
+    write!(f, "{protocol} {src}:{src_port} -> {dst}:{dst_port}")
 }
 
 #[cfg(test)]
@@ -154,19 +195,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_never_compare_equal() {
-        let v4 = FlowKey::ipv4(6, Ipv4Addr::UNSPECIFIED, 1, Ipv4Addr::UNSPECIFIED, 2);
-        let v6 = FlowKey::ipv6(6, Ipv6Addr::UNSPECIFIED, 1, Ipv6Addr::UNSPECIFIED, 2);
-        assert_ne!(v4, v6);
-        assert_eq!(v6.src(), IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    fn a_key_reads_back_what_it_was_made_of() {
+        let (src, dst) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(192, 0, 2, 9));
+        let key = FlowKey::ipv4(17, src, 5000, dst, 53);
+        assert_eq!(key.ends(), (17, (src.into(), 5000), (dst.into(), 53)));
+        assert_eq!((key.src_ipv4(), key.src_port(), key.protocol()), (src, 5000, 17));
+        assert_eq!((key.dst_ipv4(), key.dst_port()), (dst, 53));
+        assert_eq!(key, FlowKey::from_wire(17, [10, 0, 0, 1, 192, 0, 2, 9], [0x13, 0x88, 0, 53]));
+
+        let (src, dst) = ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+        let key = Ipv6Key::new(6, (src, 5000), (dst, 80));
+        assert_eq!(key.ends(), (6, (src.into(), 5000), (dst.into(), 80)));
+        assert_eq!(format!("{key:?}"), "6 2001:db8::1:5000 -> 2001:db8::2:80");
     }
 
     #[test]
-    fn reversed_twice_is_the_same_key() {
-        let key =
-            FlowKey::ipv4(17, Ipv4Addr::new(10, 0, 0, 1), 5000, Ipv4Addr::new(192, 0, 2, 9), 53);
-        assert_eq!(key.reversed().dst_ipv4(), Ipv4Addr::new(10, 0, 0, 1));
-        assert_eq!(key.reversed().src_port(), 53);
+    fn the_reverse_swaps_both_pairs() {
+        let (src, dst) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(192, 0, 2, 9));
+        let key = FlowKey::ipv4(17, src, 5000, dst, 53);
+        assert_eq!(key.reversed(), FlowKey::ipv4(17, dst, 53, src, 5000));
         assert_eq!(key.reversed().reversed(), key);
     }
 }

@@ -10,6 +10,6 @@ pub mod table;
 pub mod tcp_state;
 
 pub use entry::{Direction, Flow, FlowIdx, FlowState};
-pub use key::FlowKey;
+pub use key::{FlowKey, Ipv6Key, Key};
 pub use table::{FlowTable, Hit, TableFull};
 pub use tcp_state::{TcpState, Timeouts};

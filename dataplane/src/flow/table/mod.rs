@@ -1,60 +1,43 @@
-//! The fixed-size flow table of one worker: bucketed hash of both keys of every flow.
+//! The fixed-size flow table of one worker: bucketed hash of the keys of every flow.
 //!
-//! A bucket is one cache line: eight tags (32 bits of the hash) and eight slots (flow index and
-//! direction). A key may stand in one of two buckets; insertion takes the emptier. There are two
-//! slots for every key that can exist, so that both buckets are full practically never; if they
-//! are, the flow is refused like one that finds the table full. Nothing moves, grows or rehashes
-//! after start.
+//! A key may stand in one of two buckets ([`bucket`]) and stands in the first unless that was full
+//! when it came, so that a look-up nearly always reads one. A full pair of buckets makes room by
+//! moving one of its keys to that key's other bucket, which its tag tells; only when none of the
+//! sixteen can move is a flow refused like one that finds the table full. So every operation is
+//! bounded, and nothing grows or rehashes after start.
+//!
+//! An IPv4 flow takes one line of 64 bytes for its record and 23 bytes of buckets.
+
+mod bucket;
 
 use std::hash::{BuildHasher, Hasher};
 
-use super::entry::{Direction, Flow, FlowIdx};
+use super::entry::{Direction, Flow, FlowIdx, Record};
 use super::expire::Wheel;
-use super::key::FlowKey;
+use super::key::{FlowKey, Key};
 use crate::limits::FLOW_COUNT_MAX;
-use crate::prefetch::prefetch;
 use crate::time::{Tick, Ticks};
+use bucket::{Bucket, SLOTS, Slot, VACANT};
 use foldhash::fast::FixedState;
+use memory::{PageArray, Pages, prefetch};
 
-const SLOTS: usize = 8;
-const EMPTY: u32 = u32::MAX;
-const REPLY_BIT: u32 = 1 << 31;
-
-#[derive(Clone, Debug)]
-#[repr(C, align(64))]
-struct Bucket {
-    tags: [u32; SLOTS],
-    slots: [u32; SLOTS],
-}
-
-const _: () = assert!(size_of::<Bucket>() == 64);
-
-impl Bucket {
-    const VACANT: Self = Self { tags: [0; SLOTS], slots: [EMPTY; SLOTS] };
-
-    /// The slots in use whose tag is `tag`.
-    #[inline]
-    fn tagged(&self, tag: u32) -> impl Iterator<Item = u32> {
-        // All eight are compared before anything branches.
-        let same: [bool; SLOTS] =
-            std::array::from_fn(|place| self.tags[place] == tag && self.slots[place] != EMPTY);
-        same.into_iter().zip(self.slots).filter_map(|(same, slot)| same.then_some(slot))
-    }
-
-    fn free_slots(&self) -> usize {
-        self.slots.iter().filter(|slot| **slot == EMPTY).count()
-    }
-}
+/// How full buckets are, in percent, when every flow that can exist has two keys.
+const FILL_MAX_PERCENT: usize = 70;
+const NO_RECORD: u32 = u32::MAX;
 
 /// Hash of a key, computed once per packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyHash(u64);
 
 impl KeyHash {
-    fn tag(self) -> u32 {
-        (self.0 >> 32) as u32
+    /// What stands for the key in a bucket; independent of the choice of the first bucket.
+    #[inline(always)]
+    const fn tag(self) -> u32 {
+        (self.0 >> 32) as u32 | 1
     }
 }
+
+const _: () = assert!(KeyHash(0).tag() != VACANT);
 
 /// A flow found, and by which of its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,31 +52,33 @@ pub struct Hit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFull;
 
-/// All flows of one worker.
+/// All flows of one worker and one address family.
 #[derive(Debug)]
-pub struct FlowTable {
-    buckets: Box<[Bucket]>,
-    flows: Vec<Option<Flow>>,
-    free: Vec<u32>,
+pub struct FlowTable<K: Key = FlowKey> {
+    buckets: PageArray<Bucket>,
+    records: PageArray<Record<K>>,
+    /// First of the free records, which form a list.
+    free: u32,
+    used: usize,
     wheel: Wheel,
     seed: FixedState,
 }
 
-impl FlowTable {
+impl<K: Key> FlowTable<K> {
     /// A table for `capacity` flows (1 to [`FLOW_COUNT_MAX`], clamped), whose clock starts at
     /// `now`. `seed` keys the hash; it should be random, so that nobody can build collisions.
     #[must_use]
     pub fn new(capacity: u32, seed: u64, now: Tick) -> Self {
-        let capacity = capacity.clamp(1, FLOW_COUNT_MAX) as usize;
-        let bucket_count = (capacity * 2 * 2).div_ceil(SLOTS).next_power_of_two();
-        let mut flows = Vec::new();
-        flows.resize_with(capacity, || None);
+        let capacity = capacity.clamp(1, FLOW_COUNT_MAX);
+        let slot_count = capacity as usize * 2 * 100 / FILL_MAX_PERCENT;
+        let next = |index: u32| if index == capacity - 1 { NO_RECORD } else { index + 1 };
         #[expect(clippy::cast_possible_truncation, reason = "capacity is below 2^31")]
-        let free = (0..capacity as u32).rev().collect();
+        let record = |index: usize| Record::Free { next: next(index as u32) };
         Self {
-            buckets: vec![Bucket::VACANT; bucket_count].into_boxed_slice(),
-            flows,
-            free,
+            buckets: PageArray::new(slot_count.div_ceil(SLOTS) + 1, |_| Bucket::EMPTY),
+            records: PageArray::new(capacity as usize, record),
+            free: 0,
+            used: 0,
             wheel: Wheel::new(now),
             seed: FixedState::with_seed(seed),
         }
@@ -102,195 +87,283 @@ impl FlowTable {
     /// Flows in the table.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.flows.len() - self.free.len()
+        self.used
     }
 
     /// Whether there is no flow.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.used == 0
     }
 
     /// Flows the table can hold.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.flows.len()
+        self.records.len()
+    }
+
+    /// The worst kind of pages that any of the table is in.
+    #[must_use]
+    pub fn pages(&self) -> Pages {
+        self.buckets.pages().max(self.records.pages())
+    }
+
+    /// Bytes of memory for every flow that the table can hold, all parts together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.buckets) + size_of_val(&*self.records)
     }
 
     /// The hash that [`Self::lookup`] takes.
-    #[inline]
+    #[inline(always)]
     #[must_use]
-    pub fn hash(&self, key: &FlowKey) -> KeyHash {
+    pub fn hash(&self, key: &K) -> KeyHash {
         let mut hasher = self.seed.build_hasher();
         key.feed(&mut hasher);
         KeyHash(hasher.finish())
     }
 
     /// Begins to load what [`Self::candidate`] will read.
-    #[inline]
-    pub fn prefetch_buckets(&self, hash: KeyHash) {
-        for bucket in self.buckets_of(hash) {
-            prefetch(&self.buckets[bucket]);
-        }
+    #[inline(always)]
+    pub fn prefetch_bucket(&self, hash: KeyHash) {
+        prefetch(&self.buckets[self.first_bucket(hash)]);
     }
 
-    /// The flow that probably has the key with this hash, judged by the tag alone, whose record
-    /// begins to load. [`Self::matches`] must confirm it.
-    #[inline]
+    /// The flow that probably has the key with this hash, judged by the tag in its first bucket
+    /// alone. Its record begins to load, or if there is none, the second bucket.
+    /// [`Self::matches`] must confirm it.
+    #[inline(always)]
     #[must_use]
     pub fn candidate(&self, hash: KeyHash) -> Option<Hit> {
-        let hit = self.candidates(hash).next()?;
-        prefetch(self.flows.get(hit.flow.0 as usize)?);
+        let first = self.first_bucket(hash);
+        let hit = self.buckets[first].first_tagged(hash.tag());
+        match hit {
+            Some(hit) => self.prefetch_record(hit),
+            None => prefetch(&self.buckets[self.other_bucket(first, hash.tag())]),
+        }
+        hit
+    }
+
+    /// [`Self::candidate`] in the second bucket.
+    #[inline(always)]
+    #[must_use]
+    pub fn second_candidate(&self, hash: KeyHash) -> Option<Hit> {
+        let second = self.other_bucket(self.first_bucket(hash), hash.tag());
+        let hit = self.buckets[second].first_tagged(hash.tag())?;
+        self.prefetch_record(hit);
         Some(hit)
+    }
+
+    #[inline(always)]
+    fn prefetch_record(&self, hit: Hit) {
+        if let Some(record) = self.records.get(hit.flow.0 as usize) {
+            prefetch(record);
+        }
     }
 
     /// The flow that has `key` as one of its keys.
     #[inline]
     #[must_use]
-    pub fn lookup(&self, hash: KeyHash, key: &FlowKey) -> Option<Hit> {
-        self.candidates(hash).find(|hit| self.matches(*hit, key))
-    }
-
-    /// All flows whose tag and bucket fit the hash.
-    #[inline]
-    fn candidates(&self, hash: KeyHash) -> impl Iterator<Item = Hit> {
-        let buckets = self.buckets_of(hash).into_iter();
-        buckets.flat_map(move |bucket| self.buckets[bucket].tagged(hash.tag())).map(decode)
+    pub fn lookup(&self, hash: KeyHash, key: &K) -> Option<Hit> {
+        let [first, second] = self.buckets_of(hash);
+        let find = |bucket: usize| {
+            let bucket = &self.buckets[bucket];
+            let hits = bucket.tagged(hash.tag()).map(|place| bucket.at(place));
+            hits.into_iter().find(|hit| self.matches(*hit, key))
+        };
+        find(first).or_else(|| find(second))
     }
 
     /// Whether `hit`, found earlier, still is the flow with `key`.
-    #[inline]
+    #[inline(always)]
     #[must_use]
-    pub fn matches(&self, hit: Hit, key: &FlowKey) -> bool {
+    pub fn matches(&self, hit: Hit, key: &K) -> bool {
         self.flow(hit.flow).is_some_and(|flow| flow.key(hit.direction) == key)
     }
 
     /// The record of a flow; `None` if it has ended.
-    #[inline]
+    #[inline(always)]
     #[must_use]
-    pub fn flow(&self, idx: FlowIdx) -> Option<&Flow> {
-        self.flows.get(idx.0 as usize)?.as_ref()
+    pub fn flow(&self, idx: FlowIdx) -> Option<&Flow<K>> {
+        self.records.get(idx.0 as usize)?.flow()
     }
 
-    /// Adds a flow under its request key and, if `with_reply`, its reply key.
+    #[inline(always)]
+    fn flow_mut(&mut self, idx: FlowIdx) -> Option<&mut Flow<K>> {
+        self.records.get_mut(idx.0 as usize)?.flow_mut()
+    }
+
+    /// Adds a flow under its request key and, if its mode sees replies, its reply key.
     ///
     /// Neither key may be in the table yet; the caller looks first.
     ///
     /// # Errors
-    /// [`TableFull`] if all records, or both buckets of a key, are taken; nothing has changed then.
-    pub fn insert(&mut self, flow: Flow, with_reply: bool) -> Result<FlowIdx, TableFull> {
-        let index = *self.free.last().ok_or(TableFull)?;
-        self.place(&flow.request, index)?;
-        if with_reply && self.place(&flow.reply, index | REPLY_BIT).is_err() {
-            self.displace(&flow.request, index);
+    /// [`TableFull`] if all records, or both buckets of a key and those it could make room in, are
+    /// taken; no flow has changed then.
+    pub fn insert(&mut self, flow: Flow<K>) -> Result<FlowIdx, TableFull> {
+        let index = self.free;
+        let record = self.records.get(index as usize).ok_or(TableFull)?;
+        let Record::Free { next } = *record else { return Err(TableFull) };
+        self.place(&flow.request, Slot::new(index, Direction::Request))?;
+        if flow.mode.sees_replies()
+            && self.place(&flow.reply, Slot::new(index, Direction::Reply)).is_err()
+        {
+            self.displace(&flow.request, Slot::new(index, Direction::Request));
             return Err(TableFull);
         }
-        self.free.pop();
-        let deadline = flow.deadline();
-        self.flows[index as usize] = Some(flow);
-        self.wheel.link(&mut self.flows, index, deadline);
+        self.free = next;
+        self.used += 1;
+        self.records[index as usize] = Record::Used(flow);
+        self.wheel.link(&mut self.records, index, flow.deadline());
+        // The next new flow will be written there.
+        if let Some(record) = self.records.get(next as usize) {
+            prefetch(record);
+        }
         Ok(FlowIdx(index))
     }
 
     /// Ends a flow and returns its record.
-    pub fn remove(&mut self, idx: FlowIdx) -> Option<Flow> {
+    pub fn remove(&mut self, idx: FlowIdx) -> Option<Flow<K>> {
         self.flow(idx)?;
-        self.wheel.unlink(&mut self.flows, idx.0);
+        self.wheel.unlink(&mut self.records, idx.0);
         self.release(idx.0)
     }
 
     /// Notes a packet of the flow at `now`, after which it may idle for `timeout`.
-    #[inline]
+    #[inline(always)]
     pub fn touch(&mut self, idx: FlowIdx, now: Tick, timeout: Ticks) {
-        let Some(flow) = self.flows.get_mut(idx.0 as usize).and_then(Option::as_mut) else {
-            return;
-        };
+        let Some(flow) = self.flow_mut(idx) else { return };
         let shorter = timeout < flow.timeout;
         flow.last_seen = now;
         flow.timeout = timeout;
         // A longer life needs no relinking: the wheel looks at the deadline when it comes by.
         if shorter {
-            self.wheel.unlink(&mut self.flows, idx.0);
-            self.wheel.link(&mut self.flows, idx.0, now.after(timeout));
+            self.hasten(idx, now.after(timeout));
+        }
+    }
+
+    /// Links a flow anew if the wheel would come by too late for its new deadline.
+    #[cold]
+    fn hasten(&mut self, idx: FlowIdx, deadline: Tick) {
+        let Some(slot) = self.flow(idx).map(|flow| flow.wheel.slot) else { return };
+        if !self.wheel.is_in_time(slot, deadline) {
+            self.wheel.unlink(&mut self.records, idx.0);
+            self.wheel.link(&mut self.records, idx.0, deadline);
         }
     }
 
     /// Changes the state of a flow and returns the one before.
     #[inline]
     pub fn set_state(&mut self, idx: FlowIdx, state: super::FlowState) -> Option<super::FlowState> {
-        let flow = self.flows.get_mut(idx.0 as usize)?.as_mut()?;
+        let flow = self.flow_mut(idx)?;
         Some(std::mem::replace(&mut flow.state, state))
     }
 
     /// Takes out one flow that has ended by `now`; looks at no more than `budget` records, which
     /// is counted down. `None` when nothing more is due or the budget is spent.
-    pub fn expire_next(&mut self, now: Tick, budget: &mut usize) -> Option<Flow> {
+    #[inline]
+    pub fn expire_next(&mut self, now: Tick, budget: &mut usize) -> Option<Flow<K>> {
         while *budget > 0 {
-            let index = self.wheel.pop_due(&mut self.flows, now)?;
+            let index = self.wheel.pop_due(&mut self.records, now)?;
             *budget -= 1;
             let deadline = self.flow(FlowIdx(index))?.deadline();
             if deadline.is_due(now) {
                 return self.release(index);
             }
-            self.wheel.link(&mut self.flows, index, deadline);
+            self.wheel.link(&mut self.records, index, deadline);
         }
         None
     }
 
     /// The flow at `position` in the table, for listings that walk it piece by piece.
     #[must_use]
-    pub fn at(&self, position: usize) -> Option<&Flow> {
-        self.flows.get(position)?.as_ref()
+    pub fn at(&self, position: usize) -> Option<&Flow<K>> {
+        self.records.get(position)?.flow()
     }
 
     /// Gives the record of an unlinked flow back.
-    fn release(&mut self, index: u32) -> Option<Flow> {
-        let flow = self.flows[index as usize].take()?;
-        self.displace(&flow.request, index);
-        self.displace(&flow.reply, index | REPLY_BIT);
-        self.free.push(index);
+    fn release(&mut self, index: u32) -> Option<Flow<K>> {
+        let record = self.records.get_mut(index as usize)?;
+        let flow = *record.flow()?;
+        *record = Record::Free { next: self.free };
+        self.free = index;
+        self.used -= 1;
+        self.displace(&flow.request, Slot::new(index, Direction::Request));
+        if flow.mode.sees_replies() {
+            self.displace(&flow.reply, Slot::new(index, Direction::Reply));
+        }
         Some(flow)
     }
 
-    fn buckets_of(&self, hash: KeyHash) -> [usize; 2] {
-        let mask = self.buckets.len() - 1;
-        #[expect(clippy::cast_possible_truncation, reason = "masked to the table's size anyway")]
-        let first = hash.0 as usize & mask;
-        // An odd multiple of the tag spreads the second choice; equal buckets do no harm.
-        let second = first ^ ((hash.tag() as usize).wrapping_mul(0x5bd1_e995) & mask);
-        [first, second]
+    /// A number below the count of buckets, by the upper bits of `random`.
+    #[inline(always)]
+    fn spread(&self, random: u32) -> usize {
+        ((u64::from(random) * self.buckets.len() as u64) >> 32) as usize
     }
 
-    fn place(&mut self, key: &FlowKey, slot: u32) -> Result<(), TableFull> {
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the tag is made of the other half")]
+    fn first_bucket(&self, hash: KeyHash) -> usize {
+        self.spread(hash.0 as u32)
+    }
+
+    /// The other bucket that a key with `tag` may stand in, whichever of its two `bucket` is.
+    #[inline(always)]
+    fn other_bucket(&self, bucket: usize, tag: u32) -> usize {
+        // The two add up to a number that the tag alone tells (modulo the count of buckets).
+        let sum = self.spread(tag.wrapping_mul(0x9E37_79B1));
+        let other = sum.wrapping_sub(bucket);
+        if bucket > sum { other.wrapping_add(self.buckets.len()) } else { other }
+    }
+
+    #[inline(always)]
+    fn buckets_of(&self, hash: KeyHash) -> [usize; 2] {
+        let first = self.first_bucket(hash);
+        [first, self.other_bucket(first, hash.tag())]
+    }
+
+    fn place(&mut self, key: &K, slot: Slot) -> Result<(), TableFull> {
         let hash = self.hash(key);
         let [first, second] = self.buckets_of(hash);
-        let emptier = if self.buckets[second].free_slots() > self.buckets[first].free_slots() {
-            second
-        } else {
-            first
-        };
-        let bucket = &mut self.buckets[emptier];
-        let free = bucket.slots.iter().position(|slot| *slot == EMPTY).ok_or(TableFull)?;
-        bucket.tags[free] = hash.tag();
-        bucket.slots[free] = slot;
+        let (bucket, place) = self
+            .vacancy(first)
+            .or_else(|| self.vacancy(second))
+            .or_else(|| self.make_room(first))
+            .or_else(|| self.make_room(second))
+            .ok_or(TableFull)?;
+        self.buckets[bucket].put(place, hash.tag(), slot);
         Ok(())
     }
 
-    fn displace(&mut self, key: &FlowKey, slot: u32) {
+    #[inline]
+    fn vacancy(&self, bucket: usize) -> Option<(usize, usize)> {
+        self.buckets[bucket].vacancy().map(|place| (bucket, place))
+    }
+
+    /// Moves a key of a full bucket to its other bucket.
+    #[cold]
+    fn make_room(&mut self, bucket: usize) -> Option<(usize, usize)> {
+        for place in 0..SLOTS {
+            let other = self.other_bucket(bucket, self.buckets[bucket].tag_at(place));
+            if let Some((other, vacancy)) = self.vacancy(other) {
+                let (tag, slot) = self.buckets[bucket].take(place);
+                self.buckets[other].put(vacancy, tag, slot);
+                return Some((bucket, place));
+            }
+        }
+        None
+    }
+
+    fn displace(&mut self, key: &K, slot: Slot) {
         let hash = self.hash(key);
         for bucket in self.buckets_of(hash) {
-            let slots = &mut self.buckets[bucket].slots;
-            if let Some(found) = slots.iter_mut().find(|candidate| **candidate == slot) {
-                *found = EMPTY;
+            let bucket = &mut self.buckets[bucket];
+            if let Some(place) = bucket.find(hash.tag(), slot) {
+                bucket.take(place);
                 return;
             }
         }
     }
-}
-
-fn decode(slot: u32) -> Hit {
-    let direction = if slot & REPLY_BIT == 0 { Direction::Request } else { Direction::Reply };
-    Hit { flow: FlowIdx(slot & !REPLY_BIT), direction }
 }
 
 #[cfg(test)]
