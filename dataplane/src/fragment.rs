@@ -37,7 +37,7 @@ impl TrainKey {
     /// The train that a packet belongs to.
     #[must_use]
     pub fn of(ip: &Ipv4Meta) -> Self {
-        Self { src: ip.src, dst: ip.dst, id: ip.id, protocol: ip.protocol }
+        Self { src: ip.src(), dst: ip.dst(), id: ip.id, protocol: ip.protocol }
     }
 }
 

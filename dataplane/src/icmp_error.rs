@@ -81,7 +81,7 @@ pub fn translate_error<B: PacketBuf>(
         Direction::Request if flow.mode == ForwardingMode::FullNat => {
             (&flow.reply, flow.reply.dst_ipv4())
         }
-        Direction::Request => (&flow.reply, ip.src),
+        Direction::Request => (&flow.reply, ip.src()),
         Direction::Reply => (&flow.request, flow.request.dst_ipv4()),
     };
     let packet = &mut frame.bytes_mut()[L3_OFFSET..];

@@ -169,8 +169,20 @@ impl<B> NeighborTable<B> {
         }
     }
 
+    /// The MAC of a next hop that has answered; nearly every packet's way.
+    #[inline(always)]
+    pub fn known(&mut self, hop: NextHop, now: Tick) -> Option<Mac> {
+        let place = self.find_again(hop)?;
+        let neighbor = self.neighbors.get_mut(place)?;
+        neighbor.used = now;
+        match neighbor.state {
+            State::Known(mac) => Some(mac),
+            State::Incomplete | State::Failed => None,
+        }
+    }
+
     /// The MAC of a next hop for `packet`, or a place to wait.
-    #[inline]
+    #[cold]
     pub fn resolve(&mut self, hop: NextHop, packet: B, origin: Origin, now: Tick) -> Resolution<B> {
         let waiting = match self.find_again(hop) {
             Some(place) => {
@@ -285,13 +297,18 @@ impl<B> NeighborTable<B> {
     }
 
     /// The place of a next hop, remembered for the next time.
-    #[inline]
+    #[inline(always)]
     fn find_again(&mut self, hop: NextHop) -> Option<usize> {
         let hint = hop.address.to_bits() as usize % HINT_COUNT;
         let place = usize::from(self.hints[hint]);
         if self.neighbors.get(place).is_some_and(|neighbor| neighbor.hop == hop) {
             return Some(place);
         }
+        self.find_and_hint(hop, hint)
+    }
+
+    #[inline(never)]
+    fn find_and_hint(&mut self, hop: NextHop, hint: usize) -> Option<usize> {
         let place = self.find(hop)?;
         self.hints[hint] = u16::try_from(place).unwrap_or(0);
         Some(place)

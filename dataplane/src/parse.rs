@@ -13,30 +13,85 @@ use crate::wire::{
     udp,
 };
 
-/// What a received frame is.
+/// What a received frame is, with what was read of it.
 #[derive(Clone, Copy, Debug)]
-pub enum Parsed {
+pub enum Parsed<'a> {
     /// A well-formed ARP packet.
-    Arp(ArpPacket),
+    Arp,
     /// TCP or UDP, whole or the first fragment.
-    Transport(Transport),
+    Transport(&'a Transport),
     /// A fragment without the transport header.
-    LaterFragment(Ipv4Meta),
+    LaterFragment(&'a Ipv4Meta),
     /// ICMP, whole or the first fragment.
-    Icmp(Ipv4Meta),
+    Icmp(&'a Ipv4Meta),
     /// Any other protocol.
-    Other(Ipv4Meta),
+    Other(&'a Ipv4Meta),
     /// Nothing that is worth going on with.
     Bad(DropReason),
 }
 
+/// Which of [`Parsed`] a frame is, and so what of [`Slip::headers`] means something.
+#[derive(Clone, Copy, Debug)]
+enum Class {
+    Arp,
+    Transport,
+    LaterFragment,
+    Icmp,
+    Other,
+    Bad(DropReason),
+}
+
+/// What was read of one frame of a burst. It is written in place, field by field, because a copy
+/// of freshly written fields would stall (`docs/PERFORMANCE.md`).
+#[derive(Debug)]
+pub struct Slip {
+    headers: Transport,
+    class: Class,
+}
+
+impl Default for Slip {
+    fn default() -> Self {
+        Self { headers: Transport::default(), class: Class::Bad(DropReason::Truncated) }
+    }
+}
+
+impl Slip {
+    /// Reads a frame received on a port with MAC address `mac`, and cuts off padding.
+    #[inline(always)]
+    pub fn fill<B: PacketBuf>(&mut self, frame: &mut B, mac: Mac) {
+        self.class = match read(frame, mac, &mut self.headers) {
+            Ok(class) => class,
+            Err(reason) => Class::Bad(reason),
+        };
+    }
+
+    /// The key to look up, of TCP and UDP packets.
+    #[inline(always)]
+    #[must_use]
+    pub fn key(&self) -> Option<&FlowKey> {
+        matches!(self.class, Class::Transport).then_some(&self.headers.key)
+    }
+
+    /// What the frame is.
+    #[inline(always)]
+    #[must_use]
+    pub fn parsed(&self) -> Parsed<'_> {
+        match self.class {
+            Class::Transport => Parsed::Transport(&self.headers),
+            Class::LaterFragment => Parsed::LaterFragment(&self.headers.ip),
+            Class::Icmp => Parsed::Icmp(&self.headers.ip),
+            Class::Other => Parsed::Other(&self.headers.ip),
+            Class::Arp => Parsed::Arp,
+            Class::Bad(reason) => Parsed::Bad(reason),
+        }
+    }
+}
+
 /// What later steps need of a checked IPv4 header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ipv4Meta {
-    /// Source address.
-    pub src: Ipv4Addr,
-    /// Destination address.
-    pub dst: Ipv4Addr,
+    /// Source in the first four bytes, destination in the others, as on the wire.
+    addresses: u64,
     /// Length of header and payload in bytes.
     pub total_len: u16,
     /// Identification, the same in all fragments of a datagram.
@@ -47,14 +102,12 @@ pub struct Ipv4Meta {
     pub protocol: u8,
     /// Time to live as received.
     pub ttl: u8,
-    /// Whether more fragments follow.
-    pub more_fragments: bool,
-    /// Whether routers may not fragment it.
-    pub dont_fragment: bool,
+    more_fragments: bool,
+    dont_fragment: bool,
 }
 
 /// A TCP or UDP packet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Transport {
     /// Its IPv4 header.
     pub ip: Ipv4Meta,
@@ -69,49 +122,91 @@ pub const L3_OFFSET: usize = EthernetHeader::LEN;
 
 impl Ipv4Meta {
     /// Where the transport header begins in the frame.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn l4_offset(&self) -> usize {
         L3_OFFSET + usize::from(self.header_len)
     }
+
+    /// Source address.
+    #[inline]
+    #[must_use]
+    pub fn src(&self) -> Ipv4Addr {
+        let [a, b, c, d, ..] = self.addresses.to_ne_bytes();
+        Ipv4Addr::new(a, b, c, d)
+    }
+
+    /// Destination address.
+    #[inline]
+    #[must_use]
+    pub fn dst(&self) -> Ipv4Addr {
+        let [.., a, b, c, d] = self.addresses.to_ne_bytes();
+        Ipv4Addr::new(a, b, c, d)
+    }
+
+    /// Whether more fragments follow.
+    #[inline]
+    #[must_use]
+    pub fn more_fragments(&self) -> bool {
+        self.more_fragments
+    }
+
+    /// Whether routers may not fragment it.
+    #[inline]
+    #[must_use]
+    pub fn dont_fragment(&self) -> bool {
+        self.dont_fragment
+    }
 }
 
-/// Reads a frame received on a port with MAC address `mac`, and cuts off padding.
 #[inline(always)]
-pub fn parse<B: PacketBuf>(frame: &mut B, mac: Mac) -> Parsed {
-    parse_checked(frame, mac).unwrap_or_else(Parsed::Bad)
-}
-
-#[inline(always)]
-fn parse_checked<B: PacketBuf>(frame: &mut B, mac: Mac) -> Result<Parsed, DropReason> {
+fn read<B: PacketBuf>(
+    frame: &mut B,
+    mac: Mac,
+    headers: &mut Transport,
+) -> Result<Class, DropReason> {
     let (ethernet, payload) = EthernetHeader::split(frame.bytes()).ok_or(DropReason::Truncated)?;
-    if ethernet.dst != mac && !ethernet.dst.is_multicast() {
-        return Err(DropReason::NotOurMac);
-    }
-    match ethernet.ether_type() {
-        EtherType::IPV4 => {}
-        EtherType::ARP => {
-            let packet = ArpPacket::checked(payload).ok_or(DropReason::BadArp)?;
-            return Ok(Parsed::Arp(*packet));
-        }
-        _ => return Err(DropReason::UnknownEtherType),
-    }
-    if ethernet.dst.is_multicast() {
-        return Err(DropReason::Broadcast);
+    let for_us = ethernet.dst == mac;
+    if !for_us || ethernet.ether_type() != EtherType::IPV4 {
+        return not_ipv4_for_us(ethernet, payload, for_us);
     }
     if !frame.is_contiguous() {
         return Err(DropReason::Truncated);
     }
-    let ip = check_ipv4(payload, frame.rx_ipv4_checksum())?;
-    let end = L3_OFFSET + usize::from(ip.total_len);
+    let header = check_ipv4(payload, frame.rx_ipv4_checksum(), &mut headers.ip)?;
+    let packet = &payload[..usize::from(headers.ip.total_len)];
+    let class = read_payload(header, packet, headers)?;
+    let end = L3_OFFSET + usize::from(headers.ip.total_len);
     if frame.len() > end {
         frame.truncate(end);
     }
-    parse_payload(ip, frame.bytes())
+    Ok(class)
+}
+
+/// What a frame is that is no IPv4 packet to our own MAC address.
+#[cold]
+fn not_ipv4_for_us(
+    ethernet: &EthernetHeader,
+    payload: &[u8],
+    for_us: bool,
+) -> Result<Class, DropReason> {
+    if !for_us && !ethernet.dst.is_multicast() {
+        return Err(DropReason::NotOurMac);
+    }
+    match ethernet.ether_type() {
+        EtherType::IPV4 => Err(DropReason::Broadcast),
+        EtherType::ARP if ArpPacket::checked(payload).is_some() => Ok(Class::Arp),
+        EtherType::ARP => Err(DropReason::BadArp),
+        _ => Err(DropReason::UnknownEtherType),
+    }
 }
 
 #[inline(always)]
-fn check_ipv4(packet: &[u8], nic_says: RxChecksum) -> Result<Ipv4Meta, DropReason> {
+fn check_ipv4<'a>(
+    packet: &'a [u8],
+    nic_says: RxChecksum,
+    meta: &mut Ipv4Meta,
+) -> Result<&'a Ipv4Header, DropReason> {
     let checked = ipv4::check(packet).map_err(|_| DropReason::BadIpv4Header)?;
     let checksum_ok = match nic_says {
         RxChecksum::Good => true,
@@ -122,61 +217,62 @@ fn check_ipv4(packet: &[u8], nic_says: RxChecksum) -> Result<Ipv4Meta, DropReaso
         return Err(DropReason::BadIpv4Checksum);
     }
     let header: &Ipv4Header = checked.header;
-    let (src, dst) = (header.src(), header.dst());
-    if !is_host_address(src) {
+    let addresses = header.wire_addresses();
+    if !is_host_address(addresses[0]) {
         return Err(DropReason::BadSourceAddress);
     }
-    if !is_host_address(dst) {
+    if !is_host_address(addresses[4]) {
         return Err(DropReason::Broadcast);
     }
-    // The casts cannot fail: the check bounds header_len by 60.
-    let header_len = u8::try_from(checked.header_len).map_err(|_| DropReason::BadIpv4Header)?;
-    Ok(Ipv4Meta {
-        src,
-        dst,
-        total_len: header.total_len(),
-        id: header.id(),
-        header_len,
-        protocol: header.protocol(),
-        ttl: header.ttl(),
-        more_fragments: header.more_fragments(),
-        dont_fragment: header.dont_fragment(),
-    })
+    meta.addresses = u64::from_ne_bytes(addresses);
+    meta.total_len = header.total_len();
+    meta.id = header.id();
+    #[expect(clippy::cast_possible_truncation, reason = "a header has 60 bytes at most")]
+    let header_len = checked.header_len as u8;
+    meta.header_len = header_len;
+    meta.protocol = header.protocol();
+    meta.ttl = header.ttl();
+    meta.more_fragments = header.more_fragments();
+    meta.dont_fragment = header.dont_fragment();
+    Ok(header)
 }
 
-/// Whether a packet may come from or go to `address`: not 0/8, 127/8 or 224/3.
-fn is_host_address(address: Ipv4Addr) -> bool {
-    let first = address.octets()[0];
+/// Whether a packet may come from or go to an address with this first byte: not 0/8, 127/8, 224/3.
+#[inline(always)]
+fn is_host_address(first: u8) -> bool {
     first != 0 && first != 127 && first < 224
 }
 
+/// Reads what follows the IPv4 header; `packet` begins with it and has nothing behind it.
 #[inline(always)]
-fn parse_payload(ip: Ipv4Meta, frame: &[u8]) -> Result<Parsed, DropReason> {
-    let header = Ipv4Header::read(&frame[L3_OFFSET..]).ok_or(DropReason::Truncated)?;
-    if header.fragment_offset() != 0 {
-        return Ok(Parsed::LaterFragment(ip));
+fn read_payload(
+    header: &Ipv4Header,
+    packet: &[u8],
+    headers: &mut Transport,
+) -> Result<Class, DropReason> {
+    if !header.is_first_fragment() {
+        return Ok(Class::LaterFragment);
     }
-    let payload = &frame[ip.l4_offset()..];
+    let payload = &packet[usize::from(headers.ip.header_len)..];
     let bad = DropReason::BadTransportHeader;
-    let (src_port, dst_port, flags) = match ip.protocol {
-        IpProto::TCP => {
-            let header = tcp::check(payload).map_err(|_| bad)?.header;
-            (header.src_port(), header.dst_port(), header.flags())
+    let protocol = header.protocol();
+    headers.flags = match protocol {
+        IpProto::TCP => tcp::check(payload).map_err(|_| bad)?.header.flags(),
+        IpProto::UDP if header.more_fragments() => {
+            // Its length field counts the fragments to come.
+            UdpHeader::read(payload).ok_or(bad)?;
+            TcpFlags::default()
         }
         IpProto::UDP => {
-            let header = if ip.more_fragments {
-                // Its length field counts the fragments to come.
-                UdpHeader::read(payload).ok_or(bad)?
-            } else {
-                udp::check(payload).map_err(|_| bad)?.header
-            };
-            (header.src_port(), header.dst_port(), TcpFlags::default())
+            udp::check(payload).map_err(|_| bad)?;
+            TcpFlags::default()
         }
-        IpProto::ICMP => return Ok(Parsed::Icmp(ip)),
-        _ => return Ok(Parsed::Other(ip)),
+        IpProto::ICMP => return Ok(Class::Icmp),
+        _ => return Ok(Class::Other),
     };
-    let key = FlowKey::ipv4(ip.protocol, ip.src, src_port, ip.dst, dst_port);
-    Ok(Parsed::Transport(Transport { ip, key, flags }))
+    let ports = *payload.first_chunk().ok_or(bad)?;
+    headers.key = FlowKey::from_wire(protocol, header.wire_addresses(), ports);
+    Ok(Class::Transport)
 }
 
 #[cfg(test)]
@@ -189,26 +285,27 @@ mod tests {
         PacketSpec::tcp("198.51.100.7:40000", "192.0.2.10:80").flags(TcpFlags::SYN)
     }
 
+    fn slip(buf: &mut TestBuf) -> Slip {
+        let mut slip = Slip::default();
+        slip.fill(buf, DIRECTOR_MAC);
+        slip
+    }
+
     fn reason(buf: &mut TestBuf) -> Option<DropReason> {
-        if let Parsed::Bad(reason) = parse(buf, DIRECTOR_MAC) { Some(reason) } else { None }
+        if let Parsed::Bad(reason) = slip(buf).parsed() { Some(reason) } else { None }
     }
 
     #[test]
     fn a_segment_is_read_and_its_padding_cut() {
         let mut buf = syn().payload("abc").ttl(7).id(9).ip_options(&[1; 4]).padded_to(100).buf();
-        let Parsed::Transport(packet) = parse(&mut buf, DIRECTOR_MAC) else { panic!("{buf:?}") };
-        let expected = Ipv4Meta {
-            src: Ipv4Addr::new(198, 51, 100, 7),
-            dst: Ipv4Addr::new(192, 0, 2, 10),
-            total_len: 47,
-            id: 9,
-            header_len: 24,
-            protocol: IpProto::TCP,
-            ttl: 7,
-            more_fragments: false,
-            dont_fragment: true,
-        };
-        assert_eq!(packet.ip, expected);
+        let slip = slip(&mut buf);
+        let Parsed::Transport(packet) = slip.parsed() else { panic!("{buf:?}") };
+        let ip = packet.ip;
+        assert_eq!(ip.src(), Ipv4Addr::new(198, 51, 100, 7));
+        assert_eq!(ip.dst(), Ipv4Addr::new(192, 0, 2, 10));
+        assert_eq!((ip.total_len, ip.id, ip.header_len, ip.ttl), (47, 9, 24, 7));
+        assert_eq!(ip.protocol, IpProto::TCP);
+        assert!(ip.dont_fragment() && !ip.more_fragments());
         assert_eq!((packet.key.src_port(), packet.key.dst_port()), (40_000, 80));
         assert_eq!((packet.flags, buf.len()), (TcpFlags::SYN, 14 + 47));
     }
@@ -238,16 +335,14 @@ mod tests {
         let udp = PacketSpec::udp("198.51.100.7:4000", "192.0.2.10:53").payload([0; 100]);
         let fragments = udp.dont_fragment(false).fragments(48);
         let mut first = TestBuf::new(&fragments[0]);
-        let Parsed::Transport(packet) = parse(&mut first, DIRECTOR_MAC) else {
-            panic!("{first:?}")
-        };
-        assert!(packet.ip.more_fragments && packet.key.dst_port() == 53);
+        let first = slip(&mut first);
+        let Parsed::Transport(packet) = first.parsed() else { panic!("{first:?}") };
+        assert!(packet.ip.more_fragments() && packet.key.dst_port() == 53);
         for (later, more) in fragments[1..].iter().zip([true, false]) {
             let mut later = TestBuf::new(later);
-            let Parsed::LaterFragment(ip) = parse(&mut later, DIRECTOR_MAC) else {
-                panic!("{later:?}")
-            };
-            assert_eq!(ip.more_fragments, more);
+            let later = slip(&mut later);
+            let Parsed::LaterFragment(ip) = later.parsed() else { panic!("{later:?}") };
+            assert_eq!(ip.more_fragments(), more);
         }
     }
 }

@@ -31,8 +31,8 @@ pub fn make_reset<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> bool {
         return false;
     }
     let fields = Ipv4Fields {
-        src: ip.dst,
-        dst: ip.src,
+        src: ip.dst(),
+        dst: ip.src(),
         protocol: IpProto::TCP,
         ttl: TTL,
         tos: 0,
@@ -44,7 +44,7 @@ pub fn make_reset<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> bool {
     let packet = &mut frame.bytes_mut()[L3_OFFSET..];
     let Some(rest) = Ipv4Header::new(&fields).emit(packet) else { return false };
     header.emit(rest).is_some()
-        && tcp::fill_checksum(&mut packet[Ipv4Header::LEN..], ip.dst, ip.src)
+        && tcp::fill_checksum(&mut packet[Ipv4Header::LEN..], ip.dst(), ip.src())
 }
 
 /// Whether an ICMP error may be sent about a packet: not about ICMP errors, nor about fragments
@@ -69,7 +69,7 @@ pub fn make_icmp_error<B: PacketBuf>(
     if !frame.truncate(L3_OFFSET + quoted) || frame.prepend(ICMP_ERROR_OVERHEAD).is_none() {
         return false;
     }
-    emit_icmp_error(frame, (src, ip.src), error)
+    emit_icmp_error(frame, (src, ip.src()), error)
 }
 
 /// Writes the headers of an ICMP error in front of the quote that stands behind them already.
@@ -98,7 +98,7 @@ pub fn emit_icmp_error<B: PacketBuf>(
 pub fn make_echo_reply<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> bool {
     let packet = &mut frame.bytes_mut()[L3_OFFSET..];
     let Some(header) = Ipv4Header::read_mut(packet) else { return false };
-    let _ = header.set_addresses(ip.dst, ip.src);
+    let _ = header.set_addresses(ip.dst(), ip.src());
     header.set_ttl(TTL);
     let Some(message) = IcmpHeader::read_mut(&mut packet[usize::from(ip.header_len)..]) else {
         return false;

@@ -46,6 +46,7 @@ impl Counter {
 /// What IPVS counts for a service or real server (`ipvsadm -L --stats`): packets and
 /// bytes of the IP layer, towards the real server (in) and back (out).
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub struct TrafficStats {
     /// Connections scheduled.
     pub connections: Counter,

@@ -28,7 +28,7 @@ const FRESH_TIMEOUT: Ticks = Ticks::from_secs(3);
 
 /// What becomes of a TCP or UDP packet.
 enum Admission {
-    /// It belongs to this flow, found or made.
+    /// It opened this flow.
     Flow(Hit),
     /// It is none of ours and is routed unchanged.
     Route,
@@ -38,7 +38,7 @@ enum Admission {
 
 impl<B: PacketBuf> Director<B> {
     /// A TCP or UDP packet, whole or the first fragment.
-    #[inline]
+    #[inline(always)]
     pub(super) fn transport<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
@@ -46,11 +46,26 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         hit: Option<Hit>,
     ) -> Verdict {
-        let admission = match self.still_valid(packet, hit, turn.now) {
-            Some(hit) => Admission::Flow(hit),
-            None => self.admit(turn.snapshot, packet, turn.now),
+        let Some(hit) = self.still_valid(packet, hit, turn.now) else {
+            return self.newcomer(turn, frame, packet);
         };
-        let (verdict, decision) = match admission {
+        let verdict = self.relay(turn, frame, Piece::Whole(packet), hit);
+        if packet.ip.more_fragments() {
+            let decision = Decision::Follow(hit, packet.key);
+            self.decide_train(turn, TrainKey::of(&packet.ip), decision);
+        }
+        verdict
+    }
+
+    /// A packet without a flow.
+    #[inline(never)]
+    fn newcomer<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        frame: B,
+        packet: &Transport,
+    ) -> Verdict {
+        let (verdict, decision) = match self.admit(turn.snapshot, packet, turn.now) {
             Admission::Flow(hit) => {
                 let verdict = self.relay(turn, frame, Piece::Whole(packet), hit);
                 (verdict, Decision::Follow(hit, packet.key))
@@ -61,7 +76,7 @@ impl<B: PacketBuf> Director<B> {
                 (self.refuse(turn, frame, &packet.ip, refusal), decision)
             }
         };
-        if packet.ip.more_fragments {
+        if packet.ip.more_fragments() {
             self.decide_train(turn, TrainKey::of(&packet.ip), decision);
         }
         verdict
@@ -71,11 +86,11 @@ impl<B: PacketBuf> Director<B> {
     ///
     /// The look-up for the whole burst went by the tag alone, and a packet of the same burst may
     /// have made or ended the flow since.
-    #[inline]
+    #[inline(always)]
     fn still_valid(&mut self, packet: &Transport, hit: Option<Hit>, now: Tick) -> Option<Hit> {
         let hit = match hit {
             Some(hit) if self.flows.matches(hit, &packet.key) => hit,
-            _ => self.flows.lookup(self.flows.hash(&packet.key), &packet.key)?,
+            _ => self.look_up_again(packet)?,
         };
         let flow = self.flows.flow(hit.flow)?;
         let ended = flow.deadline().is_due(now);
@@ -86,7 +101,13 @@ impl<B: PacketBuf> Director<B> {
         Some(hit)
     }
 
+    #[inline(never)]
+    fn look_up_again(&self, packet: &Transport) -> Option<Hit> {
+        self.flows.lookup(self.flows.hash(&packet.key), &packet.key)
+    }
+
     /// Takes a flow out of the table and of its real server's count.
+    #[cold]
     pub(super) fn end_flow(&mut self, hit: Hit) {
         if let Some(flow) = self.flows.remove(hit.flow) {
             self.stats.flows.set(self.flows.len() as u64);
@@ -102,13 +123,12 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    #[cold]
     fn admit(&mut self, snapshot: &Snapshot, packet: &Transport, now: Tick) -> Admission {
         let ip = &packet.ip;
-        if snapshot.address_use(ip.src).is_some() {
+        if snapshot.address_use(ip.src()).is_some() {
             return Admission::Refused(Refusal::Silent(DropReason::BadSourceAddress));
         }
-        let key = ServiceKey { protocol: ip.protocol, vip: ip.dst, vport: packet.key.dst_port() };
+        let key = ServiceKey { protocol: ip.protocol, vip: ip.dst(), vport: packet.key.dst_port() };
         if let Some(service) = snapshot.services.find(&key)
             && may_open(packet)
         {
@@ -117,10 +137,10 @@ impl<B: PacketBuf> Director<B> {
                 Err(refusal) => Admission::Refused(refusal),
             };
         }
-        if snapshot.address_use(ip.dst).is_some() {
+        if snapshot.address_use(ip.dst()).is_some() {
             return Admission::Refused(refuse_locally(packet));
         }
-        if Self::is_routed(snapshot, ip.src, ip.dst) {
+        if Self::is_routed(snapshot, ip.src(), ip.dst()) {
             return Admission::Route;
         }
         Admission::Refused(Refusal::Silent(DropReason::NotForUs))

@@ -29,8 +29,22 @@ impl<B: PacketBuf> Egress<B> {
     }
 
     /// Sends an IPv4 packet to `hop`, or lets it wait until its MAC address is known.
-    #[inline]
+    #[inline(always)]
     pub(super) fn deliver<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        hop: NextHop,
+        frame: B,
+        origin: Origin,
+    ) -> Verdict {
+        match self.neighbors.known(hop, turn.now) {
+            Some(mac) => send_ipv4(&self.stats, turn, hop.port, mac, Waiting { frame, origin }),
+            None => self.deliver_later(turn, hop, frame, origin),
+        }
+    }
+
+    #[cold]
+    fn deliver_later<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
         hop: NextHop,
@@ -132,7 +146,7 @@ pub(super) fn end_of_wait(stats: &WorkerStats, verdict: Verdict) {
 
 /// Sends an IPv4 packet to `mac`, in fragments if it is longer than the port's MTU. Packets that
 /// may not be fragmented have been refused before.
-#[inline]
+#[inline(always)]
 fn send_ipv4<B: PacketBuf, P: Ports<B>>(
     stats: &WorkerStats,
     turn: &mut Turn<'_, B, P>,
@@ -150,7 +164,7 @@ fn send_ipv4<B: PacketBuf, P: Ports<B>>(
     send_fragments(stats, turn, port, (mac, info.mac), Waiting { frame, origin })
 }
 
-#[inline]
+#[inline(always)]
 fn send_frame<B: PacketBuf, P: Ports<B>>(
     turn: &mut Turn<'_, B, P>,
     port: PortIdx,

@@ -21,7 +21,7 @@ impl<B: PacketBuf> Director<B> {
         ip: &Ipv4Meta,
     ) -> Verdict {
         if !matches!(ip.protocol, IpProto::TCP | IpProto::UDP) {
-            let ours = turn.snapshot.address_use(ip.dst).is_some();
+            let ours = turn.snapshot.address_use(ip.dst()).is_some();
             return if ours {
                 Verdict::Dropped(DropReason::FragmentForUs)
             } else {
@@ -31,8 +31,8 @@ impl<B: PacketBuf> Director<B> {
         if let Some(decision) = self.trains.decision(TrainKey::of(ip), turn.now) {
             return self.follow(turn, frame, ip, decision);
         }
-        let concerns_us = turn.snapshot.address_use(ip.dst).is_some()
-            || Self::is_routed(turn.snapshot, ip.src, ip.dst);
+        let concerns_us = turn.snapshot.address_use(ip.dst()).is_some()
+            || Self::is_routed(turn.snapshot, ip.src(), ip.dst());
         if !concerns_us {
             return Verdict::Dropped(DropReason::NotForUs);
         }

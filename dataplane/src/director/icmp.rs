@@ -24,15 +24,15 @@ impl<B: PacketBuf> Director<B> {
         frame: B,
         ip: &Ipv4Meta,
     ) -> Verdict {
-        let ours = turn.snapshot.address_use(ip.dst).is_some();
-        if ours && ip.more_fragments {
+        let ours = turn.snapshot.address_use(ip.dst()).is_some();
+        if ours && ip.more_fragments() {
             return Verdict::Dropped(DropReason::FragmentForUs);
         }
         let message = &frame.bytes()[ip.l4_offset()..];
         let Some(header) = IcmpHeader::read(message).copied() else {
             return Verdict::Dropped(DropReason::BadIcmp);
         };
-        if !ip.more_fragments && !icmpv4::checksum_ok(message) {
+        if !ip.more_fragments() && !icmpv4::checksum_ok(message) {
             return Verdict::Dropped(DropReason::BadIcmp);
         }
         if icmp_error::is_passed_on(header.icmp_type())
@@ -56,7 +56,7 @@ impl<B: PacketBuf> Director<B> {
         mut frame: B,
         ip: &Ipv4Meta,
     ) -> Verdict {
-        let Some(hop) = turn.snapshot.route(ip.src) else {
+        let Some(hop) = turn.snapshot.route(ip.src()) else {
             return Verdict::Dropped(DropReason::NoRoute);
         };
         if reject::make_echo_reply(&mut frame, ip) {

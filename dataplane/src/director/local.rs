@@ -68,7 +68,7 @@ impl<B: PacketBuf> Director<B> {
         refusal: Refusal,
     ) -> Verdict {
         let verdict = Verdict::Dropped(refusal.reason());
-        let Some(hop) = turn.snapshot.route(ip.src) else { return verdict };
+        let Some(hop) = turn.snapshot.route(ip.src()) else { return verdict };
         if let Refusal::Reset(_) = refusal {
             if reject::make_reset(&mut frame, ip) {
                 self.stats.generated.resets.add(1);
@@ -112,8 +112,12 @@ impl<B: PacketBuf> Director<B> {
         turn: &mut Turn<'_, B, P>,
         port: PortIdx,
         mut frame: B,
-        packet: &ArpPacket,
     ) -> Verdict {
+        // The parser has checked it.
+        let Some(packet) = frame.bytes().get(L3_OFFSET..).and_then(ArpPacket::checked).copied()
+        else {
+            return Verdict::Dropped(DropReason::BadArp);
+        };
         let (sender_mac, sender_ip) = (packet.sender_mac(), packet.sender_ip());
         if !sender_mac.is_unicast() {
             return Verdict::Dropped(DropReason::BadArp);
@@ -128,7 +132,7 @@ impl<B: PacketBuf> Director<B> {
             return Verdict::Dropped(DropReason::ArpNotForUs);
         }
         if let Some(info) = turn.snapshot.ports.get(port.index())
-            && arp::make_reply(&mut frame, packet, info.mac)
+            && arp::make_reply(&mut frame, &packet, info.mac)
         {
             turn.io.send(port, frame, Origin::Generated);
         }
@@ -143,7 +147,7 @@ impl<B: PacketBuf> Director<B> {
         frame: B,
         ip: &Ipv4Meta,
     ) -> Verdict {
-        if turn.snapshot.address_use(ip.dst).is_some() {
+        if turn.snapshot.address_use(ip.dst()).is_some() {
             return self.refuse(turn, frame, ip, Refusal::ProtocolUnreachable);
         }
         self.route_if_ours(turn, frame, ip)
@@ -156,7 +160,7 @@ impl<B: PacketBuf> Director<B> {
         frame: B,
         ip: &Ipv4Meta,
     ) -> Verdict {
-        if Self::is_routed(turn.snapshot, ip.src, ip.dst) {
+        if Self::is_routed(turn.snapshot, ip.src(), ip.dst()) {
             return self.route(turn, frame, ip);
         }
         Verdict::Dropped(DropReason::NotForUs)
@@ -166,8 +170,8 @@ impl<B: PacketBuf> Director<B> {
 /// Where an ICMP error of ours comes from: the address that the packet was sent to if it is ours
 /// (the VIP), else our address towards its sender.
 fn error_source<B, P>(turn: &Turn<'_, B, P>, ip: &Ipv4Meta, hop: NextHop) -> Option<Ipv4Addr> {
-    match turn.snapshot.address_use(ip.dst) {
-        Some(_) => Some(ip.dst),
+    match turn.snapshot.address_use(ip.dst()) {
+        Some(_) => Some(ip.dst()),
         None => turn.snapshot.source_address(hop),
     }
 }

@@ -19,12 +19,12 @@ use arrayvec::ArrayVec;
 
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
-use crate::flow::{FlowTable, Hit};
+use crate::flow::{FlowTable, Hit, KeyHash};
 use crate::forward::LocalPorts;
 use crate::fragment::Trains;
 use crate::io::{Burst, Io, Ports};
 use crate::limits::BURST_LEN_MAX;
-use crate::parse::{self, Parsed};
+use crate::parse::{Parsed, Slip};
 use crate::reject::IcmpBudget;
 use crate::sched::SchedState;
 use crate::snapshot::{PortIdx, Snapshot};
@@ -35,6 +35,12 @@ use crate::verdict::Verdict;
 use egress::Egress;
 use relay::PathMtu;
 use upkeep::Adoption;
+
+/// One value for each packet of a burst.
+type PerPacket<T> = ArrayVec<T, BURST_LEN_MAX>;
+
+/// Where the packets of a burst are parsed into.
+type Slips = [Slip; BURST_LEN_MAX];
 
 /// How much a director can hold. All of it is allocated at start.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +78,8 @@ pub struct Director<B> {
     last_tick: Tick,
     /// Identification of the next tunnel packet that may be fragmented.
     next_ip_id: u16,
+    /// Taken while a burst is processed.
+    slips: Option<Box<Slips>>,
     stats: Arc<WorkerStats>,
 }
 
@@ -93,6 +101,7 @@ impl<B: PacketBuf> Director<B> {
             adoption: Adoption::default(),
             last_tick: now,
             next_ip_id: 0,
+            slips: Some(Box::default()),
             stats,
         }
     }
@@ -105,50 +114,45 @@ impl<B: PacketBuf> Director<B> {
         port: PortIdx,
         burst: &mut Burst<B>,
     ) {
-        let parsed = parse_all(turn.snapshot, port, burst);
-        let hits = self.look_up_all(&parsed);
-        for ((frame, parsed), hit) in burst.drain(..).zip(parsed).zip(hits) {
-            let verdict = self.handle(turn, port, frame, &parsed, hit);
+        let Some(mut slips) = self.slips.take() else { return };
+        parse_all(turn.snapshot, port, burst, &mut slips);
+        let hits = self.look_up_all(&slips[..burst.len()]);
+        for ((frame, slip), hit) in burst.drain(..).zip(slips.iter()).zip(hits) {
+            let verdict = self.handle(turn, port, frame, slip.parsed(), hit);
             self.conclude(verdict);
         }
+        self.slips = Some(slips);
     }
 
     /// Finds the flows that the packets probably belong to. Memory is slow and the burst is wide:
     /// each step begins to load what the next one reads, for all packets before any of them.
-    #[inline]
-    fn look_up_all(
-        &self,
-        parsed: &ArrayVec<Parsed, BURST_LEN_MAX>,
-    ) -> ArrayVec<Option<Hit>, BURST_LEN_MAX> {
-        let hash = |parsed: &Parsed| {
-            let Parsed::Transport(packet) = parsed else { return None };
-            let hash = self.flows.hash(&packet.key);
+    #[inline(always)]
+    fn look_up_all(&self, slips: &[Slip]) -> PerPacket<Option<Hit>> {
+        let mut hashes = PerPacket::new();
+        for slip in slips {
+            let hash = slip.key().map_or(KeyHash::default(), |key| self.flows.hash(key));
             self.flows.prefetch_bucket(hash);
-            Some(hash)
-        };
-        let mut hashes: ArrayVec<_, BURST_LEN_MAX> = ArrayVec::new();
-        for parsed in parsed {
-            hashes.push(hash(parsed));
+            hashes.push(hash);
         }
-        let mut hits = ArrayVec::new();
+        let mut hits = PerPacket::new();
         for hash in &hashes {
-            hits.push(hash.and_then(|hash| self.flows.candidate(hash)));
+            hits.push(self.flows.candidate(*hash));
         }
-        for (hit, hash) in hits.iter_mut().zip(hashes) {
+        for (hit, hash) in hits.iter_mut().zip(&hashes) {
             if hit.is_none() {
-                *hit = hash.and_then(|hash| self.flows.second_candidate(hash));
+                *hit = self.flows.second_candidate(*hash);
             }
         }
         hits
     }
 
-    #[inline]
+    #[inline(always)]
     fn handle<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
         port: PortIdx,
         frame: B,
-        parsed: &Parsed,
+        parsed: Parsed<'_>,
         hit: Option<Hit>,
     ) -> Verdict {
         match parsed {
@@ -156,8 +160,8 @@ impl<B: PacketBuf> Director<B> {
             Parsed::LaterFragment(ip) => self.later_fragment(turn, frame, ip),
             Parsed::Icmp(ip) => self.icmp(turn, frame, ip),
             Parsed::Other(ip) => self.other_protocol(turn, frame, ip),
-            Parsed::Arp(packet) => self.arp(turn, port, frame, packet),
-            Parsed::Bad(reason) => Verdict::Dropped(*reason),
+            Parsed::Arp => self.arp(turn, port, frame),
+            Parsed::Bad(reason) => Verdict::Dropped(reason),
         }
     }
 
@@ -194,16 +198,15 @@ impl<B: PacketBuf> Director<B> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn parse_all<B: PacketBuf>(
     snapshot: &Snapshot,
     port: PortIdx,
     burst: &mut Burst<B>,
-) -> ArrayVec<Parsed, BURST_LEN_MAX> {
+    slips: &mut Slips,
+) {
     let mac = snapshot.ports.get(port.index()).map(|port| port.mac).unwrap_or_default();
-    let mut parsed = ArrayVec::new();
-    for frame in burst {
-        parsed.push(parse::parse(frame, mac));
+    for (frame, slip) in burst.iter_mut().zip(slips) {
+        slip.fill(frame, mac);
     }
-    parsed
 }

@@ -76,7 +76,7 @@ impl Plan {
 
 impl<B: PacketBuf> Director<B> {
     /// Sends a packet of a known flow on its way.
-    #[inline]
+    #[inline(always)]
     pub(super) fn relay<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
@@ -103,26 +103,24 @@ impl<B: PacketBuf> Director<B> {
     }
 
     /// Moves the flow's state and clock on.
-    #[inline]
+    #[inline(always)]
     fn advance<P>(&mut self, turn: &Turn<'_, B, P>, packet: &Transport, hit: Hit) {
-        let Some(flow) = self.flows.flow(hit.flow) else { return };
         let timeouts = &turn.snapshot.timeouts;
-        let (state, timeout) = match flow.state {
+        let advanced = self.flows.advance(hit.flow, turn.now, |flow| match flow.state {
             FlowState::Udp => (FlowState::Udp, timeouts.udp()),
             FlowState::Tcp(state) => {
-                let heard = heard(hit.direction, flow.mode);
-                let next = state.next(heard, packet.flags);
+                let next = state.next(heard(hit.direction, flow.mode), packet.flags);
                 (FlowState::Tcp(next), timeouts.tcp(next))
             }
-        };
-        if state != flow.state {
-            count_state_change(&self.stats, flow.real, flow.state, state);
-            self.flows.set_state(hit.flow, state);
+        });
+        if let Some((flow, before)) = advanced
+            && flow.state != before
+        {
+            count_state_change(&self.stats, flow.real, before, flow.state);
         }
-        self.flows.touch(hit.flow, turn.now, timeout);
     }
 
-    #[inline]
+    #[inline(always)]
     fn rewrite<P>(
         &mut self,
         turn: &Turn<'_, B, P>,
@@ -194,7 +192,7 @@ impl<B: PacketBuf> Director<B> {
         mut frame: B,
         ip: &Ipv4Meta,
     ) -> Verdict {
-        let Some(hop) = turn.snapshot.route(ip.dst) else {
+        let Some(hop) = turn.snapshot.route(ip.dst()) else {
             return Verdict::Dropped(DropReason::NoRoute);
         };
         let mtu = turn.snapshot.ports.get(hop.port.index()).map_or(0, |port| port.mtu);
@@ -222,7 +220,7 @@ fn heard(direction: Direction, mode: ForwardingMode) -> Heard {
 #[inline]
 fn hop_on<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta, mtu: u16) -> Result<(), Refusal> {
     take_hop(frame, ip)?;
-    if ip.total_len > mtu && ip.dont_fragment {
+    if ip.total_len > mtu && ip.dont_fragment() {
         return Err(Refusal::FragmentationNeeded { mtu });
     }
     Ok(())

@@ -18,7 +18,7 @@ pub trait Key: Copy + PartialEq + fmt::Debug {
 }
 
 /// The 5-tuple of an IPv4 packet as it is on the wire.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FlowKey {
     /// Source in the first four bytes, destination in the others.

@@ -11,5 +11,5 @@ pub mod tcp_state;
 
 pub use entry::{Direction, Flow, FlowIdx, FlowState};
 pub use key::{FlowKey, Ipv6Key, Key};
-pub use table::{FlowTable, Hit, TableFull};
+pub use table::{FlowTable, Hit, KeyHash, TableFull};
 pub use tcp_state::{TcpState, Timeouts};

@@ -41,7 +41,7 @@ pub fn translate<B: PacketBuf>(
     let had_checksum = header.has_checksum();
     header.rewrite(src_port, dst_port, addresses);
     // The first fragment does not hold all that the checksum would cover.
-    if !had_checksum && !ip.more_fragments {
+    if !had_checksum && !ip.more_fragments() {
         fill_udp_checksum(frame, ip, target, nic_fills_udp);
     }
 }

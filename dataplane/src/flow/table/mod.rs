@@ -12,7 +12,7 @@ mod bucket;
 
 use std::hash::{BuildHasher, Hasher};
 
-use super::entry::{Direction, Flow, FlowIdx, Record};
+use super::entry::{Direction, Flow, FlowIdx, FlowState, Record};
 use super::expire::Wheel;
 use super::key::{FlowKey, Key};
 use crate::limits::FLOW_COUNT_MAX;
@@ -229,17 +229,26 @@ impl<K: Key> FlowTable<K> {
         self.release(idx.0)
     }
 
-    /// Notes a packet of the flow at `now`, after which it may idle for `timeout`.
+    /// Notes a packet of the flow at `now`: `next` says, from the flow as it was, the state that
+    /// the packet leads to and how long the flow may idle after it. Returns the flow as it is now
+    /// and its state before.
     #[inline(always)]
-    pub fn touch(&mut self, idx: FlowIdx, now: Tick, timeout: Ticks) {
-        let Some(flow) = self.flow_mut(idx) else { return };
-        let shorter = timeout < flow.timeout;
+    pub fn advance(
+        &mut self,
+        idx: FlowIdx,
+        now: Tick,
+        next: impl FnOnce(&Flow<K>) -> (FlowState, Ticks),
+    ) -> Option<(Flow<K>, FlowState)> {
+        let flow = self.flow_mut(idx)?;
+        let (before, timeout_before) = (flow.state, flow.timeout);
+        (flow.state, flow.timeout) = next(flow);
         flow.last_seen = now;
-        flow.timeout = timeout;
+        let advanced = *flow;
         // A longer life needs no relinking: the wheel looks at the deadline when it comes by.
-        if shorter {
-            self.hasten(idx, now.after(timeout));
+        if advanced.timeout < timeout_before {
+            self.hasten(idx, advanced.deadline());
         }
+        Some((advanced, before))
     }
 
     /// Links a flow anew if the wheel would come by too late for its new deadline.
@@ -250,13 +259,6 @@ impl<K: Key> FlowTable<K> {
             self.wheel.unlink(&mut self.records, idx.0);
             self.wheel.link(&mut self.records, idx.0, deadline);
         }
-    }
-
-    /// Changes the state of a flow and returns the one before.
-    #[inline]
-    pub fn set_state(&mut self, idx: FlowIdx, state: super::FlowState) -> Option<super::FlowState> {
-        let flow = self.flow_mut(idx)?;
-        Some(std::mem::replace(&mut flow.state, state))
     }
 
     /// Takes out one flow that has ended by `now`; looks at no more than `budget` records, which

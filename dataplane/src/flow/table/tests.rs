@@ -47,6 +47,14 @@ fn flow(number: u32, now: Tick, timeout: Ticks) -> Flow {
     flow_of(number, true, now, timeout)
 }
 
+fn touch<K: Key>(table: &mut FlowTable<K>, idx: FlowIdx, now: Tick, timeout: Ticks) {
+    let state = FlowState::Tcp(TcpState::Established);
+    let before = table.flow(idx).unwrap().state;
+    let (flow, told) = table.advance(idx, now, |_| (state, timeout)).unwrap();
+    assert_eq!((flow.state, flow.last_seen, flow.timeout), (state, now, timeout));
+    assert_eq!(told, before);
+}
+
 fn find<K: Key>(table: &FlowTable<K>, key: &K) -> Option<Hit> {
     table.lookup(table.hash(key), key)
 }
@@ -104,7 +112,7 @@ impl<K: Numbered> Pair<K> {
                 let now = self.now;
                 if let Some(flow) = self.model.get_mut(&number) {
                     let hit = find(&self.table, &flow.request).expect("a flow of the model");
-                    self.table.touch(hit.flow, now, timeout);
+                    touch(&mut self.table, hit.flow, now, timeout);
                     (flow.last_seen, flow.timeout) = (now, timeout);
                 }
             }
@@ -247,9 +255,9 @@ fn a_shorter_timeout_counts_at_once_and_a_longer_one_without_relinking() {
     let mut table = FlowTable::new(1, 1, start);
     let idx = table.insert(flow(1, start, Ticks::from_secs(900))).unwrap();
     let now = start.after(Ticks::from_secs(10));
-    table.touch(idx, now, Ticks::from_secs(10));
+    touch(&mut table, idx, now, Ticks::from_secs(10));
     assert_eq!(expire_all(&mut table, now.after(Ticks::from_secs(9))), 0);
-    table.touch(idx, now.after(Ticks::from_secs(9)), Ticks::from_secs(120));
+    touch(&mut table, idx, now.after(Ticks::from_secs(9)), Ticks::from_secs(120));
     assert_eq!(expire_all(&mut table, now.after(Ticks::from_secs(128))), 0);
     assert_eq!(expire_all(&mut table, now.after(Ticks::from_secs(130))), 1);
 }

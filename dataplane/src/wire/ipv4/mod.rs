@@ -197,13 +197,15 @@ pub fn checksum_ok(bytes: &[u8]) -> bool {
 /// [`checksum_ok`] for the header that nearly every packet has, without options.
 #[inline]
 fn plain_header_ok(header: &[u8; Ipv4Header::LEN]) -> bool {
-    // The order of bytes in a word does not matter to whether the sum is all ones.
-    let (words, _) = header.as_chunks::<4>();
-    let sum: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
-    let sum = (sum & 0xFFFF_FFFF) + (sum >> 32);
-    let sum = (sum & 0xFFFF) + (sum >> 16);
-    let sum = (sum & 0xFFFF) + (sum >> 16);
-    (sum & 0xFFFF) + (sum >> 16) == 0xFFFF
+    let [a, b] = [0, 8].map(|offset| {
+        u64::from_ne_bytes(header[offset..].first_chunk().copied().unwrap_or_default())
+    });
+    let last = u32::from_ne_bytes(header.last_chunk().copied().unwrap_or_default());
+    // A header is intact if its 16-bit words add up to a multiple of 65535 (they are not all zero).
+    // Modulo 65535, which divides 2^64 - 1, wider words and the other byte order do as well.
+    let (sum, carry) = a.overflowing_add(b);
+    let (sum, carry) = sum.overflowing_add(u64::from(last) + u64::from(carry));
+    sum.wrapping_add(u64::from(carry)).is_multiple_of(0xFFFF)
 }
 
 /// Computes the checksum of the header at the front of `bytes`, options included, and writes it.
@@ -243,6 +245,14 @@ impl Ipv4Header {
     #[must_use]
     pub fn header_len(&self) -> usize {
         usize::from(self.version_ihl & 0x0F) * 4
+    }
+
+    /// Source and destination address.
+    #[inline(always)]
+    #[must_use]
+    pub fn wire_addresses(&self) -> [u8; 8] {
+        let ([a, b, c, d], [e, f, g, h]) = (self.src, self.dst);
+        [a, b, c, d, e, f, g, h]
     }
 
     /// The TOS byte: DSCP and ECN.
