@@ -8,7 +8,6 @@ use crate::verdict::{DropReason, Verdict};
 use crate::wire::IpProto;
 
 use super::egress::end_of_wait;
-use super::relay::Piece;
 use super::{Director, Turn};
 
 impl<B: PacketBuf> Director<B> {
@@ -66,7 +65,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Verdict {
         match decision {
             Decision::Follow(hit, key) if self.flows.matches(hit, &key) => {
-                self.relay(turn, frame, Piece::LaterFragment(ip), hit)
+                self.relay_fragment(turn, frame, ip, hit)
             }
             Decision::Follow(..) => Verdict::Dropped(DropReason::FragmentOrphaned),
             Decision::Drop(reason) => Verdict::Dropped(reason),

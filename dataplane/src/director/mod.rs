@@ -15,8 +15,6 @@ mod upkeep;
 
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
-
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{FlowTable, Hit, KeyHash};
@@ -37,7 +35,7 @@ use relay::PathMtu;
 use upkeep::Adoption;
 
 /// One value for each packet of a burst.
-type PerPacket<T> = ArrayVec<T, BURST_LEN_MAX>;
+type PerPacket<T> = [T; BURST_LEN_MAX];
 
 /// Where the packets of a burst are parsed into.
 type Slips = [Slip; BURST_LEN_MAX];
@@ -117,8 +115,12 @@ impl<B: PacketBuf> Director<B> {
         let Some(mut slips) = self.slips.take() else { return };
         parse_all(turn.snapshot, port, burst, &mut slips);
         let hits = self.look_up_all(&slips[..burst.len()]);
-        for ((frame, slip), hit) in burst.drain(..).zip(slips.iter()).zip(hits) {
-            let verdict = self.handle(turn, port, frame, slip.parsed(), hit);
+        for (place, frame) in burst.take().into_iter().enumerate() {
+            let slip = &slips[place % BURST_LEN_MAX];
+            let verdict = match slip.transport() {
+                Some(packet) => self.transport(turn, frame, packet, hits[place % BURST_LEN_MAX]),
+                None => self.handle(turn, port, frame, slip.parsed()),
+            };
             self.conclude(verdict);
         }
         self.slips = Some(slips);
@@ -128,35 +130,46 @@ impl<B: PacketBuf> Director<B> {
     /// each step begins to load what the next one reads, for all packets before any of them.
     #[inline(always)]
     fn look_up_all(&self, slips: &[Slip]) -> PerPacket<Option<Hit>> {
-        let mut hashes = PerPacket::new();
-        for slip in slips {
-            let hash = slip.key().map_or(KeyHash::default(), |key| self.flows.hash(key));
-            self.flows.prefetch_bucket(hash);
-            hashes.push(hash);
-        }
-        let mut hits = PerPacket::new();
-        for hash in &hashes {
-            hits.push(self.flows.candidate(*hash));
-        }
-        for (hit, hash) in hits.iter_mut().zip(&hashes) {
-            if hit.is_none() {
-                *hit = self.flows.second_candidate(*hash);
+        let mut hashes: PerPacket<_> = [KeyHash::default(); BURST_LEN_MAX];
+        for (slip, hash) in slips.iter().zip(&mut hashes) {
+            if let Some(packet) = slip.transport() {
+                *hash = self.flows.hash(&packet.key);
             }
+            self.flows.prefetch_bucket(*hash);
+        }
+        let mut hits = [None; BURST_LEN_MAX];
+        let mut missed = false;
+        for (hash, hit) in hashes[..slips.len()].iter().zip(&mut hits) {
+            *hit = self.flows.candidate(*hash);
+            missed |= hit.is_none();
+        }
+        if missed {
+            self.look_up_second(&hashes[..slips.len()], &mut hits);
         }
         hits
     }
 
-    #[inline(always)]
+    /// Goes on with the other bucket for those not found in the first.
+    #[inline(never)]
+    fn look_up_second(&self, hashes: &[KeyHash], hits: &mut PerPacket<Option<Hit>>) {
+        for (hash, hit) in hashes.iter().zip(hits) {
+            if hit.is_none() {
+                *hit = self.flows.second_candidate(*hash);
+            }
+        }
+    }
+
+    /// Anything but a TCP or UDP packet with its ports.
+    #[inline(never)]
     fn handle<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
         port: PortIdx,
         frame: B,
         parsed: Parsed<'_>,
-        hit: Option<Hit>,
     ) -> Verdict {
         match parsed {
-            Parsed::Transport(packet) => self.transport(turn, frame, packet, hit),
+            Parsed::Transport(packet) => self.transport(turn, frame, packet, None),
             Parsed::LaterFragment(ip) => self.later_fragment(turn, frame, ip),
             Parsed::Icmp(ip) => self.icmp(turn, frame, ip),
             Parsed::Other(ip) => self.other_protocol(turn, frame, ip),
