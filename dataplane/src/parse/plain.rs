@@ -1,5 +1,5 @@
-//! The packets that nearly all are: IPv4 to our own MAC address without options, not a fragment, TCP
-//! or UDP, in one segment.
+//! The packets that nearly all are: IPv4 to our own MAC address without options, not a fragment,
+//! TCP or UDP, in one segment.
 //!
 //! All headers lie at fixed offsets then, and one comparison tells most of it. Whatever is not so
 //! plain, or not in order, is left to [`read_any`](super::read_any), which says what it is; a test
