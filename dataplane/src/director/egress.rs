@@ -139,8 +139,8 @@ pub(super) fn end_of_wait(stats: &WorkerStats, verdict: Verdict) {
         Verdict::Dropped(reason) => stats.dropped(reason).add(1),
         Verdict::Consumed => stats.consumed.add(1),
         Verdict::Held => stats.held.add(1),
-        // Counted when the port has taken it.
-        Verdict::Forwarded => {}
+        // Counted when a port or a ring has taken it.
+        Verdict::Forwarded | Verdict::HandedOver => {}
     }
 }
 

@@ -1,9 +1,9 @@
 //! The steps that every burst goes through: parse all, look up all, then each packet to its end.
 //!
-//! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay`
-//! for packets of a flow, `admit` for packets that may open one, `local` for packets to the
-//! director itself, `icmp` for ICMP, `fragments` for fragments, `egress` for the way out, and
-//! `upkeep` for what time brings about.
+//! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
+//! packets of a flow, `admit` for packets that may open one, `local` for packets to the director
+//! itself, `icmp` for ICMP, `fragments` for fragments, `steer` for packets of other workers' flows,
+//! `egress` for the way out, and `upkeep` for what time brings about.
 
 mod admit;
 mod egress;
@@ -11,6 +11,7 @@ mod fragments;
 mod icmp;
 mod local;
 mod relay;
+mod steer;
 mod upkeep;
 
 use std::sync::Arc;
@@ -20,8 +21,10 @@ use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{FlowTable, Hit, KeyHash};
 use crate::forward::LocalPorts;
 use crate::fragment::Trains;
+use crate::handover::Stage;
 use crate::io::{Burst, Io, Ports};
 use crate::limits::BURST_LEN_MAX;
+use crate::ownership::Team;
 use crate::parse::{Parsed, Slip};
 use crate::reject::IcmpBudget;
 use crate::sched::SchedState;
@@ -78,6 +81,7 @@ pub struct Director<B> {
     next_ip_id: u16,
     /// Taken while a burst is processed.
     slips: Option<Box<Slips>>,
+    team: Team,
     stats: Arc<WorkerStats>,
 }
 
@@ -100,8 +104,16 @@ impl<B: PacketBuf> Director<B> {
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),
+            team: Team::alone(),
             stats,
         }
+    }
+
+    /// Makes this one of several workers.
+    #[must_use]
+    pub fn in_team(mut self, team: Team) -> Self {
+        self.team = team;
+        self
     }
 
     /// Takes a burst received on `port` to the end of its journey.
@@ -112,11 +124,32 @@ impl<B: PacketBuf> Director<B> {
         port: PortIdx,
         burst: &mut Burst<B>,
     ) {
+        self.process_stage(turn, port, burst, Stage::Received);
+    }
+
+    /// [`Self::process`] for packets of which `stage` is known.
+    #[inline(always)]
+    fn process_stage<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        port: PortIdx,
+        burst: &mut Burst<B>,
+        stage: Stage,
+    ) {
         let Some(mut slips) = self.slips.take() else { return };
         parse_all(turn.snapshot, port, burst, &mut slips);
         let hits = self.look_up_all(&slips[..burst.len()]);
+        let steer = turn.io.has_peers() && stage != Stage::Owner;
         for (place, frame) in burst.take().into_iter().enumerate() {
             let slip = &slips[place % BURST_LEN_MAX];
+            let frame = if steer {
+                match self.hand_over(turn, (port, stage), frame, slip.parsed()) {
+                    Some(frame) => frame,
+                    None => continue,
+                }
+            } else {
+                frame
+            };
             let verdict = match slip.transport() {
                 Some(packet) => self.transport(turn, frame, packet, hits[place % BURST_LEN_MAX]),
                 None => self.handle(turn, port, frame, slip.parsed()),
@@ -170,7 +203,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Verdict {
         match parsed {
             Parsed::Transport(packet) => self.transport(turn, frame, packet, None),
-            Parsed::LaterFragment(ip) => self.later_fragment(turn, frame, ip),
+            Parsed::LaterFragment(ip) => self.later_fragment(turn, port, frame, ip),
             Parsed::Icmp(ip) => self.icmp(turn, frame, ip),
             Parsed::Other(ip) => self.other_protocol(turn, frame, ip),
             Parsed::Arp => self.arp(turn, port, frame),
@@ -178,11 +211,12 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    /// Counts a verdict. Forwarded packets are counted when a port has taken them.
+    /// Counts a verdict. Packets forwarded and handed over are counted by [`Io`], which knows
+    /// whether a port or a ring has taken them.
     #[inline]
     fn conclude(&self, verdict: Verdict) {
         match verdict {
-            Verdict::Forwarded => {}
+            Verdict::Forwarded | Verdict::HandedOver => {}
             Verdict::Consumed => self.stats.consumed.add(1),
             Verdict::Held => self.stats.held.add(1),
             Verdict::Dropped(reason) => self.stats.dropped(reason).add(1),

@@ -30,6 +30,8 @@ mod properties;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod team;
+#[cfg(test)]
 mod tx_refused;
 #[cfg(test)]
 mod worker;
