@@ -167,10 +167,8 @@ mod tests {
     }
 
     fn number(handed: Handed<u32>) -> u32 {
-        match handed {
-            Handed::Packet { frame, .. } => frame,
-            other => panic!("{other:?}"),
-        }
+        let Handed::Packet { frame, .. } = handed else { panic!("{handed:?}") };
+        frame
     }
 
     #[test]

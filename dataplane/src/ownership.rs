@@ -134,8 +134,7 @@ mod tests {
             let team = Team::new(WorkerIdx(0), count, 0x5EED_1234);
             let clients = (0..96_000u32).map(|number| {
                 let address = Ipv4Addr::from_bits(0xC633_6400 + number / 1000);
-                #[expect(clippy::cast_possible_truncation, reason = "below 1000")]
-                let l4_port = 1024 + (number % 1000) as u16;
+                let l4_port = 1024 + u16::try_from(number % 1000).unwrap();
                 team.by_client(address, l4_port)
             });
             let counts = counts(&team, clients);

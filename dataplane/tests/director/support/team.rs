@@ -102,7 +102,7 @@ impl TeamRig {
     }
 
     /// Lets this worker receive `frame`.
-    pub(crate) fn put_at(&mut self, worker: usize, port: PortIdx, frame: &[u8]) {
+    pub(crate) fn put_at(&self, worker: usize, port: PortIdx, frame: &[u8]) {
         self.wires[worker].borrow_mut().put(port, frame);
     }
 
