@@ -30,6 +30,7 @@ pub mod neighbor;
 pub mod parse;
 pub mod publish;
 pub mod reject;
+mod route_table;
 pub mod sched;
 pub mod service;
 pub mod snapshot;

@@ -1,11 +1,11 @@
-//! A model of the publication of snapshots: loom runs `src/publish/protocol.rs` itself, with its own
-//! types under it, in all interleavings of one control thread and one or two workers that the
+//! A model of the publication of snapshots: loom runs `src/publish/protocol.rs` itself, with its
+//! own types under it, in all interleavings of one control thread and one or two workers that the
 //! memory model allows.
 //!
-//! What must hold: no worker ever frees a snapshot; a worker never goes back to an older one; when a
-//! worker has announced a generation, everything it did under earlier ones can be seen; once all
-//! have moved on, nothing retired is left. The last tests break the protocol in one place each, and
-//! the model must notice.
+//! What must hold: no worker ever frees a snapshot; a worker never goes back to an older one; when
+//! a worker has announced a generation, everything it did under earlier ones can be seen; once all
+//! have moved on, nothing retired is left. The last tests break the protocol in one place each,
+//! and the model must notice.
 
 #![allow(
     clippy::unwrap_used,

@@ -2,10 +2,11 @@
 //!
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay`
 //! for packets of a flow, `admit` for packets that may open one, `local` for packets to the
-//! director itself, `icmp` for ICMP, `fragments` for fragments, `egress` for the way out, and
-//! `upkeep` for what time brings about.
+//! director itself, `icmp` for ICMP, `fragments` for fragments, `egress` for the way out, `upkeep`
+//! for what time brings about, and `adoption` for taking up a new snapshot.
 
 mod admit;
+mod adoption;
 mod egress;
 mod fragments;
 mod icmp;
@@ -32,9 +33,9 @@ use crate::stats::WorkerStats;
 use crate::time::Tick;
 use crate::verdict::Verdict;
 
+use adoption::Adoption;
 use egress::Egress;
 use relay::PathMtu;
-use upkeep::Adoption;
 
 /// One value for each packet of a burst.
 type PerPacket<T> = ArrayVec<T, BURST_LEN_MAX>;
@@ -98,7 +99,7 @@ impl<B: PacketBuf> Director<B> {
             local_ports: LocalPorts::new(sizes.real_servers, seed),
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
             icmp_budget: IcmpBudget::new(now),
-            adoption: Adoption::default(),
+            adoption: Adoption::new(sizes.services),
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),

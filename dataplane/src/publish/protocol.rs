@@ -97,6 +97,13 @@ impl<T: Numbered> Reader<T> {
         &self.current
     }
 
+    /// Prepares this reader for the thread it is called on. To be called before the first turn:
+    /// what the slot keeps per thread is allocated now and not later.
+    pub fn settle(&mut self) {
+        let latest = self.shared.latest.load(Ordering::Acquire);
+        self.take_up(latest);
+    }
+
     /// Moves on to the latest value.
     #[cold]
     fn take_up(&mut self, latest: u64) {
