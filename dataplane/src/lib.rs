@@ -32,6 +32,7 @@ pub mod ownership;
 pub mod parse;
 pub mod publish;
 pub mod reject;
+mod route_table;
 pub mod sched;
 pub mod service;
 pub mod snapshot;

@@ -27,6 +27,15 @@ pub const NEIGHBOR_QUEUE_COUNT: usize = 64;
 /// Neighbours looked at in one tick for ageing and probing.
 pub const NEIGHBOR_PER_TICK: usize = 64;
 
+/// Next hops of a new snapshot looked at in one turn, to pin them.
+pub const PINS_PER_TURN: usize = 32;
+
+/// Places of VIPs looked at in one turn, to announce those that are new.
+pub const VIP_PLACES_PER_TURN: usize = 64;
+
+/// ARP requests and announcements that taking up a snapshot may send in one tick.
+pub const ADOPTION_FRAMES_PER_TICK: usize = 64;
+
 /// Local address and port pairs tried for a new FULLNAT flow before it is refused.
 pub const LOCAL_PORT_TRIES: u32 = 1024;
 

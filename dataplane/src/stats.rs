@@ -138,8 +138,6 @@ pub struct WorkerStats {
     pub flows: Counter,
     /// Flows the table can hold.
     pub flow_capacity: Counter,
-    /// Snapshot generation the worker runs.
-    pub generation: Counter,
     /// Turns of the poll loop.
     pub turns: Counter,
     /// Turns that found at least one packet.
@@ -165,7 +163,6 @@ impl WorkerStats {
             generated: GeneratedStats::default(),
             flows: Counter::default(),
             flow_capacity: Counter::default(),
-            generation: Counter::default(),
             turns: Counter::default(),
             busy_turns: Counter::default(),
             ports: std::array::from_fn(|_| PortStats::default()),

@@ -54,6 +54,7 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
 
     /// Turns until `stop` is set, with `clock` telling the time.
     pub fn run(&mut self, stop: &AtomicBool, mut clock: impl FnMut() -> Tick) {
+        self.snapshots.settle();
         while !stop.load(Ordering::Relaxed) {
             self.turn(clock());
         }
@@ -87,8 +88,16 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
     #[inline]
     fn answer_control(&mut self, now: Tick) {
         if self.listing.is_none() {
-            let command = self.control.next_command();
-            self.listing = command.map(|command| Listing { command, position: 0 });
+            self.listing = match self.control.next_command() {
+                None => None,
+                Some(Command::AnnounceVips) => {
+                    self.director.announce_all(now);
+                    None
+                }
+                Some(command @ (Command::ListFlows | Command::ListNeighbors)) => {
+                    Some(Listing { command, position: 0 })
+                }
+            };
         }
         if let Some(listing) = self.listing {
             self.listing = self.go_on(listing, now);
@@ -113,6 +122,8 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
                     let at_end = report.is_none();
                     (report.map(Report::Neighbor), at_end)
                 }
+                // It is carried out at once.
+                Command::AnnounceVips => (None, true),
             };
             if at_end {
                 return (!self.control.report(Report::End)).then_some(listing);

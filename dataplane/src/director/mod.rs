@@ -3,9 +3,11 @@
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
 //! packets of a flow, `admit` for packets that may open one, `local` for packets to the director
 //! itself, `icmp` for ICMP, `fragments` for fragments, `steer` for packets of other workers' flows,
-//! `egress` for the way out, and `upkeep` for what time brings about.
+//! `egress` for the way out, `upkeep` for what time brings about, and `adoption` for taking up a
+//! new snapshot.
 
 mod admit;
+mod adoption;
 mod egress;
 mod fragments;
 mod icmp;
@@ -24,7 +26,7 @@ use crate::fragment::Trains;
 use crate::handover::Stage;
 use crate::io::{Burst, Io, Ports};
 use crate::limits::BURST_LEN_MAX;
-use crate::ownership::Team;
+use crate::ownership::{Team, WorkerIdx};
 use crate::parse::{Parsed, Slip};
 use crate::reject::IcmpBudget;
 use crate::sched::SchedState;
@@ -33,9 +35,9 @@ use crate::stats::WorkerStats;
 use crate::time::Tick;
 use crate::verdict::Verdict;
 
+use adoption::Adoption;
 use egress::Egress;
 use relay::PathMtu;
-use upkeep::Adoption;
 
 /// One value for each packet of a burst.
 type PerPacket<T> = [T; BURST_LEN_MAX];
@@ -100,7 +102,7 @@ impl<B: PacketBuf> Director<B> {
             local_ports: LocalPorts::new(sizes.real_servers, seed),
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
             icmp_budget: IcmpBudget::new(now),
-            adoption: Adoption::default(),
+            adoption: Adoption::new(sizes.services),
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),
@@ -113,6 +115,7 @@ impl<B: PacketBuf> Director<B> {
     #[must_use]
     pub fn in_team(mut self, team: Team) -> Self {
         self.team = team;
+        self.egress.announces = team.me() == WorkerIdx(0);
         self
     }
 

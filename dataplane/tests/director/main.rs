@@ -8,6 +8,8 @@
 mod support;
 
 #[cfg(test)]
+mod adoption;
+#[cfg(test)]
 mod arp;
 #[cfg(test)]
 mod flows;
