@@ -11,9 +11,11 @@ use std::time::Instant;
 use conf::{Config, Device};
 use dataplane::control;
 use dataplane::director::Sizes;
+use dataplane::handover::Peers;
+use dataplane::ownership::{Team, WorkerIdx};
 use dataplane::publish::Publisher;
 use dataplane::stats::WorkerStats;
-use dpdk::{Eal, EalArgs, PktMempool, SocketId};
+use dpdk::{Eal, EalArgs, Mbuf, PktMempool, SocketId};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -26,7 +28,7 @@ use crate::port::{self, Queues, RunningPort};
 use crate::shutdown::Running;
 use crate::snapshot::{self, PortFacts};
 use crate::state::{Seat, State};
-use crate::worker::{Parts, Workers};
+use crate::worker::{self, Parts, Workers};
 
 /// The name that EAL's own complaints about its arguments begin with.
 const EAL_NAME: &str = "rvs-eal";
@@ -88,8 +90,11 @@ fn seat_workers(
         services: registry.service_count(),
         real_servers: registry.real_server_count(),
     };
-    let workers = config.workers.iter().zip(queues);
-    let seat = |(&lcore, queues): (&u32, Queues)| {
+    let count = u16::try_from(config.workers.len()).unwrap_or(u16::MAX);
+    let seed = worker::random();
+    let peers = Peers::mesh(count).into_iter();
+    let workers = (0..count).map(WorkerIdx).zip(&config.workers).zip(queues).zip(peers);
+    let seat = |(((me, &lcore), queues), peers): (((WorkerIdx, &u32), Queues), Peers<Mbuf>)| {
         let (here, there) = control::rings();
         let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
         let snapshots = machine.publisher.reader();
@@ -102,6 +107,8 @@ fn seat_workers(
         let parts = Parts {
             lcore,
             eal: Arc::clone(machine.eal),
+            team: Team::new(me, count, seed),
+            peers: (count > 1).then_some(peers),
             queues,
             pool: machine.pool.clone(),
             sizes,

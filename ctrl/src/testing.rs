@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 
 use crate::identity::Registry;
 use crate::listing::Ring;
-use crate::port::{LivePort, RunningPort};
+use crate::port::{LivePort, RunningPort, Steering};
 use crate::snapshot::{self, PortFacts};
 use crate::state::{Seat, State};
 
@@ -196,6 +196,7 @@ fn running_port(port: &conf::Port) -> RunningPort {
         driver: "net_null".to_owned(),
         facts: FACTS,
         queues: 1,
+        steering: Steering::OneWorker,
         offloads: vec!["tx-ipv4-checksum"],
         live: Box::new(FakePort),
     }

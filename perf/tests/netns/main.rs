@@ -22,6 +22,7 @@ mod lab;
 mod nat;
 mod setup;
 mod tun;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     add(&mut trials, "nat", &daemon, &nat::TESTS);
     add(&mut trials, "tun", &daemon, &tun::TESTS);
     add(&mut trials, "fullnat", &daemon, &fullnat::TESTS);
+    add(&mut trials, "workers", &daemon, &workers::TESTS);
     add(&mut trials, "daemon", &daemon, &daemon::TESTS);
     let conclusion = libtest_mimic::run(&arguments, trials);
     cleanup::take_down_all();
