@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use conf::{Config, Protocol};
+use conf::{Config, Document, Machine, Protocol};
 use dataplane::limits::PORT_COUNT_MAX;
 
 use crate::error::CtrlError;
@@ -16,6 +16,13 @@ pub(crate) fn load(path: &Path) -> Result<Config, CtrlError> {
     let config = conf::load(path, &machine::facts())?;
     check_limits(path, &config)?;
     Ok(config)
+}
+
+/// Checks the text of the file `name`.
+pub(crate) fn document(name: &str, text: &[u8], machine: &Machine) -> Result<Document, CtrlError> {
+    let document = conf::parse_document(name, text, machine)?;
+    check_limits(Path::new(name), &document.config)?;
+    Ok(document)
 }
 
 /// Refuses what a later version may be able to do.

@@ -12,7 +12,7 @@ use crate::shutdown::Running;
 use crate::signals::Signals;
 use crate::socket::ControlSocket;
 use crate::state::State;
-use crate::{api, check, shutdown, startup};
+use crate::{api, apply, check, links, shutdown, startup};
 
 /// Runs the daemon with the configuration in `file` until a signal stops it.
 pub(crate) fn run(file: &Path) -> Result<(), CtrlError> {
@@ -43,12 +43,15 @@ async fn serve(
     let listener = socket.listener().and_then(UnixListener::from_std).map_err(CtrlError::Serve)?;
     let router = api::router(Arc::clone(&running.state));
     let server = axum::serve(listener, router);
+    let hang_up = signals.hang_up();
     tokio::select! {
         served = server => served.map_err(CtrlError::Serve),
         name = signals.stop() => {
             tracing::info!("{name}: stopping");
             Ok(())
         }
+        never = apply::reload_on(&hang_up, &running.state) => match never {},
+        never = links::watch(&running.state) => match never {},
         Some(lcore) = ended.recv() => Err(CtrlError::WorkerEnded { lcore }),
     }
 }
@@ -56,7 +59,8 @@ async fn serve(
 /// Says what was started.
 fn announce(running: &Running, socket: &ControlSocket) {
     let state: &State = &running.state;
-    for (port, conf) in state.ports.iter().zip(&state.config.ports) {
+    let config = &state.in_force.load().config;
+    for (port, conf) in state.ports.iter().zip(&config.ports) {
         let offloads =
             if port.offloads.is_empty() { "none".to_owned() } else { port.offloads.join(", ") };
         let addresses: Vec<_> =
@@ -80,7 +84,7 @@ fn announce(running: &Running, socket: &ControlSocket) {
         env!("CARGO_PKG_VERSION"),
         state.dpdk,
         workers.join(", "),
-        check::summary(&state.config),
+        check::summary(config),
         state.memory,
         socket.path().display(),
     );

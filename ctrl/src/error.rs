@@ -178,6 +178,14 @@ pub enum CtrlError {
         /// What was wrong with it.
         why: String,
     },
+    /// The daemon has refused what was asked of it, or it failed.
+    #[error("{text}")]
+    Refused {
+        /// Its words.
+        text: String,
+        /// Whether they are a report on a configuration.
+        is_report: bool,
+    },
     /// The result cannot be written.
     #[error("the result cannot be written: {0}.")]
     Output(#[source] io::Error),

@@ -99,8 +99,9 @@ pub(crate) struct PoolSize {
 
 impl PoolSize {
     /// As many buffers as can be in use at once: in every descriptor of every queue, waiting for
-    /// neighbours or first fragments, in bursts, in caches, on their way to other workers. More would never be used. They may take
-    /// three quarters of the memory; the rest is for queues and drivers.
+    /// neighbours or first fragments, in bursts, in caches, on their way to other workers. More
+    /// would never be used. They may take three quarters of the memory; the rest is for queues and
+    /// drivers.
     pub(crate) fn of(config: &Config) -> Result<Self, CtrlError> {
         let mtu = config.ports.iter().map(|port| port.mtu).max().unwrap_or(0);
         let room = (mtu + FRAME_OVERHEAD).max(DATA_ROOM_MIN).next_multiple_of(64);

@@ -5,31 +5,34 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use conf::Config;
+use arc_swap::ArcSwap;
+use conf::{Config, Machine};
 use dataplane::buf::PacketAlloc;
 use dataplane::control;
-use dataplane::director::{Director, Sizes};
+use dataplane::director::Director;
 use dataplane::io::{Burst, Io, Ports};
 use dataplane::publish::Publisher;
 use dataplane::snapshot::PortIdx;
 use dataplane::stats::WorkerStats;
 use dataplane::testbuf::TestBuf;
 use dataplane::testing::{DIRECTOR_MAC, PacketSpec};
-use dataplane::time::Tick;
+use dataplane::time::{TICKS_PER_SECOND, Tick};
 use dataplane::worker::Worker;
 use dpdk::{Link, PortStats};
 use tokio::sync::Mutex;
 
-use crate::identity::Registry;
+use crate::apply::Applier;
+use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
 use crate::port::{LivePort, RunningPort, Steering};
 use crate::snapshot::{self, PortFacts};
-use crate::state::{Seat, State};
+use crate::startup::{self, FIRST_GENERATION};
+use crate::state::{InForce, Seat, Seats, State};
 
 /// What a port of the rig tells about itself.
 #[derive(Debug)]
@@ -83,15 +86,20 @@ pub(crate) struct Rig {
     worker: Option<Worker<TestBuf, Wire>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    _publisher: Publisher,
+    now: Arc<AtomicU32>,
 }
 
 /// A checked configuration with two ports and this list of services.
 pub(crate) fn config(services: &str) -> Config {
-    let text = format!(
+    conf::parse("test.yaml", &text(services), &Machine::default()).unwrap()
+}
+
+/// The text of that configuration.
+pub(crate) fn text(services: &str) -> String {
+    format!(
         "version: 1\n\
          workers: [5]\n\
-         limits: {{flows: 10000}}\n\
+         limits: {{flows: 10000, services: 8, real_servers: 16}}\n\
          ports:\n\
          \x20 wan: {{device: net_null0, addresses: [192.0.2.2/24]}}\n\
          \x20 lan: {{device: net_null1, addresses: [10.0.0.2/24], mtu: 1400}}\n\
@@ -99,8 +107,7 @@ pub(crate) fn config(services: &str) -> Config {
          \x20 - {{to: 0.0.0.0/0, via: 192.0.2.1}}\n\
          \x20 - {{to: 10.9.0.0/16, via: 10.0.0.9}}\n\
          services:\n{services}"
-    );
-    conf::parse("test.yaml", &text, &conf::Machine::default()).unwrap()
+    )
 }
 
 /// A UDP service in DR mode, so that every client port makes a flow at once.
@@ -116,14 +123,12 @@ impl Rig {
     /// A rig whose worker stands still.
     pub(crate) fn standing(services: &str) -> Self {
         let config = config(services);
-        let mut registry = Registry::default();
+        let mut registry = Registry::new(&config.limits);
+        let named = registry.assign(&config, FIRST_GENERATION, &Unused);
         let facts = vec![FACTS; config.ports.len()];
-        let publisher = Publisher::new(snapshot::build(&config, &facts, &mut registry, 1));
-        let sizes = Sizes {
-            flows: config.limits.flows,
-            services: registry.service_count(),
-            real_servers: registry.real_server_count(),
-        };
+        let first = snapshot::build(&config, &facts, &named, &mut registry, FIRST_GENERATION);
+        let publisher = Publisher::new(first);
+        let sizes = startup::sizes(&config.limits);
         let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
         let (here, there) = control::rings();
         let wire = Wire { ports: config.ports.len(), ..Wire::default() };
@@ -132,29 +137,35 @@ impl Rig {
         let reader = publisher.reader();
         let running = reader.running();
         let worker = Worker::new(director, io, reader, there, Arc::clone(&stats));
+        let name = "test.yaml".to_owned();
+        let generation = FIRST_GENERATION;
+        let since = Instant::now();
+        let ring = Mutex::new(Ring::new(here));
         let state = State {
             file: PathBuf::from("test.yaml"),
             memory: "1024 MiB of ordinary memory".to_owned(),
             dpdk: "DPDK 22.11.0".to_owned(),
-            started: Instant::now(),
+            started: since,
+            machine: Machine::default(),
             ports: config.ports.iter().map(running_port).collect(),
-            workers: vec![Seat { lcore: 5, running, stats, ring: Mutex::new(Ring::new(here)) }],
-            config,
-            registry,
+            workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
+            in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
+            applier: Mutex::new(Applier { publisher, registry }),
         };
         let (stop, thread) = (Arc::default(), None);
         let (state, worker) = (Arc::new(state), Some(worker));
-        Self { state, wire, worker, stop, thread, _publisher: publisher }
+        Self { state, wire, worker, stop, thread, now: Arc::default() }
     }
 
     /// A rig whose worker turns on a thread, as it does in a daemon.
     pub(crate) fn turning(services: &str) -> Self {
         let mut rig = Self::standing(services);
         let stop = Arc::clone(&rig.stop);
+        let now = Arc::clone(&rig.now);
         let mut worker = rig.worker.take().unwrap();
         rig.thread = Some(thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                worker.turn(Tick(0));
+                worker.turn(Tick(now.load(Ordering::Relaxed)));
                 thread::yield_now();
             }
         }));
@@ -173,10 +184,29 @@ impl Rig {
         while self.received() < before + u64::from(count) {
             thread::yield_now();
         }
+        // What was received last is worked off by the end of that turn.
+        self.turns(2);
+    }
+
+    /// Lets the worker's clock go on, second by second, and the worker turn meanwhile.
+    pub(crate) fn pass_s(&self, seconds: u32) {
+        for _ in 0..seconds {
+            self.now.fetch_add(TICKS_PER_SECOND, Ordering::Relaxed);
+            self.turns(8);
+        }
+    }
+
+    /// Waits until the worker has turned so many times.
+    fn turns(&self, count: u64) {
+        let turns = || self.state.workers.sum(|stats| stats.turns.value());
+        let begun = turns();
+        while turns() < begun + count {
+            thread::yield_now();
+        }
     }
 
     fn received(&self) -> u64 {
-        self.state.sum(|stats| stats.received.value())
+        self.state.workers.sum(|stats| stats.received.value())
     }
 }
 

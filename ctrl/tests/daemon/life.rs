@@ -71,17 +71,6 @@ fn logs_are_json_when_asked() {
 }
 
 #[test]
-fn a_hang_up_is_answered_in_the_log() {
-    let mut daemon = Daemon::start(Site::new(PORTS), &[]);
-    daemon.signal("HUP");
-    while !daemon.log().contains("SIGHUP is ignored") {
-        assert!(daemon.is_running(), "{}", daemon.log());
-        std::thread::yield_now();
-    }
-    daemon.site.shown(&["services"]);
-}
-
-#[test]
 fn a_second_daemon_is_refused_and_the_first_does_not_notice() {
     let mut daemon = Daemon::start(Site::new(PORTS), &[]);
     let output = daemon.site.run().output().unwrap();

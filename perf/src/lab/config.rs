@@ -103,7 +103,8 @@ pub fn write(services: &[Service], socket: &Path, workers: Workers) -> String {
          control: {{socket: {socket}}}\n\
          workers: {lcores:?}\n\
          ports:\n\
-         \x20 wan: {{device: \"net_af_packet0,iface={WAN_DEVICE},qpairs={queues}\", addresses: [{wan}/24]}}\n\
+         \x20 wan: {{device: \"net_af_packet0,iface={WAN_DEVICE},qpairs={queues}\", \
+         addresses: [{wan}/24]}}\n\
          \x20 lan: {{device: \"net_af_packet1,iface={LAN_DEVICE}\", addresses: [{lan}/24]}}\n\
          routes:\n\
          \x20 - {{to: 0.0.0.0/0, via: {gateway}}}\n\

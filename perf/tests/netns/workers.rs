@@ -63,7 +63,7 @@ fn datagrams(setup: &Setup) -> Result<(), Failed> {
     for _ in 0..12 {
         let socket = probe::udp_socket(setup.lab.client().namespace(), vip)?;
         for size in [0, 1, 900, 1452] {
-            let datagram: Vec<u8> = (0..size).map(|n| n.to_le_bytes()[0]).collect();
+            let datagram: Vec<u8> = (0..size).map(|n: usize| n.to_le_bytes()[0]).collect();
             let answer = probe::exchange(&socket, &datagram);
             assert!(answer.map_err(|error| format!("{size} bytes: {error}"))? == datagram);
         }

@@ -1,7 +1,7 @@
 //! One table per question, in the spirit of `ipvsadm -Ln`.
 
 use crate::api::proto::{
-    Drops, Flow, Flows, Neighbors, Port, Ports, Service, Services, Status, Traffic,
+    Drops, Flow, Flows, Neighbors, Port, Ports, Service, Services, Status, Traffic, Worker, Workers,
 };
 use crate::check::counted;
 
@@ -236,28 +236,9 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
 }
 
 pub(super) fn status(answer: &Status) -> String {
-    let columns = [
-        Left("WORKER"),
-        Right("GENERATION"),
-        Right("FLOWS"),
-        Right("CAPACITY"),
-        Right("TURNS"),
-        Right("BUSY-TURNS"),
-    ];
-    let rows = answer.workers.iter().map(|worker| {
-        let counts = [
-            worker.generation,
-            worker.flows,
-            worker.flow_capacity,
-            worker.turns,
-            worker.busy_turns,
-        ];
-        let mut row = vec![format!("CPU {}", worker.lcore)];
-        row.extend(counts.map(|count| count.to_string()));
-        row
-    });
     format!(
-        "rvs {} ({}), process {}, up {} s, {}\n{}: {} with {}\n\n{}",
+        "rvs {} ({}), process {}, up {} s, {}\n{}: {} with {}\n\
+         generation {} in force for {} s, from {}\n\n{}",
         answer.version,
         answer.dpdk,
         answer.pid,
@@ -266,8 +247,54 @@ pub(super) fn status(answer: &Status) -> String {
         answer.config,
         counted(answer.services, "service"),
         counted(answer.real_servers, "real server"),
-        render(&columns, rows)
+        answer.generation,
+        answer.applied_s_ago,
+        answer.applied,
+        worker_table(&answer.workers)
     )
+}
+
+pub(super) fn workers(answer: &Workers) -> String {
+    let generation = answer.generation;
+    let behind = answer.workers.iter().filter(|worker| worker.generation < generation).count();
+    let note = match behind {
+        0 => String::new(),
+        count => {
+            let verb = if count == 1 { "does" } else { "do" };
+            format!("\n{} {verb} not run generation {generation} yet\n", counted(count, "worker"))
+        }
+    };
+    format!("{}{note}", worker_table(&answer.workers))
+}
+
+fn worker_table(workers: &[Worker]) -> String {
+    let columns = [
+        Left("WORKER"),
+        Right("GENERATION"),
+        Right("FLOWS"),
+        Right("CAPACITY"),
+        Right("FULL"),
+        Right("TURNS"),
+        Right("BUSY"),
+    ];
+    let rows = workers.iter().map(|worker| {
+        vec![
+            format!("CPU {}", worker.lcore),
+            worker.generation.to_string(),
+            worker.flows.to_string(),
+            worker.flow_capacity.to_string(),
+            share(worker.flows, worker.flow_capacity),
+            worker.turns.to_string(),
+            share(worker.busy_turns, worker.turns),
+        ]
+    });
+    render(&columns, rows)
+}
+
+/// `part` of `whole` in percent.
+fn share(part: u64, whole: u64) -> String {
+    let permille = u128::from(part) * 1000 / u128::from(whole.max(1));
+    format!("{}.{} %", permille / 10, permille % 10)
 }
 
 #[cfg(test)]

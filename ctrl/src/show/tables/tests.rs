@@ -170,6 +170,9 @@ fn status_of_the_daemon() {
         busy_turns: 33,
     };
     let answer = Status {
+        applied: "/tmp/new.yaml".to_owned(),
+        applied_s_ago: 9,
+        generation: 3,
         version: "0.1.0".to_owned(),
         dpdk: "DPDK 22.11.11".to_owned(),
         pid: 4711,
