@@ -30,6 +30,7 @@ pub mod neighbor;
 pub mod parse;
 pub mod publish;
 pub mod reject;
+pub mod rss;
 pub mod sched;
 pub mod service;
 pub mod snapshot;
