@@ -207,7 +207,7 @@ impl<B: PacketBuf> Director<B> {
                 let flows = &self.flows;
                 let (lip, lport) = self
                     .local_ports
-                    .allocate(real.id, &service.local_addresses, |lip, lport| {
+                    .allocate(real, &service.local_addresses, |lip, lport| {
                         let key = from_real(lip, lport);
                         flows.lookup(flows.hash(&key), &key).is_none()
                     })
