@@ -118,6 +118,29 @@ pub struct Service {
     pub real_servers: Vec<RealServer>,
 }
 
+/// What makes two services the same service, whatever else about them changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceKey {
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Virtual address and port.
+    pub vip: SocketAddrV4,
+}
+
+impl std::fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.protocol.as_str(), self.vip)
+    }
+}
+
+impl Service {
+    /// What makes it this service and no other.
+    #[must_use]
+    pub const fn key(&self) -> ServiceKey {
+        ServiceKey { protocol: self.protocol, vip: self.vip }
+    }
+}
+
 /// A real server of one service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RealServer {
@@ -198,6 +221,10 @@ impl Scheduler {
 pub struct Limits {
     /// Flows each worker can hold.
     pub flows: u32,
+    /// Services the daemon has counters for.
+    pub services: u32,
+    /// Real servers the daemon has counters for, over all services.
+    pub real_servers: u32,
 }
 
 /// Idle times after which a flow is forgotten, in seconds (the three of `ipvsadm --set`).
@@ -226,7 +253,7 @@ impl Default for Dpdk {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { flows: 1_000_000 }
+        Self { flows: 1_000_000, services: 16_384, real_servers: 131_072 }
     }
 }
 

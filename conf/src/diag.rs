@@ -140,6 +140,11 @@ impl LineIndex {
         Self { starts: std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect() }
     }
 
+    /// Line of a byte offset, from 1.
+    pub(crate) fn line(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
+    }
+
     /// Line and column of a byte offset, both from 1, the column in characters.
     pub(crate) fn position(&self, source: &str, offset: usize) -> (usize, usize) {
         let offset = char_start(source, offset);

@@ -8,6 +8,7 @@
 //! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw.rs`: keys and shapes.
 //! * `value.rs`: single values (numbers, addresses, durations); `check/`: rules between them.
 //! * `config.rs`: the checked types, the only ones that leave this crate.
+//! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in.
 //! * `error.rs`, `diag.rs`, `render.rs`: collecting errors and showing them.
 //!
 //! The crate depends on no other crate of RVS and does no I/O but reading the file it is given;
@@ -17,6 +18,8 @@
 mod check;
 mod config;
 mod diag;
+pub mod diff;
+mod document;
 mod error;
 mod load;
 mod node;
@@ -31,10 +34,11 @@ mod value;
 
 pub use config::{
     Config, Control, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Port, Protocol,
-    RealServer, Route, Scheduler, Service, Timeouts,
+    RealServer, Route, Scheduler, Service, ServiceKey, Timeouts,
 };
+pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};
 pub use ipnet::Ipv4Net;
-pub use load::{load, parse, parse_bytes};
+pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document};
 pub use rule::Rule;
 pub use schema::json_schema;

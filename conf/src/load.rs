@@ -9,13 +9,14 @@ use serde_yaml::{DuplicateKeyPolicy, Error};
 
 use crate::config::{Config, Machine};
 use crate::diag::{Diags, LineIndex};
+use crate::document::{Document, Places};
 use crate::error::ConfErrors;
 use crate::node::{Node, location_span};
 use crate::rule::Rule;
 use crate::span::{Span, char_start};
 
 /// Largest file that is read, in bytes.
-const FILE_BYTES_MAX: usize = 64 << 20;
+pub const FILE_BYTES_MAX: usize = 64 << 20;
 
 /// Reads and checks the file at `path`.
 ///
@@ -62,11 +63,19 @@ fn unreadable(name: &str, error: &io::Error) -> ConfErrors {
 /// # Errors
 /// Everything that is wrong with them.
 pub fn parse_bytes(name: &str, bytes: &[u8], machine: &Machine) -> Result<Config, ConfErrors> {
+    Ok(parse_document(name, bytes, machine)?.config)
+}
+
+/// [`parse_bytes`], remembering where the keys stand.
+///
+/// # Errors
+/// Everything that is wrong with the bytes.
+pub fn parse_document(name: &str, bytes: &[u8], machine: &Machine) -> Result<Document, ConfErrors> {
     if bytes.len() > FILE_BYTES_MAX {
         return Err(too_large(name));
     }
     match std::str::from_utf8(bytes) {
-        Ok(text) => parse(name, text, machine),
+        Ok(text) => document(name, text, machine),
         Err(error) => {
             let good = error.valid_up_to();
             let text = String::from_utf8_lossy(bytes);
@@ -93,13 +102,19 @@ pub fn parse(name: &str, text: &str, machine: &Machine) -> Result<Config, ConfEr
     if text.len() > FILE_BYTES_MAX {
         return Err(too_large(name));
     }
+    Ok(document(name, text, machine)?.config)
+}
+
+fn document(name: &str, text: &str, machine: &Machine) -> Result<Document, ConfErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut diags = Diags::default();
     let Some(root) = parse_yaml(text, &mut diags) else {
         return Err(diags.into_errors(name, text, None));
     };
     match crate::check::check(&root, machine, &mut diags) {
-        Some(config) if diags.is_empty() => Ok(config),
+        Some(config) if diags.is_empty() => {
+            Ok(Document { config, places: Places::new(root, LineIndex::new(text)) })
+        }
         _ => Err(diags.into_errors(name, text, Some(&root))),
     }
 }

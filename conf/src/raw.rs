@@ -169,6 +169,14 @@ mapping! {
         #[schemars(with = "u32", default, range(min = 1, max = 100_000_000))]
         #[schemars(extend("default" = 1_000_000))]
         flows: optional Text<'a>,
+        /// Services there can be, while the daemon runs.
+        #[schemars(with = "u32", default, range(min = 1, max = 1_000_000))]
+        #[schemars(extend("default" = 16_384))]
+        services: optional Text<'a>,
+        /// Real servers there can be over all services, while the daemon runs.
+        #[schemars(with = "u32", default, range(min = 1, max = 10_000_000))]
+        #[schemars(extend("default" = 131_072))]
+        real_servers: optional Text<'a>,
     }
 }
 

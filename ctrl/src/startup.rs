@@ -92,14 +92,20 @@ fn seat_workers(
     let seat = |(&lcore, queues): (&u32, Queues)| {
         let (here, there) = control::rings();
         let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
-        let seat = Seat { lcore, stats: Arc::clone(&stats), ring: Mutex::new(Ring::new(here)) };
+        let snapshots = machine.publisher.reader();
+        let seat = Seat {
+            lcore,
+            running: snapshots.running(),
+            stats: Arc::clone(&stats),
+            ring: Mutex::new(Ring::new(here)),
+        };
         let parts = Parts {
             lcore,
             eal: Arc::clone(machine.eal),
             queues,
             pool: machine.pool.clone(),
             sizes,
-            snapshots: machine.publisher.reader(),
+            snapshots,
             control: there,
             stats,
         };

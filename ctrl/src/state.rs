@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use conf::Config;
+use dataplane::publish::Running;
 use dataplane::stats::WorkerStats;
 use tokio::sync::Mutex;
 
@@ -38,6 +39,8 @@ pub(crate) struct State {
 pub(crate) struct Seat {
     /// Its lcore.
     pub(crate) lcore: u32,
+    /// The generation it runs.
+    pub(crate) running: Running,
     /// Its counters.
     pub(crate) stats: Arc<WorkerStats>,
     /// Its control ring; one listing at a time.

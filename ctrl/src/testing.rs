@@ -129,14 +129,16 @@ impl Rig {
         let wire = Wire { ports: config.ports.len(), ..Wire::default() };
         let director = Director::new(sizes, 1, Tick(0), Arc::clone(&stats));
         let io = Io::new(wire.clone(), Arc::clone(&stats));
-        let worker = Worker::new(director, io, publisher.reader(), there, Arc::clone(&stats));
+        let reader = publisher.reader();
+        let running = reader.running();
+        let worker = Worker::new(director, io, reader, there, Arc::clone(&stats));
         let state = State {
             file: PathBuf::from("test.yaml"),
             memory: "1024 MiB of ordinary memory".to_owned(),
             dpdk: "DPDK 22.11.0".to_owned(),
             started: Instant::now(),
             ports: config.ports.iter().map(running_port).collect(),
-            workers: vec![Seat { lcore: 5, stats, ring: Mutex::new(Ring::new(here)) }],
+            workers: vec![Seat { lcore: 5, running, stats, ring: Mutex::new(Ring::new(here)) }],
             config,
             registry,
         };

@@ -24,6 +24,8 @@ pub enum Command {
     ListFlows,
     /// Report every neighbour, then [`Report::End`].
     ListNeighbors,
+    /// Announce all VIPs again, as after start. There is no answer.
+    AnnounceVips,
 }
 
 /// One piece of an answer.

@@ -27,6 +27,15 @@ pub const NEIGHBOR_QUEUE_COUNT: usize = 64;
 /// Neighbours looked at in one tick for ageing and probing.
 pub const NEIGHBOR_PER_TICK: usize = 64;
 
+/// Next hops of a new snapshot looked at in one turn, to pin them.
+pub const PINS_PER_TURN: usize = 32;
+
+/// Places of VIPs looked at in one turn, to announce those that are new.
+pub const VIP_PLACES_PER_TURN: usize = 64;
+
+/// ARP requests and announcements that taking up a snapshot may send in one tick.
+pub const ADOPTION_FRAMES_PER_TICK: usize = 64;
+
 /// Local address and port pairs tried for a new FULLNAT flow before it is refused.
 pub const LOCAL_PORT_TRIES: u32 = 1024;
 
@@ -41,6 +50,15 @@ pub const FRAGMENT_HELD_PER_TRAIN: usize = 45;
 
 /// Commands and reports handled in one turn of a worker's loop.
 pub const CONTROL_PER_TURN: usize = 64;
+
+/// Packets and notes that can be under way from one worker to one other.
+pub const HANDOVER_RING_LEN: usize = 1024;
+
+/// Packets and notes of other workers taken in one turn.
+pub const HANDOVER_PER_TURN: usize = 256;
+
+/// Inboxes looked into in one turn; with more workers they take turns.
+pub const HANDOVER_INBOXES_PER_TURN: usize = 16;
 
 /// Longest IPv4 packet an ICMP error of ours has, quote included (RFC 1812 section 4.3.2.3).
 pub const ICMP_ERROR_LEN_MAX: usize = 576;

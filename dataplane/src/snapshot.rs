@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::flow::Timeouts;
+use crate::route_table::RouteTable;
 use crate::service::{RealId, RealServer, ServiceTable};
 use crate::wire::Mac;
 
@@ -37,24 +38,38 @@ impl Subnet {
     #[must_use]
     pub fn of(address: Ipv4Addr, prefix_len: u8) -> Self {
         let prefix_len = prefix_len.min(32);
-        Self { network: address.to_bits() & Self::mask(prefix_len), prefix_len }
+        Self { network: address.to_bits() & Self::mask_of(prefix_len), prefix_len }
     }
 
-    fn mask(prefix_len: u8) -> u32 {
+    fn mask_of(prefix_len: u8) -> u32 {
         u32::MAX.checked_shl(32 - u32::from(prefix_len)).unwrap_or(0)
+    }
+
+    /// The network address.
+    pub(crate) const fn network(self) -> u32 {
+        self.network
+    }
+
+    pub(crate) const fn prefix_len(self) -> u8 {
+        self.prefix_len
+    }
+
+    /// The bits of an address that the prefix covers.
+    pub(crate) fn mask(self) -> u32 {
+        Self::mask_of(self.prefix_len)
     }
 
     /// Whether `address` lies in it.
     #[inline]
     #[must_use]
     pub fn contains(self, address: Ipv4Addr) -> bool {
-        address.to_bits() & Self::mask(self.prefix_len) == self.network
+        address.to_bits() & self.mask() == self.network
     }
 
     /// Whether `address` is its directed broadcast address (none in /31 and /32, RFC 3021).
     #[must_use]
     pub fn is_broadcast(self, address: Ipv4Addr) -> bool {
-        self.prefix_len < 31 && address.to_bits() == self.network | !Self::mask(self.prefix_len)
+        self.prefix_len < 31 && address.to_bits() == self.network | !self.mask()
     }
 }
 
@@ -112,6 +127,15 @@ pub enum AddressUse {
     Local,
 }
 
+/// A VIP as it is announced to its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The generation since which it has been a VIP without a gap.
+    pub since: u64,
+}
+
 /// The configuration of one moment.
 #[derive(Debug, Default)]
 pub struct Snapshot {
@@ -125,9 +149,12 @@ pub struct Snapshot {
     pub real_servers: Vec<Option<RealServer>>,
     /// How long idle flows live.
     pub timeouts: Timeouts,
-    routes: Vec<Route>,
+    /// VIPs to announce. A VIP keeps its place for as long as it is one; a place may be empty, and
+    /// may be another VIP's later. So a worker that goes over the places, some per turn, need not
+    /// begin anew when a new snapshot comes meanwhile.
+    pub announced: Vec<Option<Announced>>,
+    routes: RouteTable,
     addresses: HashMap<Ipv4Addr, AddressUse, RandomState>,
-    vips: Vec<Ipv4Addr>,
     /// Addresses of real servers of NAT services, whose other traffic is routed.
     routed: HashMap<Ipv4Addr, (), RandomState>,
 }
@@ -142,25 +169,19 @@ impl Snapshot {
                 snapshot.addresses.insert(own.address, AddressUse::Own);
             }
         }
-        snapshot.routes = gateways.to_vec();
-        snapshot.routes.sort_by_key(|route| std::cmp::Reverse(route.to.prefix_len));
+        snapshot.routes = RouteTable::new(gateways);
         snapshot
     }
 
-    /// Adds an address that the director answers for. A VIP stays a VIP.
+    /// Adds an address that the director answers for. A VIP stays a VIP; a new one gets a place of
+    /// its own among those to announce, as new since this generation.
     pub fn add_address(&mut self, address: Ipv4Addr, purpose: AddressUse) {
         let known = self.addresses.insert(address, purpose);
         if known == Some(AddressUse::Vip) {
             self.addresses.insert(address, AddressUse::Vip);
         } else if purpose == AddressUse::Vip {
-            self.vips.push(address);
+            self.announced.push(Some(Announced { address, since: self.generation }));
         }
-    }
-
-    /// All VIPs, each once.
-    #[must_use]
-    pub fn vips(&self) -> &[Ipv4Addr] {
-        &self.vips
     }
 
     /// Adds the address of a NAT real server, whose other traffic the director routes.
@@ -203,7 +224,7 @@ impl Snapshot {
         if let Some(port) = self.connected_port(destination) {
             return Some(NextHop { port, address: destination });
         }
-        self.routes.iter().find(|route| route.to.contains(destination)).map(|route| route.via)
+        self.routes.find(destination)
     }
 
     /// The port in whose subnet `address` lies.
@@ -224,9 +245,10 @@ impl Snapshot {
         same_subnet.or_else(|| addresses.first()).map(|own| own.address)
     }
 
-    /// Gateways of all routes.
-    pub fn gateways(&self) -> impl Iterator<Item = NextHop> {
-        self.routes.iter().map(|route| route.via)
+    /// Gateways of all routes, each once.
+    #[must_use]
+    pub fn gateways(&self) -> &[NextHop] {
+        self.routes.gateways()
     }
 }
 
@@ -281,7 +303,9 @@ mod tests {
         let own = Ipv4Addr::new(192, 0, 2, 2);
         assert_eq!(snapshot.address_use(own), Some(AddressUse::Own));
         snapshot.add_address(own, AddressUse::Vip);
+        snapshot.add_address(own, AddressUse::Vip);
         snapshot.add_address(own, AddressUse::Own);
+        assert_eq!(snapshot.announced, [Some(Announced { address: own, since: 1 })]);
         assert_eq!(snapshot.address_use(own), Some(AddressUse::Vip));
         assert_eq!(snapshot.address_use(Ipv4Addr::new(192, 0, 2, 3)), None);
     }

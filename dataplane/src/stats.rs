@@ -117,8 +117,13 @@ pub struct GeneratedStats {
 /// All counters of one worker.
 #[derive(Debug)]
 pub struct WorkerStats {
-    /// Packets received; equals the sum of the four below plus [`Self::held`].
+    /// Packets received from ports. With [`Self::taken_over`] it equals the sum of the packets
+    /// forwarded, consumed, dropped, held and handed over.
     pub received: CachePadded<Counter>,
+    /// Packets that other workers handed over to this one.
+    pub taken_over: Counter,
+    /// Packets handed over to other workers.
+    pub handed_over: Counter,
     /// Packets forwarded and taken by a port.
     pub forwarded: Counter,
     /// Packets used up by the director itself.
@@ -133,8 +138,6 @@ pub struct WorkerStats {
     pub flows: Counter,
     /// Flows the table can hold.
     pub flow_capacity: Counter,
-    /// Snapshot generation the worker runs.
-    pub generation: Counter,
     /// Turns of the poll loop.
     pub turns: Counter,
     /// Turns that found at least one packet.
@@ -151,6 +154,8 @@ impl WorkerStats {
     pub fn new(service_count: usize, real_server_count: usize) -> Self {
         Self {
             received: CachePadded::default(),
+            taken_over: Counter::default(),
+            handed_over: Counter::default(),
             forwarded: Counter::default(),
             consumed: Counter::default(),
             dropped: std::array::from_fn(|_| Counter::default()),
@@ -158,7 +163,6 @@ impl WorkerStats {
             generated: GeneratedStats::default(),
             flows: Counter::default(),
             flow_capacity: Counter::default(),
-            generation: Counter::default(),
             turns: Counter::default(),
             busy_turns: Counter::default(),
             ports: std::array::from_fn(|_| PortStats::default()),

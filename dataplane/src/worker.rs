@@ -1,7 +1,8 @@
 //! The loop of one lcore.
 //!
 //! [`Worker::turn`] is one turn of it, and reads like the packet's journey: answer the control
-//! thread, take a burst from every port, process it, send, let time pass.
+//! thread, take over what other workers handed over, take a burst from every port, process it, send,
+//! let time pass.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +54,7 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
 
     /// Turns until `stop` is set, with `clock` telling the time.
     pub fn run(&mut self, stop: &AtomicBool, mut clock: impl FnMut() -> Tick) {
+        self.snapshots.settle();
         while !stop.load(Ordering::Relaxed) {
             self.turn(clock());
         }
@@ -64,6 +66,7 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
         self.answer_control(now);
         let snapshot = self.snapshots.load();
         let mut turn = Turn { snapshot, now, io: &mut self.io };
+        self.director.take_over(&mut turn);
         let mut busy = false;
         for index in 0..turn.io.port_count() {
             #[expect(clippy::cast_possible_truncation, reason = "at most PORT_COUNT_MAX")]
@@ -85,8 +88,16 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
     #[inline]
     fn answer_control(&mut self, now: Tick) {
         if self.listing.is_none() {
-            let command = self.control.next_command();
-            self.listing = command.map(|command| Listing { command, position: 0 });
+            self.listing = match self.control.next_command() {
+                None => None,
+                Some(Command::AnnounceVips) => {
+                    self.director.announce_all(now);
+                    None
+                }
+                Some(command @ (Command::ListFlows | Command::ListNeighbors)) => {
+                    Some(Listing { command, position: 0 })
+                }
+            };
         }
         if let Some(listing) = self.listing {
             self.listing = self.go_on(listing, now);
@@ -111,6 +122,8 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
                     let at_end = report.is_none();
                     (report.map(Report::Neighbor), at_end)
                 }
+                // It is carried out at once.
+                Command::AnnounceVips => (None, true),
             };
             if at_end {
                 return (!self.control.report(Report::End)).then_some(listing);

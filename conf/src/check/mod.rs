@@ -27,6 +27,9 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let limits = settings::limits(raw.limits.as_ref(), diags);
     let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
     let control = settings::control(raw.control.as_ref(), diags);
+    if let Some(limits) = &limits {
+        settings::fits(&raw, limits, diags);
+    }
 
     let ports = port::ports(&raw, diags);
     let routes = route::routes(&raw, diags);

@@ -125,11 +125,48 @@ fn ranges(cpus: &[u32]) -> String {
 
 /// Table sizes.
 pub(super) fn limits(raw: Option<&RawLimits<'_>>, diags: &mut Diags) -> Option<Limits> {
-    let Some(flows) = raw.and_then(|raw| raw.flows.as_ref()) else {
-        return Some(Limits::default());
+    let default = Limits::default();
+    let Some(raw) = raw else { return Some(default) };
+    let mut size = |text: &Option<Text<'_>>, max, default| match text {
+        Some(text) => value::number(text, 1..=max, diags).map(|number| number.value),
+        None => Some(default),
     };
-    let flows = value::number(flows, 1..=100_000_000, diags)?.value;
-    Some(Limits { flows })
+    let flows = size(&raw.flows, 100_000_000, default.flows);
+    let services = size(&raw.services, 1_000_000, default.services);
+    let real_servers = size(&raw.real_servers, 10_000_000, default.real_servers);
+    Some(Limits { flows: flows?, services: services?, real_servers: real_servers? })
+}
+
+/// The file must fit into its own limits.
+pub(super) fn fits(raw: &RawConfig<'_>, limits: &Limits, diags: &mut Diags) {
+    let Some(services) = &raw.services else { return };
+    let written = raw.limits.as_ref();
+    let in_each = services.items.iter().map(|(_, service)| &service.real_servers);
+    let real_servers = in_each.flatten().map(|list| list.written).sum();
+    for (key, noun, count, limit, text) in [
+        (
+            "services",
+            "services",
+            services.written,
+            limits.services,
+            written.and_then(|limits| limits.services.as_ref()),
+        ),
+        (
+            "real_servers",
+            "real servers",
+            real_servers,
+            limits.real_servers,
+            written.and_then(|limits| limits.real_servers.as_ref()),
+        ),
+    ] {
+        if count > usize::try_from(limit).unwrap_or(usize::MAX) {
+            let message = format!("the file has {count} {noun}, and `limits.{key}` is {limit}");
+            let help = format!("write `limits: {{{key}: {count}}}`, or more to have room to grow");
+            let start = services.span.start as usize;
+            let span = text.map_or_else(|| Span::new(start, start), |text| text.span);
+            diags.error(Rule::OutOfRange, span, message, help);
+        }
+    }
 }
 
 /// Idle times.

@@ -12,7 +12,7 @@ use super::proto::{
 };
 use crate::listing::Batch;
 use crate::port::RunningPort;
-use crate::state::State;
+use crate::state::{Seat, State};
 
 pub(super) fn status(state: &State) -> Status {
     Status {
@@ -24,7 +24,7 @@ pub(super) fn status(state: &State) -> Status {
         memory: state.memory.clone(),
         services: state.config.services.len(),
         real_servers: real_server_count(&state.config),
-        workers: state.workers.iter().map(|seat| worker(seat.lcore, &seat.stats)).collect(),
+        workers: state.workers.iter().map(worker).collect(),
     }
 }
 
@@ -32,10 +32,11 @@ fn real_server_count(config: &Config) -> usize {
     config.services.iter().map(|service| service.real_servers.len()).sum()
 }
 
-fn worker(lcore: u32, stats: &WorkerStats) -> Worker {
+fn worker(seat: &Seat) -> Worker {
+    let stats = &seat.stats;
     Worker {
-        lcore,
-        generation: stats.generation.value(),
+        lcore: seat.lcore,
+        generation: seat.running.generation(),
         flows: stats.flows.value(),
         flow_capacity: stats.flow_capacity.value(),
         turns: stats.turns.value(),

@@ -158,7 +158,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Result<Hit, Refusal> {
         let unavailable = Refusal::PortUnreachable(DropReason::NoRealServer);
         let state = self.sched.get_mut(service.id.index()).ok_or(unavailable)?;
-        let real = sched::schedule(service, state).ok_or(unavailable)?;
+        let real = sched::schedule(service, state, self.team.me().0).ok_or(unavailable)?;
         let real = snapshot.real_server(real).ok_or(unavailable)?;
         let reply = self.reply_key(service, real, &packet.key).map_err(Refusal::Silent)?;
 
@@ -204,12 +204,13 @@ impl<B: PacketBuf> Director<B> {
                 Ok(key)
             }
             ForwardingMode::FullNat => {
-                let flows = &self.flows;
+                let (flows, team) = (&self.flows, &self.team);
                 let (lip, lport) = self
                     .local_ports
                     .allocate(real, &service.local_addresses, |lip, lport| {
                         let key = from_real(lip, lport);
-                        flows.lookup(flows.hash(&key), &key).is_none()
+                        team.by_local_port(lip, lport) == team.me()
+                            && flows.lookup(flows.hash(&key), &key).is_none()
                     })
                     .ok_or(DropReason::LocalPortsExhausted)?;
                 Ok(from_real(lip, lport))

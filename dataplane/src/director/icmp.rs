@@ -130,7 +130,8 @@ impl<B: PacketBuf> Director<B> {
         tunnelled: &Tunnelled,
         hit: Hit,
     ) -> Verdict {
-        let Some(real) = self.flows.flow(hit.flow()).map(|flow| flow.real) else {
+        let real = self.flows.flow(hit.flow()).map(|flow| (flow.real, flow.reply.src_ipv4()));
+        let Some(real) = real else {
             return Verdict::Dropped(DropReason::IcmpNoFlow);
         };
         let mut header = error.header;

@@ -1,16 +1,19 @@
 //! The steps that every burst goes through: parse all, look up all, then each packet to its end.
 //!
-//! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay`
-//! for packets of a flow, `admit` for packets that may open one, `local` for packets to the
-//! director itself, `icmp` for ICMP, `fragments` for fragments, `egress` for the way out, and
-//! `upkeep` for what time brings about.
+//! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
+//! packets of a flow, `admit` for packets that may open one, `local` for packets to the director
+//! itself, `icmp` for ICMP, `fragments` for fragments, `steer` for packets of other workers' flows,
+//! `egress` for the way out, `upkeep` for what time brings about, and `adoption` for taking up a
+//! new snapshot.
 
 mod admit;
+mod adoption;
 mod egress;
 mod fragments;
 mod icmp;
 mod local;
 mod relay;
+mod steer;
 mod upkeep;
 
 use std::sync::Arc;
@@ -20,8 +23,10 @@ use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{FlowTable, Hit, KeyHash};
 use crate::forward::LocalPorts;
 use crate::fragment::Trains;
+use crate::handover::Stage;
 use crate::io::{Burst, Io, Ports};
 use crate::limits::BURST_LEN_MAX;
+use crate::ownership::{Team, WorkerIdx};
 use crate::parse::{Parsed, Slip};
 use crate::reject::IcmpBudget;
 use crate::sched::SchedState;
@@ -30,9 +35,9 @@ use crate::stats::WorkerStats;
 use crate::time::Tick;
 use crate::verdict::Verdict;
 
+use adoption::Adoption;
 use egress::Egress;
 use relay::PathMtu;
-use upkeep::Adoption;
 
 /// One value for each packet of a burst.
 type PerPacket<T> = [T; BURST_LEN_MAX];
@@ -78,6 +83,7 @@ pub struct Director<B> {
     next_ip_id: u16,
     /// Taken while a burst is processed.
     slips: Option<Box<Slips>>,
+    team: Team,
     stats: Arc<WorkerStats>,
 }
 
@@ -96,12 +102,21 @@ impl<B: PacketBuf> Director<B> {
             local_ports: LocalPorts::new(sizes.real_servers, seed),
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
             icmp_budget: IcmpBudget::new(now),
-            adoption: Adoption::default(),
+            adoption: Adoption::new(sizes.services),
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),
+            team: Team::alone(),
             stats,
         }
+    }
+
+    /// Makes this one of several workers.
+    #[must_use]
+    pub fn in_team(mut self, team: Team) -> Self {
+        self.team = team;
+        self.egress.announces = team.me() == WorkerIdx(0);
+        self
     }
 
     /// Takes a burst received on `port` to the end of its journey.
@@ -112,11 +127,32 @@ impl<B: PacketBuf> Director<B> {
         port: PortIdx,
         burst: &mut Burst<B>,
     ) {
+        self.process_stage(turn, port, burst, Stage::Received);
+    }
+
+    /// [`Self::process`] for packets of which `stage` is known.
+    #[inline(always)]
+    fn process_stage<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        port: PortIdx,
+        burst: &mut Burst<B>,
+        stage: Stage,
+    ) {
         let Some(mut slips) = self.slips.take() else { return };
         parse_all(turn.snapshot, port, burst, &mut slips);
         let hits = self.look_up_all(&slips[..burst.len()]);
+        let steer = turn.io.has_peers() && stage != Stage::Owner;
         for (place, frame) in burst.take().into_iter().enumerate() {
             let slip = &slips[place % BURST_LEN_MAX];
+            let frame = if steer {
+                match self.hand_over(turn, (port, stage), frame, slip.parsed()) {
+                    Some(frame) => frame,
+                    None => continue,
+                }
+            } else {
+                frame
+            };
             let verdict = match slip.transport() {
                 Some(packet) => self.transport(turn, frame, packet, hits[place % BURST_LEN_MAX]),
                 None => self.handle(turn, port, frame, slip.parsed()),
@@ -170,7 +206,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Verdict {
         match parsed {
             Parsed::Transport(packet) => self.transport(turn, frame, packet, None),
-            Parsed::LaterFragment(ip) => self.later_fragment(turn, frame, ip),
+            Parsed::LaterFragment(ip) => self.later_fragment(turn, port, frame, ip),
             Parsed::Icmp(ip) => self.icmp(turn, frame, ip),
             Parsed::Other(ip) => self.other_protocol(turn, frame, ip),
             Parsed::Arp => self.arp(turn, port, frame),
@@ -178,11 +214,12 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    /// Counts a verdict. Forwarded packets are counted when a port has taken them.
+    /// Counts a verdict. Packets forwarded and handed over are counted by [`Io`], which knows
+    /// whether a port or a ring has taken them.
     #[inline]
     fn conclude(&self, verdict: Verdict) {
         match verdict {
-            Verdict::Forwarded => {}
+            Verdict::Forwarded | Verdict::HandedOver => {}
             Verdict::Consumed => self.stats.consumed.add(1),
             Verdict::Held => self.stats.held.add(1),
             Verdict::Dropped(reason) => self.stats.dropped(reason).add(1),

@@ -23,9 +23,11 @@ const PATH_MTU_LIFETIME: Ticks = Ticks::from_secs(600);
 /// Smallest path MTU that is believed, as Linux' min_pmtu.
 const PATH_MTU_MIN: u16 = 552;
 
-/// The path MTU to a tunnel real server, as routers told it.
+/// The path MTU to a tunnel real server, as routers told it. The address is kept with it, because
+/// another real server may have the same number later.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PathMtu {
+    rip: u32,
     mtu: u16,
     since: Tick,
 }
@@ -138,7 +140,7 @@ impl<B: PacketBuf> Director<B> {
             return Err(Refusal::Silent(DropReason::NoRoute));
         };
         let ends = TunnelEnds { src, dst: flow.reply.src_ipv4() };
-        hop_on(frame, ip, self.tunnel_mtu(way.real, port.mtu, turn.now))?;
+        hop_on(frame, ip, self.tunnel_mtu((way.real, ends.dst), port.mtu, turn.now))?;
         self.next_ip_id = self.next_ip_id.wrapping_add(1);
         // A packet about to be fragmented needs its checksum now, not from the NIC.
         let fits = frame.len() + usize::from(TUNNEL_OVERHEAD) <= usize::from(port.mtu) + L3_OFFSET;
@@ -195,19 +197,25 @@ impl<B: PacketBuf> Director<B> {
     }
 
     /// Longest packet that fits through the tunnel to a real server.
-    fn tunnel_mtu(&self, real: RealId, port_mtu: u16, now: Tick) -> u16 {
+    fn tunnel_mtu(&self, (real, rip): (RealId, Ipv4Addr), port_mtu: u16, now: Tick) -> u16 {
         let told = self.path_mtu.get(real.index()).copied().unwrap_or_default();
-        let believed = told.mtu != 0 && now.since(told.since) < PATH_MTU_LIFETIME;
+        let believed =
+            told.rip == rip.to_bits() && told.mtu != 0 && now.since(told.since) < PATH_MTU_LIFETIME;
         let mtu = if believed { told.mtu.min(port_mtu) } else { port_mtu };
         mtu.saturating_sub(TUNNEL_OVERHEAD)
     }
 
     /// Notes that a router told a smaller path MTU to a tunnel real server; returns the longest
     /// packet that fits through the tunnel now.
-    pub(super) fn note_path_mtu(&mut self, real: RealId, mtu: u16, now: Tick) -> u16 {
+    pub(super) fn note_path_mtu(
+        &mut self,
+        (real, rip): (RealId, Ipv4Addr),
+        mtu: u16,
+        now: Tick,
+    ) -> u16 {
         let mtu = mtu.max(PATH_MTU_MIN);
         if let Some(known) = self.path_mtu.get_mut(real.index()) {
-            *known = PathMtu { mtu, since: now };
+            *known = PathMtu { rip: rip.to_bits(), mtu, since: now };
         }
         mtu.saturating_sub(TUNNEL_OVERHEAD)
     }

@@ -8,6 +8,8 @@
 mod support;
 
 #[cfg(test)]
+mod adoption;
+#[cfg(test)]
 mod arp;
 #[cfg(test)]
 mod flows;
@@ -29,6 +31,8 @@ mod icmp;
 mod properties;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod team;
 #[cfg(test)]
 mod tx_refused;
 #[cfg(test)]

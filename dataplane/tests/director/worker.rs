@@ -165,7 +165,7 @@ fn the_loop_turns_until_it_is_told_to_stop_and_sends_what_it_has() {
 #[test]
 fn a_snapshot_is_taken_up_in_the_next_turn() {
     let mut rig = Rig::new(Setup::one_real(ForwardingMode::Dr));
-    assert_eq!(rig.stats.generation.value(), 1);
+    assert_eq!(rig.running.generation(), 1);
     rig.reconfigure(|setup| setup.set_weights(3));
-    assert_eq!(rig.stats.generation.value(), 2);
+    assert_eq!(rig.running.generation(), 2);
 }

@@ -292,3 +292,26 @@ fn nothing_is_allocated_for_any_packet() {
     let queued: usize = ports.0.borrow().rx.iter().map(VecDeque::len).sum();
     assert_eq!(at_home + queued, BUFFERS, "every buffer is back");
 }
+
+#[test]
+fn a_settled_reader_moves_on_without_allocating_on_its_thread() {
+    let mut setup = site();
+    let mut publisher = Publisher::new(setup.snapshot());
+    let mut reader = publisher.reader();
+    let (next, wait) = std::sync::mpsc::channel();
+    let (settled, is_settled) = std::sync::mpsc::channel();
+    let worker = std::thread::spawn(move || {
+        reader.settle();
+        settled.send(()).unwrap();
+        wait.recv().unwrap();
+        let counted = allocation_counter::measure(|| {
+            reader.load();
+        });
+        (counted.count_total, reader.load().generation)
+    });
+    is_settled.recv().unwrap();
+    setup.generation += 1;
+    publisher.publish(setup.snapshot());
+    next.send(()).unwrap();
+    assert_eq!(worker.join().unwrap(), (0, 2));
+}

@@ -10,7 +10,7 @@ use rvs_dataplane::buf::{PacketBuf, TxChecksum};
 use rvs_dataplane::control::{self, Command, ControlEnd, FlowReport, Report};
 use rvs_dataplane::director::{Director, Sizes};
 use rvs_dataplane::io::Io;
-use rvs_dataplane::publish::Publisher;
+use rvs_dataplane::publish::{Publisher, Running};
 use rvs_dataplane::service::RealId;
 use rvs_dataplane::snapshot::PortIdx;
 use rvs_dataplane::stats::WorkerStats;
@@ -28,6 +28,8 @@ pub(crate) struct Rig {
     worker: Option<Worker<TestBuf, SharedPorts>>,
     pub(crate) wires: Rc<RefCell<Wires>>,
     publisher: Publisher,
+    /// The generation that the worker has announced.
+    pub(crate) running: Running,
     pub(crate) control: ControlEnd,
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) setup: Setup,
@@ -92,11 +94,13 @@ impl Rig {
         let publisher = Publisher::new(setup.snapshot());
         let (control, worker_end) = control::rings();
         let reader = publisher.reader();
+        let running = reader.running();
         let worker = Worker::new(director, io, reader, worker_end, Arc::clone(&stats));
         Self {
             worker: Some(worker),
             wires,
             publisher,
+            running,
             control,
             stats,
             setup,

@@ -44,13 +44,16 @@ pub(crate) struct ServiceSpec {
     scheduler: Scheduler,
     reals: Vec<(SocketAddrV4, u32)>,
     local: Vec<Ipv4Addr>,
+    /// The generation that brought it.
+    since: u64,
 }
 
 impl ServiceSpec {
     pub(crate) fn tcp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
         let local = if mode == ForwardingMode::FullNat { vec![LIP] } else { Vec::new() };
         let (protocol, scheduler) = (IpProto::TCP, Scheduler::Rr);
-        Self { protocol, vip: vip.endpoint(), mode, scheduler, reals: Vec::new(), local }
+        let (vip, reals, since) = (vip.endpoint(), Vec::new(), 1);
+        Self { protocol, vip, mode, scheduler, reals, local, since }
     }
 
     pub(crate) fn udp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
@@ -86,8 +89,8 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// How many services and real servers directors of tests have counters for.
-    pub(crate) const SERVICES: usize = 16;
-    pub(crate) const REAL_SERVERS: usize = 64;
+    pub(crate) const SERVICES: usize = 256;
+    pub(crate) const REAL_SERVERS: usize = 256;
 
     pub(crate) fn new(services: impl IntoIterator<Item = ServiceSpec>) -> Self {
         Self {
@@ -128,6 +131,11 @@ impl Setup {
         self.removed.retain(|removed| *removed != address);
     }
 
+    /// Adds a service to the next snapshot.
+    pub(crate) fn add(&mut self, service: ServiceSpec) {
+        self.services.push(ServiceSpec { since: self.generation + 1, ..service });
+    }
+
     /// Gives every real server of every service this weight.
     pub(crate) fn set_weights(&mut self, weight: u32) {
         for (_, old) in self.services.iter_mut().flat_map(|service| &mut service.reals) {
@@ -165,7 +173,11 @@ impl Setup {
         id: ServiceId,
         spec: &ServiceSpec,
     ) -> VirtualService {
+        let announced = snapshot.announced.len();
         snapshot.add_address(*spec.vip.ip(), AddressUse::Vip);
+        if let Some(Some(vip)) = snapshot.announced.get_mut(announced) {
+            vip.since = spec.since;
+        }
         for local in &spec.local {
             snapshot.add_address(*local, AddressUse::Local);
         }

@@ -3,10 +3,16 @@
 //!
 //! A neighbour is asked for by broadcast until it answers, and its packets wait meanwhile, a few
 //! of them. Once known it is asked again by unicast while it is in use, and forgotten when it does
-//! not answer any more. Real servers and gateways of the snapshot are kept fresh always, so that
-//! their first packet does not wait.
+//! not answer any more. Real servers and gateways of the snapshot are pinned: kept fresh always, so
+//! that their first packet does not wait.
+//!
+//! Pinning goes by passes: the director goes over all next hops of a snapshot, a few per turn, and
+//! pins each. What the last complete pass has not come by is no longer pinned from its end on. So a
+//! next hop that a new snapshot keeps is pinned without a gap, and no step is longer for many.
 //!
 //! This table only decides; the director sends what it asks for.
+
+mod entry;
 
 use std::hash::BuildHasher;
 
@@ -18,17 +24,12 @@ use crate::control::NeighborReport;
 use crate::io::Origin;
 use crate::limits::{NEIGHBOR_COUNT_MAX, NEIGHBOR_QUEUE_COUNT, NEIGHBOR_QUEUE_LEN};
 use crate::snapshot::NextHop;
-use crate::time::{Tick, Ticks};
+use crate::time::Tick;
 use crate::wire::Mac;
 
-/// A confirmed neighbour is asked again after this time, as Linux' base_reachable_time.
-const REFRESH_AFTER: Ticks = Ticks::from_secs(30);
-/// Time between two requests.
-const PROBE_INTERVAL: Ticks = Ticks::from_secs(1);
-/// Unanswered requests after which a neighbour counts as gone.
-const PROBES_MAX: u8 = 3;
-/// A neighbour that nobody used for this time is forgotten, as Linux' gc_stale_time.
-const FORGET_AFTER: Ticks = Ticks::from_secs(60);
+pub use entry::Probe;
+use entry::{Neighbor, State};
+
 /// Next hops that can be remembered at once.
 const HINT_COUNT: usize = 256;
 /// Neighbours among which the one to make room is sought.
@@ -45,74 +46,10 @@ pub struct Waiting<B> {
 
 type WaitQueue<B> = ArrayVec<Waiting<B>, NEIGHBOR_QUEUE_LEN>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Asked by broadcast, never answered.
-    Incomplete,
-    /// Answered.
-    Known(Mac),
-    /// Did not answer; asked again from time to time.
-    Failed,
-}
-
 /// Where the place of a next hop may be noted.
 #[inline(always)]
 fn hint(hop: NextHop) -> usize {
     hop.address.to_bits() as usize % HINT_COUNT
-}
-
-// A power of two in size, to be found by a shift.
-#[derive(Debug)]
-#[repr(align(32))]
-struct Neighbor {
-    hop: NextHop,
-    state: State,
-    confirmed: Tick,
-    used: Tick,
-    probed: Tick,
-    /// Requests sent since the last answer.
-    probes: u8,
-    /// Named by the snapshot: never forgotten.
-    pinned: bool,
-    /// Place in the pool of wait queues.
-    queue: Option<u8>,
-}
-
-impl Neighbor {
-    /// Whether it may be forgotten.
-    fn is_idle(&self, now: Tick) -> bool {
-        !self.pinned && self.queue.is_none() && now.since(self.used) >= FORGET_AFTER
-    }
-
-    /// Whether it has to be asked (again).
-    fn is_due(&self, now: Tick) -> bool {
-        let wanted = self.pinned || now.since(self.used) < REFRESH_AFTER;
-        let stale = match self.state {
-            State::Known(_) => now.since(self.confirmed) >= REFRESH_AFTER,
-            State::Incomplete => true,
-            State::Failed => wanted,
-        };
-        stale && (wanted || self.queue.is_some()) && now.since(self.probed) >= PROBE_INTERVAL
-    }
-
-    /// Moves to the next request: three by unicast to a known MAC, then three by broadcast, then
-    /// it counts as failed and is asked on by broadcast while anybody wants it.
-    fn next_probe(&mut self, now: Tick) -> Probe {
-        self.probed = now;
-        if self.probes >= PROBES_MAX {
-            self.state = match self.state {
-                State::Known(_) => State::Incomplete,
-                State::Incomplete | State::Failed => State::Failed,
-            };
-            self.probes = 0;
-        }
-        self.probes += 1;
-        let at = match self.state {
-            State::Known(mac) => Some(mac),
-            State::Incomplete | State::Failed => None,
-        };
-        Probe { hop: self.hop, at }
-    }
 }
 
 /// What to do with a packet for a next hop.
@@ -131,13 +68,15 @@ pub enum Resolution<B> {
     QueueFull(B),
 }
 
-/// An ARP request to send.
+/// What came of pinning a next hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// Whom to ask for.
-    pub hop: NextHop,
-    /// The MAC to ask at; `None` asks everybody.
-    pub at: Option<Mac>,
+pub enum Pinned {
+    /// It was known already.
+    Known,
+    /// It is new and has to be asked for now.
+    New,
+    /// The table is full of neighbours that may not be forgotten.
+    NoRoom,
 }
 
 /// All neighbours of one worker.
@@ -150,6 +89,10 @@ pub struct NeighborTable<B> {
     free_queues: ArrayVec<u8, NEIGHBOR_QUEUE_COUNT>,
     /// Where the next tick goes on looking.
     cursor: usize,
+    /// The pass over the snapshot's next hops that is under way, or was last; from 1 on.
+    pass: u32,
+    /// The last complete pass.
+    floor: u32,
     /// Places of next hops by the last bits of their address, to find most without hashing.
     hints: Box<[u16; HINT_COUNT]>,
 }
@@ -173,6 +116,8 @@ impl<B> NeighborTable<B> {
             queues: (0..NEIGHBOR_QUEUE_COUNT).map(|_| WaitQueue::new()).collect(),
             free_queues: (0..NEIGHBOR_QUEUE_COUNT as u8).collect(),
             cursor: 0,
+            pass: 1,
+            floor: 1,
             hints: Box::new([0; HINT_COUNT]),
         }
     }
@@ -216,7 +161,7 @@ impl<B> NeighborTable<B> {
                 }
                 self.wait(place, Waiting { frame: packet, origin }).map(|()| false)
             }
-            None => match self.add(hop, now, false) {
+            None => match self.add(hop, now, 0) {
                 Some(place) => self.wait(place, Waiting { frame: packet, origin }).map(|()| true),
                 None => return Resolution::QueueFull(packet),
             },
@@ -227,22 +172,30 @@ impl<B> NeighborTable<B> {
         }
     }
 
-    /// Makes sure that a next hop of the snapshot is known and never forgotten. Returns whether it
-    /// has to be asked for now.
-    pub fn pin(&mut self, hop: NextHop, now: Tick) -> bool {
-        match self.find(hop) {
-            Some(place) => {
-                self.neighbors[place].pinned = true;
-                false
-            }
-            None => self.add(hop, now, true).is_some(),
-        }
+    /// Begins a pass over all next hops of the snapshot.
+    pub fn begin_pass(&mut self) {
+        // After 4 billion passes it begins again, above 0, which says "never".
+        self.pass = self.pass.checked_add(1).unwrap_or(1);
+        self.floor = self.floor.min(self.pass);
     }
 
-    /// Lets every neighbour be forgotten again, before the next hops of a new snapshot are pinned.
-    pub fn unpin_all(&mut self) {
-        for neighbor in &mut self.neighbors {
-            neighbor.pinned = false;
+    /// Ends the pass: what it has not pinned may be forgotten.
+    pub fn end_pass(&mut self) {
+        self.floor = self.pass;
+    }
+
+    /// Makes sure that a next hop of the snapshot is known and not forgotten before the end of the
+    /// next pass.
+    pub fn pin(&mut self, hop: NextHop, now: Tick) -> Pinned {
+        match self.find(hop) {
+            Some(place) => {
+                self.neighbors[place].pinned_in = self.pass;
+                Pinned::Known
+            }
+            None => match self.add(hop, now, self.pass) {
+                Some(_) => Pinned::New,
+                None => Pinned::NoRoom,
+            },
         }
     }
 
@@ -271,11 +224,11 @@ impl<B> NeighborTable<B> {
                 self.cursor = 0;
             }
             let neighbor = &mut self.neighbors[self.cursor];
-            if neighbor.is_idle(now) {
+            if neighbor.is_idle(self.floor, now) {
                 self.forget(self.cursor);
                 continue;
             }
-            if neighbor.is_due(now) {
+            if neighbor.is_due(self.floor, now) {
                 ask(neighbor.next_probe(now));
                 if neighbor.state == State::Failed {
                     self.empty_queue(self.cursor, &mut give_up);
@@ -326,7 +279,7 @@ impl<B> NeighborTable<B> {
     }
 
     /// Adds a neighbour that is about to be asked; `None` if no place can be made.
-    fn add(&mut self, hop: NextHop, now: Tick, pinned: bool) -> Option<usize> {
+    fn add(&mut self, hop: NextHop, now: Tick, pinned_in: u32) -> Option<usize> {
         if self.neighbors.len() >= NEIGHBOR_COUNT_MAX {
             self.forget_one(now)?;
         }
@@ -338,7 +291,7 @@ impl<B> NeighborTable<B> {
             used: now,
             probed: now,
             probes: 1,
-            pinned,
+            pinned_in,
             queue: None,
         });
         self.link(place);
@@ -354,7 +307,7 @@ impl<B> NeighborTable<B> {
         let victim = candidates
             .filter(|place| {
                 let neighbor = &self.neighbors[*place];
-                !neighbor.pinned && neighbor.queue.is_none()
+                !neighbor.is_pinned(self.floor) && neighbor.queue.is_none()
             })
             .max_by_key(|place| now.since(self.neighbors[*place].used))?;
         self.forget(victim);
@@ -415,143 +368,4 @@ impl<B> NeighborTable<B> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-    use crate::snapshot::PortIdx;
-
-    const MAC: Mac = Mac([2, 0, 0, 0, 0, 7]);
-
-    fn hop(last: u8) -> NextHop {
-        NextHop { port: PortIdx(0), address: Ipv4Addr::new(10, 0, 0, last) }
-    }
-
-    fn seconds(count: u32) -> Tick {
-        Tick(0).after(Ticks::from_secs(count))
-    }
-
-    fn tick(table: &mut NeighborTable<u32>, now: Tick) -> (Vec<Probe>, Vec<u32>) {
-        let (mut probes, mut given_up) = (Vec::new(), Vec::new());
-        table.tick(
-            now,
-            NEIGHBOR_COUNT_MAX,
-            |probe| probes.push(probe),
-            |waiting| given_up.push(waiting.frame),
-        );
-        (probes, given_up)
-    }
-
-    #[test]
-    fn packets_wait_for_the_answer_in_order() {
-        let mut table = NeighborTable::new();
-        let now = seconds(1);
-        let first = table.resolve(hop(1), 1, Origin::Received, now);
-        assert!(matches!(first, Resolution::Queued { ask: true }), "{first:?}");
-        let second = table.resolve(hop(1), 2, Origin::Received, now);
-        assert!(matches!(second, Resolution::Queued { ask: false }), "{second:?}");
-        let mut released = Vec::new();
-        table.learn(hop(1), MAC, now, |waiting| released.push(waiting.frame));
-        assert_eq!(released, [1, 2]);
-        let third = table.resolve(hop(1), 3, Origin::Received, now);
-        assert!(matches!(third, Resolution::Send(MAC, 3)), "{third:?}");
-    }
-
-    #[test]
-    fn a_silent_neighbour_is_asked_three_times_and_then_fails() {
-        let mut table = NeighborTable::new();
-        let _ = table.resolve(hop(1), 1, Origin::Received, seconds(0));
-        for second in 1..=2 {
-            let (probes, given_up) = tick(&mut table, seconds(second));
-            assert_eq!(probes, [Probe { hop: hop(1), at: None }]);
-            assert!(given_up.is_empty());
-        }
-        let (probes, given_up) = tick(&mut table, seconds(3));
-        assert_eq!((probes.len(), given_up), (1, vec![1]));
-        let next = table.resolve(hop(1), 2, Origin::Received, seconds(3));
-        assert!(matches!(next, Resolution::Unresolved(2)), "{next:?}");
-        table.learn(hop(1), MAC, seconds(4), |_| panic!("nothing waits"));
-        let next = table.resolve(hop(1), 3, Origin::Received, seconds(4));
-        assert!(matches!(next, Resolution::Send(MAC, 3)), "{next:?}");
-    }
-
-    #[test]
-    fn a_used_neighbour_is_refreshed_by_unicast_and_an_unused_one_forgotten() {
-        let mut table = NeighborTable::new();
-        let _ = table.resolve(hop(1), 1, Origin::Received, seconds(0));
-        table.learn(hop(1), MAC, seconds(0), |_| ());
-        assert!(tick(&mut table, seconds(29)).0.is_empty());
-        let _ = table.resolve(hop(1), 1, Origin::Received, seconds(29));
-        assert_eq!(tick(&mut table, seconds(30)).0, [Probe { hop: hop(1), at: Some(MAC) }]);
-        table.learn(hop(1), MAC, seconds(30), |_| ());
-        assert!(tick(&mut table, seconds(88)).0.is_empty(), "nobody uses it any more");
-        tick(&mut table, seconds(89));
-        assert!(table.is_empty());
-    }
-
-    #[test]
-    fn a_pinned_neighbour_is_asked_until_it_comes_back() {
-        let mut table: NeighborTable<u32> = NeighborTable::new();
-        assert!(table.pin(hop(1), seconds(0)));
-        assert!(!table.pin(hop(1), seconds(0)));
-        for second in 1..300 {
-            assert_eq!(tick(&mut table, seconds(second)).0.len(), 1, "at {second} s");
-        }
-        table.learn(hop(1), MAC, seconds(300), |_| ());
-        assert!(tick(&mut table, seconds(301)).0.is_empty());
-        let unicast = Probe { hop: hop(1), at: Some(MAC) };
-        for second in 330..333 {
-            assert_eq!(tick(&mut table, seconds(second)).0, [unicast]);
-        }
-        let state = |table: &NeighborTable<u32>, now| table.report(0, now).expect("one").state;
-        assert_eq!(state(&table, seconds(332)), "probing");
-        assert_eq!(tick(&mut table, seconds(333)).0, [Probe { hop: hop(1), at: None }]);
-        assert_eq!(state(&table, seconds(333)), "incomplete");
-    }
-
-    #[test]
-    fn queues_are_bounded_and_given_back() {
-        let mut table = NeighborTable::new();
-        let now = seconds(1);
-        for packet in 0..NEIGHBOR_QUEUE_LEN {
-            let resolution = table.resolve(hop(1), packet, Origin::Received, now);
-            assert!(matches!(resolution, Resolution::Queued { .. }));
-        }
-        let over = table.resolve(hop(1), 99, Origin::Received, now);
-        assert!(matches!(over, Resolution::QueueFull(99)));
-        for neighbor in 2..=NEIGHBOR_QUEUE_COUNT {
-            let address = hop(u8::try_from(neighbor).expect("64 neighbours"));
-            assert!(matches!(
-                table.resolve(address, 0, Origin::Received, now),
-                Resolution::Queued { .. }
-            ));
-        }
-        let over = table.resolve(hop(200), 0, Origin::Received, now);
-        assert!(matches!(over, Resolution::QueueFull(0)));
-        table.learn(hop(1), MAC, now, |_| ());
-        assert!(matches!(
-            table.resolve(hop(201), 0, Origin::Received, now),
-            Resolution::Queued { .. }
-        ));
-    }
-
-    #[test]
-    fn a_full_table_forgets_the_least_recently_used() {
-        let mut table = NeighborTable::new();
-        let at = |number: usize| NextHop {
-            port: PortIdx(0),
-            address: Ipv4Addr::from_bits(0x0a00_0000 + u32::try_from(number).expect("small")),
-        };
-        for number in 0..NEIGHBOR_COUNT_MAX {
-            assert!(table.pin(at(number), seconds(0)));
-        }
-        assert!(matches!(
-            table.resolve(at(9999), 0, Origin::Received, seconds(1)),
-            Resolution::QueueFull(0)
-        ));
-        table.unpin_all();
-        let resolution = table.resolve(at(9999), 0, Origin::Received, seconds(1));
-        assert!(matches!(resolution, Resolution::Queued { ask: true }), "{resolution:?}");
-        assert_eq!(table.len(), NEIGHBOR_COUNT_MAX);
-    }
-}
+mod tests;

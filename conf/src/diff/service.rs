@@ -1,0 +1,91 @@
+//! Services and their real servers.
+
+use std::collections::HashMap;
+use std::net::SocketAddrV4;
+
+use super::text::{addresses, list};
+use super::{Changes, Edit, Field, Subject};
+use crate::config::{RealServer, Service, ServiceKey};
+
+type ByAddress<'a> = HashMap<SocketAddrV4, &'a RealServer>;
+
+/// Services, by protocol, VIP and vport. The order of services means nothing.
+pub(super) fn services(old: &[Service], new: &[Service], changes: &mut Changes) {
+    let before: HashMap<ServiceKey, &Service> = old.iter().map(|one| (one.key(), one)).collect();
+    let after: HashMap<ServiceKey, &Service> = new.iter().map(|one| (one.key(), one)).collect();
+    for service in new {
+        if let Some(old) = before.get(&service.key()) {
+            one_service(old, service, changes);
+        } else {
+            changes.add(Subject::Service(service.key()), Edit::Added, false);
+            all_real_servers(service, &Edit::Added, changes);
+        }
+    }
+    for service in old.iter().filter(|service| !after.contains_key(&service.key())) {
+        changes.add(Subject::Service(service.key()), Edit::Removed, false);
+        all_real_servers(service, &Edit::Removed, changes);
+    }
+}
+
+fn all_real_servers(service: &Service, edit: &Edit, changes: &mut Changes) {
+    for real in &service.real_servers {
+        changes.add(Subject::RealServer(service.key(), real.address), edit.clone(), false);
+    }
+}
+
+/// A service that stays.
+fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
+    if old == new {
+        return;
+    }
+    let Service { name, protocol: _, vip: _, mode, scheduler, local_addresses, real_servers } = old;
+    let (before, after) = (by_address(real_servers), by_address(&new.real_servers));
+    let mut fields = Vec::new();
+    let mut field = |name, differs: bool, old: String, new: String| {
+        if differs {
+            fields.push(Field { name, old, new });
+        }
+    };
+    field("name", *name != new.name, name.clone(), new.name.clone());
+    field("mode", *mode != new.mode, mode.as_str().to_owned(), new.mode.as_str().to_owned());
+    let (rr, other) = (scheduler.as_str().to_owned(), new.scheduler.as_str().to_owned());
+    field("scheduler", *scheduler != new.scheduler, rr, other);
+    let locals = (addresses(local_addresses), addresses(&new.local_addresses));
+    field("local_addresses", *local_addresses != new.local_addresses, locals.0, locals.1);
+    let order = (kept(real_servers, &after), kept(&new.real_servers, &before));
+    field("order", order.0 != order.1, list(&order.0), list(&order.1));
+    changes.fields(Subject::Service(new.key()), fields);
+    self::real_servers((&before, &after), old, new, changes);
+}
+
+fn by_address(real_servers: &[RealServer]) -> ByAddress<'_> {
+    real_servers.iter().map(|real| (real.address, real)).collect()
+}
+
+/// The real servers that both have, in the order of this one.
+fn kept(real_servers: &[RealServer], others: &ByAddress<'_>) -> Vec<SocketAddrV4> {
+    let addresses = real_servers.iter().map(|real| real.address);
+    addresses.filter(|address| others.contains_key(address)).collect()
+}
+
+fn real_servers(
+    (before, after): (&ByAddress<'_>, &ByAddress<'_>),
+    old: &Service,
+    new: &Service,
+    changes: &mut Changes,
+) {
+    for real in &new.real_servers {
+        let subject = Subject::RealServer(new.key(), real.address);
+        let Some(&&RealServer { address: _, weight }) = before.get(&real.address) else {
+            changes.add(subject, Edit::Added, false);
+            continue;
+        };
+        if weight != real.weight {
+            let (old, new) = (weight.to_string(), real.weight.to_string());
+            changes.fields(subject, vec![Field { name: "weight", old, new }]);
+        }
+    }
+    for real in old.real_servers.iter().filter(|real| !after.contains_key(&real.address)) {
+        changes.add(Subject::RealServer(old.key(), real.address), Edit::Removed, false);
+    }
+}

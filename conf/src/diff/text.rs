@@ -1,0 +1,29 @@
+//! Values in words of the file.
+
+use std::fmt::Display;
+use std::net::Ipv4Addr;
+
+use crate::config::Device;
+
+/// `[a, b]`.
+pub(super) fn list(items: impl IntoIterator<Item = impl Display>) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// Addresses as the file has them, with ranges.
+pub(super) fn addresses(addresses: &[Ipv4Addr]) -> String {
+    let runs = addresses.chunk_by(|a, b| a.to_bits().checked_add(1) == Some(b.to_bits()));
+    list(runs.filter_map(|run| match run {
+        [] => None,
+        [only] => Some(only.to_string()),
+        [first, .., last] => Some(format!("{first}-{last}")),
+    }))
+}
+
+/// What the key `device` says.
+pub(super) fn device(device: &Device) -> String {
+    match device {
+        Device::Vdev(text) | Device::Pci(text) => text.clone(),
+    }
+}
