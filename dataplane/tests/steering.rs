@@ -199,7 +199,7 @@ fn rules_bring_replies_to_the_worker_that_chose_the_local_port() {
         let mut nic = nic(&RssKey::BOTH_ENDS, HashFields::BOTH, Placement::InPlace, &table);
         for lip in LIPS {
             for protocol in [TCP, UDP] {
-                let (dst_port_mask, rules) = classes.rules().unwrap();
+                let (dst_port_mask, rules) = classes.rules(lip).unwrap();
                 nic.rules.extend(rules.map(|(dst_port, queue)| Rule {
                     protocol,
                     dst: lip,
@@ -218,11 +218,11 @@ fn rules_bring_replies_to_the_worker_that_chose_the_local_port() {
                 for protocol in [TCP, UDP] {
                     assert_eq!(nic.queue_of(&reply(protocol, address, lip, lport)), worker);
                 }
-                assert_eq!(classes.owner(lport), Some(worker));
+                assert_eq!(classes.owner(lip, lport), Some(worker));
             }
         }
-        let owned = (LOCAL_PORT_MIN..=u16::MAX).filter_map(|lport| classes.owner(lport)).count();
-        assert_eq!(owned, usize::try_from(LOCAL_PORT_COUNT).unwrap());
+        let owners = (LOCAL_PORT_MIN..=u16::MAX).filter_map(|lport| classes.owner(LIPS[0], lport));
+        assert_eq!(owners.count(), usize::try_from(LOCAL_PORT_COUNT).unwrap());
     }
 }
 

@@ -230,7 +230,7 @@ fn port_plan(
     if !nat && !role.fullnat_replies {
         return PortPlan { method: Method::AnySpread, why };
     }
-    let by_mask = matches!(sharing, Sharing::Classes(classes) if classes.rules().is_some());
+    let by_mask = matches!(sharing, Sharing::Classes(classes) if classes.is_by_mask());
     let no_rules = match &ability.flow_rules {
         _ if !role.fullnat_replies => "they serve replies of FULLNAT services only".to_owned(),
         Ok(()) if by_mask => {

@@ -63,12 +63,12 @@ impl LocalPorts {
     ) -> Option<(Ipv4Addr, u16)> {
         let cursor = self.cursors.get_mut(real.id.index())?;
         let address_count = u32::try_from(pool.len()).ok().filter(|count| *count > 0)?;
-        let port_count = Some(self.share.len()).filter(|count| *count > 0)?;
         for _ in 0..LOCAL_PORT_TRIES {
             *cursor = cursor.wrapping_add(1);
             let address = pool[(*cursor % address_count) as usize];
-            let n = *cursor / address_count % port_count;
-            if let Some(l4_port) = self.share.nth_port(real, address, n)
+            let turn = *cursor / address_count;
+            if let Some(n) = turn.checked_rem(self.share.len(address))
+                && let Some(l4_port) = self.share.nth_port(real, address, n)
                 && is_free(address, l4_port)
             {
                 return Some((address, l4_port));

@@ -22,28 +22,26 @@ pub enum LocalPortShare {
 }
 
 impl LocalPortShare {
-    /// How many flows this worker can have at a time towards one real server with `address_count`
-    /// LIPs, for each protocol. With [`Self::Rss`], which ports fall below 1024 depends on
+    /// How many flows this worker can have at a time towards one real server from the LIPs of
+    /// `pool`, for each protocol. With [`Self::Rss`], which ports fall below 1024 depends on
     /// addresses, so that single real servers may have a few more or less.
     #[must_use]
-    pub fn capacity(&self, address_count: usize) -> u64 {
-        let per_address = match self {
-            Self::All => LOCAL_PORT_COUNT,
-            Self::Classes(classes, worker) => classes.port_count(*worker),
+    pub fn capacity(&self, pool: &[Ipv4Addr]) -> u64 {
+        let of_lip = |lip: &Ipv4Addr| match self {
             Self::Rss(steering) => {
-                let usable = u64::from(steering.port_count()) * u64::from(LOCAL_PORT_COUNT);
-                return address_count as u64 * (usable >> 16);
+                (u64::from(steering.port_count()) * u64::from(LOCAL_PORT_COUNT)) >> 16
             }
+            Self::All | Self::Classes(..) => u64::from(self.len(*lip)),
         };
-        address_count as u64 * u64::from(per_address)
+        pool.iter().map(of_lip).sum()
     }
 
-    /// How many ports [`Self::nth_port`] goes through before it begins anew.
+    /// How many ports of `lip` [`Self::nth_port`] can name.
     #[inline]
-    pub(super) fn len(&self) -> u32 {
+    pub(super) fn len(&self, lip: Ipv4Addr) -> u32 {
         match self {
             Self::All => LOCAL_PORT_COUNT,
-            Self::Classes(classes, worker) => classes.port_count(*worker),
+            Self::Classes(classes, worker) => classes.port_count(lip, *worker),
             Self::Rss(steering) => steering.port_count(),
         }
     }
@@ -55,7 +53,7 @@ impl LocalPortShare {
         match self {
             // Below 64512, so the sum is a port.
             Self::All => u16::try_from(n).ok()?.checked_add(LOCAL_PORT_MIN),
-            Self::Classes(classes, worker) => classes.nth_port(*worker, n),
+            Self::Classes(classes, worker) => classes.nth_port(lip, *worker, n),
             Self::Rss(steering) => {
                 let base = steering.base((real.address, real.l4_port), lip);
                 Some(steering.nth_port(base, n)).filter(|&lport| lport >= LOCAL_PORT_MIN)
@@ -65,7 +63,8 @@ impl LocalPortShare {
 }
 
 /// Local ports in classes that belong to workers in turn. Every worker can compute the owner of a
-/// reply from its lport.
+/// reply from its LIP and lport. The LIP decides who begins, so that no worker has one class more
+/// on every address.
 ///
 /// Without rules each port is a class of its own, and workers' shares differ by one port at most.
 /// A NIC's rules can look at some low bits of a port only; then all ports with the same bits are
@@ -104,51 +103,76 @@ impl PortClasses {
         Ok(Self { class_count, worker_count })
     }
 
+    /// Whether a mask on an lport tells the classes apart.
+    #[must_use]
+    pub fn is_by_mask(self) -> bool {
+        self.class_count.is_power_of_two()
+    }
+
     /// The worker that uses this local port; `None` for a well-known one, which nobody uses.
     #[inline]
     #[must_use]
-    pub fn owner(self, lport: u16) -> Option<u16> {
+    pub fn owner(self, lip: Ipv4Addr, lport: u16) -> Option<u16> {
         let class = u32::from(lport.checked_sub(LOCAL_PORT_MIN)?) % self.class_count;
-        #[expect(clippy::cast_possible_truncation, reason = "below the number of workers")]
-        let worker = (class % u32::from(self.worker_count)) as u16;
-        Some(worker)
+        Some(self.owner_of_class(lip, class))
     }
 
-    /// The classes by mask as a NIC's rules need them: the bits of an lport, and the worker of the
-    /// ports with those bits, for every value of `lport & mask`. `None` if a mask cannot tell the
-    /// classes apart.
-    pub fn rules(self) -> Option<(u16, impl Iterator<Item = (u16, u16)>)> {
+    #[inline]
+    fn owner_of_class(self, lip: Ipv4Addr, class: u32) -> u16 {
+        #[expect(clippy::cast_possible_truncation, reason = "below the number of workers")]
+        let worker = ((class + first_turn(lip)) % u32::from(self.worker_count)) as u16;
+        worker
+    }
+
+    /// The lowest class of a worker; the others follow at a distance of `worker_count`.
+    #[inline]
+    fn first_class(self, lip: Ipv4Addr, worker: u16) -> u32 {
+        let worker_count = u32::from(self.worker_count);
+        (u32::from(worker) + worker_count - first_turn(lip) % worker_count) % worker_count
+    }
+
+    /// The classes by mask as a NIC's rules for `lip` need them: the mask, and for every value of
+    /// `lport & mask` that value and the worker of the ports that have it. `None` if a mask cannot
+    /// tell the classes apart.
+    pub fn rules(self, lip: Ipv4Addr) -> Option<(u16, impl Iterator<Item = (u16, u16)>)> {
         // The first local port is a multiple of the number of classes, so the low bits of a port
         // are its class.
         let mask = u16::try_from(self.class_count - 1).ok()?;
-        let by_mask = self.class_count.is_power_of_two();
-        by_mask.then(|| (mask, (0..=mask).map(move |class| (class, class % self.worker_count))))
+        let owner = move |class| self.owner_of_class(lip, u32::from(class));
+        self.is_by_mask().then(|| (mask, (0..=mask).map(move |class| (class, owner(class)))))
     }
 
-    /// Local ports of a worker, of each LIP.
+    /// Local ports of a worker, of this LIP.
     #[inline]
     #[must_use]
-    pub fn port_count(self, worker: u16) -> u32 {
+    pub fn port_count(self, lip: Ipv4Addr, worker: u16) -> u32 {
         let ports_per_class = LOCAL_PORT_COUNT / self.class_count;
-        self.class_count_of(worker) * ports_per_class
+        self.class_count_of(lip, worker) * ports_per_class
     }
 
-    fn class_count_of(self, worker: u16) -> u32 {
+    #[inline]
+    fn class_count_of(self, lip: Ipv4Addr, worker: u16) -> u32 {
         if worker >= self.worker_count {
             return 0;
         }
-        (self.class_count - u32::from(worker)).div_ceil(u32::from(self.worker_count))
+        (self.class_count - self.first_class(lip, worker)).div_ceil(u32::from(self.worker_count))
     }
 
     /// The `n`-th local port of a worker.
     #[inline]
-    fn nth_port(self, worker: u16, n: u32) -> Option<u16> {
-        let own_classes = self.class_count_of(worker);
+    fn nth_port(self, lip: Ipv4Addr, worker: u16, n: u32) -> Option<u16> {
+        let own_classes = self.class_count_of(lip, worker);
         let (round, own) = (n.checked_div(own_classes)?, n.checked_rem(own_classes)?);
-        let class = u32::from(worker) + own * u32::from(self.worker_count);
+        let class = self.first_class(lip, worker) + own * u32::from(self.worker_count);
         let place = u16::try_from(round * self.class_count + class).ok()?;
         LOCAL_PORT_MIN.checked_add(place)
     }
+}
+
+/// How many places a LIP shifts the turn of the workers.
+#[inline]
+fn first_turn(lip: Ipv4Addr) -> u32 {
+    lip.to_bits() & 0xFFFF
 }
 
 /// Local ports that cannot be divided as asked.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use super::*;
+use crate::ownership::{Team, WorkerIdx};
 use crate::rss::{HashedEnds, RedirectionTable, ReplySteering, RssKey};
 use crate::service::{RealId, ServiceId};
 
@@ -21,18 +22,19 @@ fn real(id: u32) -> RealServer {
     }
 }
 
-/// All pairs of a share, in the order they come, for one turn.
+/// All pairs of a share: one turn for each address.
 fn turn(share: LocalPortShare) -> Vec<(Ipv4Addr, u16)> {
-    let places = 2 * share.len();
     let mut ports = LocalPorts::with_share(1, 7, share);
-    let start = ports.cursors[0];
     let mut pairs = Vec::new();
-    loop {
-        let pair = ports.allocate(&real(0), &POOL, |_, _| true).expect("a free pair");
-        if ports.cursors[0].wrapping_sub(start) > places {
-            break;
+    for lip in POOL {
+        let start = ports.cursors[0];
+        loop {
+            let pair = ports.allocate(&real(0), &[lip], |_, _| true).expect("a free pair");
+            if ports.cursors[0].wrapping_sub(start) > ports.share.len(lip) {
+                break;
+            }
+            pairs.push(pair);
         }
-        pairs.push(pair);
     }
     pairs
 }
@@ -55,6 +57,12 @@ fn check_partition(shares: impl Iterator<Item = LocalPortShare>) {
 #[test]
 fn every_pair_is_used_before_one_comes_again() {
     check_partition([LocalPortShare::All].into_iter());
+    let mut ports = LocalPorts::new(1, 7);
+    let mut used = HashSet::new();
+    for _ in 0..2 * LOCAL_PORT_COUNT {
+        let pair = ports.allocate(&real(0), &POOL, |_, _| true).expect("a free pair");
+        assert!(used.insert(pair), "{pair:?} came twice");
+    }
 }
 
 #[test]
@@ -78,10 +86,24 @@ fn the_owner_of_a_port_is_the_worker_that_chose_it() {
     for classes in [PortClasses::by_port(7).unwrap(), PortClasses::by_mask(64, 7).unwrap()] {
         for worker in 0..7 {
             let own = turn(LocalPortShare::Classes(classes, worker));
-            assert_eq!(own.len(), 2 * classes.port_count(worker) as usize);
-            assert!(own.iter().all(|&(_, lport)| classes.owner(lport) == Some(worker)));
+            assert!(own.iter().all(|&(lip, lport)| classes.owner(lip, lport) == Some(worker)));
         }
-        assert_eq!(classes.owner(1023), None);
+        assert_eq!(classes.owner(POOL[0], 1023), None);
+    }
+}
+
+/// What hands replies over and what chooses local ports must mean the same worker.
+#[test]
+fn hand_over_finds_the_owner_of_each_port() {
+    for worker_count in [1, 2, 3, 7, 96] {
+        let classes = PortClasses::by_port(worker_count).unwrap();
+        let team = Team::new(WorkerIdx(0), worker_count, 5);
+        for lip in POOL {
+            for lport in LOCAL_PORT_MIN..=u16::MAX {
+                let owner = classes.owner(lip, lport).map(WorkerIdx);
+                assert_eq!(owner, Some(team.by_local_port(lip, lport)));
+            }
+        }
     }
 }
 
@@ -89,7 +111,7 @@ fn the_owner_of_a_port_is_the_worker_that_chose_it() {
 fn shares_are_even() {
     for worker_count in 1..=96 {
         let classes = PortClasses::by_port(worker_count).unwrap();
-        let counts = (0..worker_count).map(|worker| classes.port_count(worker));
+        let counts = (0..worker_count).map(|worker| classes.port_count(POOL[0], worker));
         assert!(counts.clone().max().unwrap() - counts.clone().min().unwrap() <= 1);
         assert_eq!(counts.sum::<u32>(), LOCAL_PORT_COUNT);
     }
@@ -98,15 +120,17 @@ fn shares_are_even() {
 #[test]
 fn rules_name_the_owner_of_every_port() {
     let classes = PortClasses::by_mask(16, 3).unwrap();
-    let (mask, rules) = classes.rules().unwrap();
-    let rules: Vec<(u16, u16)> = rules.collect();
-    assert_eq!((mask, rules.len()), (15, 16));
-    for lport in LOCAL_PORT_MIN..=u16::MAX {
-        let matching: Vec<_> = rules.iter().filter(|(bits, _)| lport & mask == *bits).collect();
-        let [(_, worker)] = matching[..] else { panic!("{lport}: {matching:?}") };
-        assert_eq!(classes.owner(lport), Some(*worker));
+    for lip in POOL {
+        let (mask, rules) = classes.rules(lip).unwrap();
+        let rules: Vec<(u16, u16)> = rules.collect();
+        assert_eq!((mask, rules.len()), (15, 16));
+        for lport in LOCAL_PORT_MIN..=u16::MAX {
+            let matching: Vec<_> = rules.iter().filter(|(bits, _)| lport & mask == *bits).collect();
+            let [(_, worker)] = matching[..] else { panic!("{lport}: {matching:?}") };
+            assert_eq!(classes.owner(lip, lport), Some(*worker));
+        }
     }
-    assert!(PortClasses::by_port(3).unwrap().rules().is_none());
+    assert!(PortClasses::by_port(3).unwrap().rules(POOL[0]).is_none());
 }
 
 #[test]
@@ -118,18 +142,19 @@ fn ports_that_cannot_be_divided_are_refused() {
     }
     assert!(PortClasses::by_port(0).is_err());
     let stranger = LocalPortShare::Classes(PortClasses::by_port(2).unwrap(), 2);
-    assert_eq!(stranger.capacity(1), 0);
+    assert_eq!(stranger.capacity(&POOL), 0);
     let mut ports = LocalPorts::with_share(1, 7, stranger);
     assert_eq!(ports.allocate(&real(0), &POOL, |_, _| true), None);
 }
 
 #[test]
 fn capacity_is_what_a_turn_gives() {
-    assert_eq!(LocalPortShare::All.capacity(2), 129_024);
+    assert_eq!(LocalPortShare::All.capacity(&POOL), 129_024);
     let classes = PortClasses::by_mask(128, 3).unwrap();
     for worker in 0..3 {
-        let share = LocalPortShare::Classes(classes, worker);
-        assert_eq!(share.capacity(2), 2 * u64::from(classes.port_count(worker)));
+        let share = || LocalPortShare::Classes(classes, worker);
+        let lports: HashSet<_> = turn(share()).into_iter().collect();
+        assert_eq!(share().capacity(&POOL), lports.len() as u64);
     }
     let table = RedirectionTable::even(128, 3).unwrap();
     let share = |table: &RedirectionTable| {
@@ -137,7 +162,7 @@ fn capacity_is_what_a_turn_gives() {
         let steering = ReplySteering::new(&RssKey::BOTH_ENDS, ends, table.clone(), 1).unwrap();
         LocalPortShare::Rss(steering)
     };
-    let (told, found) = (share(&table).capacity(2), turn(share(&table)).len() as u64);
+    let (told, found) = (share(&table).capacity(&POOL), turn(share(&table)).len() as u64);
     assert!(told.abs_diff(found) <= 64, "{told} told, {found} found");
 }
 
