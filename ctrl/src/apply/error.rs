@@ -27,7 +27,8 @@ pub(crate) enum ApplyError {
     /// A worker has not taken up the configuration before.
     #[error(
         "worker {lcore} does not run generation {generation} yet, which is in force, so no other \
-         is published. If it goes on standing still, that is a defect of RVS: see `rvs show workers`."
+         is published. If it goes on standing still, that is a defect of RVS: see `rvs show \
+         workers`."
     )]
     Behind {
         /// Its lcore.

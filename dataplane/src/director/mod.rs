@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{FlowTable, Hit, KeyHash};
-use crate::forward::LocalPorts;
+use crate::forward::{LocalPortShare, LocalPorts, PortClasses};
 use crate::fragment::Trains;
 use crate::handover::Stage;
 use crate::io::{Burst, Io, Ports};
@@ -115,6 +115,9 @@ impl<B: PacketBuf> Director<B> {
     #[must_use]
     pub fn in_team(mut self, team: Team) -> Self {
         self.team = team;
+        if let Ok(classes) = PortClasses::by_port(team.count()) {
+            self.local_ports.set_share(LocalPortShare::Classes(classes, team.me().0));
+        }
         self.egress.announces = team.me() == WorkerIdx(0);
         self
     }
