@@ -82,11 +82,8 @@ fn refused(error: &ApplyError) -> Response {
         }
         ApplyError::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
     };
-    let errors = if let ApplyError::File(CtrlError::Conf(errors)) = error {
-        errors.errors()
-    } else {
-        &[]
-    };
+    let errors =
+        if let ApplyError::File(CtrlError::Conf(errors)) = error { errors.errors() } else { &[] };
     let errors = errors.iter().map(|error| ConfigError {
         rule: error.rule().as_str().to_owned(),
         message: error.message().to_owned(),

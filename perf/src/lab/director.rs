@@ -77,6 +77,17 @@ impl Director {
         &self.rvs
     }
 
+    /// Puts a configuration with `services` into force by `rvs apply`; returns what it prints.
+    ///
+    /// # Errors
+    /// [`LabError::Command`] when it is refused.
+    pub fn apply(&self, lab: &Lab, services: &[Service]) -> Result<String, LabError> {
+        let file = lab.write("applied.yaml", &config::write(services, &self.socket))?;
+        command::run(
+            Command::new(&self.rvs).args(["apply", "--socket"]).arg(&self.socket).arg(file),
+        )
+    }
+
     /// `rvs show <what> --json`.
     ///
     /// # Errors
