@@ -66,13 +66,16 @@ fn announce(running: &Running, socket: &ControlSocket) {
         let addresses: Vec<_> =
             conf.addresses.iter().map(|own| format!("{}/{}", own.addr, own.prefix_len)).collect();
         tracing::info!(
-            "port {}: {} ({}), MAC {}, MTU {}, addresses [{}], offloads {offloads}",
+            "port {}: {} ({}), MAC {}, MTU {}, addresses [{}], {} queues, steering {}, offloads \
+             {offloads}",
             port.name,
             port.device,
             port.driver,
             dataplane::wire::Mac(port.facts.mac),
             port.facts.mtu,
             addresses.join(", "),
+            port.queues,
+            port.steering.name(),
         );
     }
     let workers: Vec<_> = state.workers.iter().map(|seat| seat.lcore.to_string()).collect();

@@ -16,18 +16,6 @@ pub enum CtrlError {
     /// The configuration has errors; whoever wrote it must correct them.
     #[error("{0}")]
     Conf(#[from] ConfErrors),
-    /// The configuration asks for more workers than this version runs.
-    #[error(
-        "{}: `workers: {workers:?}` names {} workers, but this version forwards with one worker: \
-         leave one of them, as in `workers: [{}]`.",
-        file.display(), workers.len(), workers.first().copied().unwrap_or_default()
-    )]
-    SeveralWorkers {
-        /// The configuration file.
-        file: PathBuf,
-        /// The lcores it names.
-        workers: Vec<u32>,
-    },
     /// The configuration has more ports than the packet path has room for.
     #[error(
         "{}: it has {count} ports, and one daemon can have {}: remove some of them.",

@@ -4,6 +4,7 @@
 //! Start in `cli.rs`, which knows the commands. `rvs run` goes on in `daemon.rs`:
 //!
 //! * `check.rs`: the configuration, with the facts of this machine and the limits of this version;
+//! * `steering/`: how packets reach the worker that owns their flow, chosen per port;
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
@@ -41,6 +42,7 @@ mod snapshot;
 mod socket;
 mod startup;
 mod state;
+pub mod steering;
 #[cfg(test)]
 mod testing;
 mod worker;

@@ -12,9 +12,11 @@ use arc_swap::ArcSwap;
 use conf::{Config, Device, Limits};
 use dataplane::control;
 use dataplane::director::Sizes;
+use dataplane::handover::Peers;
+use dataplane::ownership::{Team, WorkerIdx};
 use dataplane::publish::Publisher;
 use dataplane::stats::WorkerStats;
-use dpdk::{Eal, EalArgs, PktMempool, SocketId};
+use dpdk::{Eal, EalArgs, Mbuf, PktMempool, SocketId};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -29,7 +31,7 @@ use crate::port::{self, Queues};
 use crate::shutdown::Running;
 use crate::snapshot;
 use crate::state::{InForce, Seat, Seats, State};
-use crate::worker::{Parts, Workers};
+use crate::worker::{self, Parts, Workers};
 
 /// The name that EAL's own complaints about its arguments begin with.
 const EAL_NAME: &str = "rvs-eal";
@@ -104,8 +106,11 @@ fn seat_workers(
     machine: &Machine<'_>,
 ) -> (Vec<Seat>, Vec<Parts>) {
     let sizes = sizes(&config.limits);
-    let workers = config.workers.iter().zip(queues);
-    let seat = |(&lcore, queues): (&u32, Queues)| {
+    let count = u16::try_from(config.workers.len()).unwrap_or(u16::MAX);
+    let seed = worker::random();
+    let peers = Peers::mesh(count).into_iter();
+    let workers = (0..count).map(WorkerIdx).zip(&config.workers).zip(queues).zip(peers);
+    let seat = |(((me, &lcore), queues), peers): (((WorkerIdx, &u32), Queues), Peers<Mbuf>)| {
         let (here, there) = control::rings();
         let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
         let snapshots = machine.publisher.reader();
@@ -118,6 +123,8 @@ fn seat_workers(
         let parts = Parts {
             lcore,
             eal: Arc::clone(machine.eal),
+            team: Team::new(me, count, seed),
+            peers: (count > 1).then_some(peers),
             queues,
             pool: machine.pool.clone(),
             sizes,

@@ -29,7 +29,7 @@ use tokio::sync::Mutex;
 use crate::apply::Applier;
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
-use crate::port::{LivePort, RunningPort};
+use crate::port::{LivePort, RunningPort, Steering};
 use crate::snapshot::{self, PortFacts};
 use crate::startup::{self, FIRST_GENERATION};
 use crate::state::{InForce, Seat, Seats, State};
@@ -244,6 +244,7 @@ fn running_port(port: &conf::Port) -> RunningPort {
         driver: "net_null".to_owned(),
         facts: FACTS,
         queues: 1,
+        steering: Steering::OneWorker,
         offloads: vec!["tx-ipv4-checksum"],
         live: Box::new(FakePort),
     }

@@ -15,7 +15,9 @@ use hashbrown::HashTable;
 use crate::buf::PacketBuf;
 use crate::flow::{FlowKey, Hit};
 use crate::limits::{FRAGMENT_HELD_COUNT, FRAGMENT_HELD_PER_TRAIN, FRAGMENT_TRAIN_COUNT};
+use crate::ownership::WorkerIdx;
 use crate::parse::{Ipv4Meta, L3_OFFSET};
+use crate::snapshot::PortIdx;
 use crate::time::{Tick, Ticks};
 use crate::verdict::DropReason;
 use crate::wire::{Ipv4Fields, Ipv4Header};
@@ -39,6 +41,14 @@ impl TrainKey {
     pub fn of(ip: &Ipv4Meta) -> Self {
         Self { src: ip.src(), dst: ip.dst(), id: ip.id, protocol: ip.protocol }
     }
+
+    /// A number that tells trains apart, nearly always.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let addresses = u64::from(self.src.to_bits()) << 32 | u64::from(self.dst.to_bits());
+        let rest = u64::from(self.id) << 8 | u64::from(self.protocol);
+        addresses ^ rest.rotate_right(24)
+    }
 }
 
 /// What became of a first fragment, and so becomes of the others.
@@ -46,6 +56,8 @@ impl TrainKey {
 pub enum Decision {
     /// They follow the flow; the key tells whether the flow is still the same.
     Follow(Hit, FlowKey),
+    /// They are handed over, like it, to the worker that owns the flow.
+    HandOver(WorkerIdx),
     /// They are routed like it, unchanged.
     Route,
     /// They are dropped like it, for the same reason.
@@ -64,6 +76,8 @@ struct Train {
 pub struct HeldFragment<B> {
     /// The frame.
     pub frame: B,
+    /// The port it came in at.
+    pub port: PortIdx,
     /// Its header.
     pub ip: Ipv4Meta,
     since: Tick,
@@ -130,13 +144,13 @@ impl<B> Trains<B> {
     ///
     /// # Errors
     /// Gives the frame back if too many wait, in all or of its train.
-    pub fn hold(&mut self, frame: B, ip: Ipv4Meta, now: Tick) -> Result<(), B> {
+    pub fn hold(&mut self, frame: B, port: PortIdx, ip: Ipv4Meta, now: Tick) -> Result<(), B> {
         let key = TrainKey::of(&ip);
         let same = self.held.iter().filter(|held| TrainKey::of(&held.ip) == key).count();
         if self.held.len() >= FRAGMENT_HELD_COUNT || same >= FRAGMENT_HELD_PER_TRAIN {
             return Err(frame);
         }
-        self.held.push(HeldFragment { frame, ip, since: now });
+        self.held.push(HeldFragment { frame, port, ip, since: now });
         Ok(())
     }
 

@@ -2,17 +2,21 @@
 //!
 //! [`Ports`] is what a driver must offer: DPDK in production, memory in tests. [`Io`] buffers
 //! frames per port, so that a port is given bursts, and gives every received packet that was sent
-//! its final verdict: forwarded, or dropped because the port refused it.
+//! its final verdict: forwarded, or dropped because the port refused it. Where there are several
+//! workers it is the way to the others, too ([`crate::handover`]).
 
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
 use crate::buf::{PacketAlloc, PacketBuf};
+use crate::handover::{Handed, Peers, Stage};
 use crate::limits::BURST_LEN_MAX;
-use crate::snapshot::PortIdx;
+use crate::ownership::WorkerIdx;
+use crate::snapshot::{NextHop, PortIdx};
 use crate::stats::WorkerStats;
 use crate::verdict::DropReason;
+use crate::wire::Mac;
 
 /// Packets taken from or given to a port at once; what is left in it is freed on drop.
 pub type Burst<B> = ArrayVec<B, BURST_LEN_MAX>;
@@ -53,6 +57,9 @@ const _: () = assert!(BURST_LEN_MAX == u32::BITS as usize);
 pub struct Io<B, P> {
     ports: P,
     tx: Vec<TxBuffer<B>>,
+    peers: Option<Peers<B>>,
+    /// By port: the worker that sends for this one, which has no tx queue there.
+    senders: Vec<Option<WorkerIdx>>,
     stats: Arc<WorkerStats>,
 }
 
@@ -61,7 +68,49 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
     pub fn new(ports: P, stats: Arc<WorkerStats>) -> Self {
         let buffer = || TxBuffer { frames: Burst::new(), received: 0 };
         let tx = (0..ports.port_count()).map(|_| buffer()).collect();
-        Self { ports, tx, stats }
+        let senders = vec![None; ports.port_count()];
+        Self { ports, tx, peers: None, senders, stats }
+    }
+
+    /// Joins other workers. `senders` names, by port, the worker that sends for this one where it
+    /// has no tx queue of its own.
+    #[must_use]
+    pub fn with_peers(mut self, peers: Peers<B>, senders: Vec<Option<WorkerIdx>>) -> Self {
+        self.peers = Some(peers);
+        self.senders = senders;
+        self
+    }
+
+    /// Whether there are other workers.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_peers(&self) -> bool {
+        self.peers.is_some()
+    }
+
+    /// Gives a packet that came in at `port` to worker `to`.
+    pub fn hand_over(&mut self, to: WorkerIdx, port: PortIdx, stage: Stage, frame: B) {
+        let Some(peers) = &mut self.peers else { return };
+        // Counted before it is lost, if it is: a lost one is taken back.
+        self.stats.handed_over.add(1);
+        if let Some(stats) = self.stats.ports.get(port.index()) {
+            stats.handed_over.add(1);
+        }
+        let stats = &self.stats;
+        peers.give(to, Handed::Packet { port, stage, frame }, |lost| count_lost(stats, &lost));
+    }
+
+    /// Tells all other workers a neighbour's MAC address.
+    pub fn tell_neighbor(&mut self, hop: NextHop, mac: Mac) {
+        if let Some(peers) = &mut self.peers {
+            peers.tell_all(|| Handed::Neighbor { hop, mac });
+        }
+    }
+
+    /// The next thing that another worker handed over; `budget` counts down inboxes.
+    #[inline]
+    pub fn take_over(&mut self, budget: &mut usize) -> Option<Handed<B>> {
+        self.peers.as_mut()?.take(budget)
     }
 
     /// The ports themselves.
@@ -123,9 +172,32 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
                 self.flush_port(PortIdx(index as u8));
             }
         }
+        if let Some(peers) = &mut self.peers {
+            let stats = &self.stats;
+            peers.flush(|lost| count_lost(stats, &lost));
+        }
+    }
+
+    /// Has another worker send what is buffered for `port`.
+    #[cold]
+    fn send_through(&mut self, sender: WorkerIdx, port: PortIdx) {
+        let Some(peers) = &mut self.peers else { return };
+        let TxBuffer { frames, received } = &mut self.tx[port.index()];
+        let stats = &self.stats;
+        for (place, frame) in frames.drain(..).enumerate() {
+            let is_received = *received >> place & 1 == 1;
+            let origin = if is_received { Origin::Received } else { Origin::Generated };
+            stats.handed_over.add(u64::from(is_received));
+            let handed = Handed::ToSend { port, origin, frame };
+            peers.give(sender, handed, |lost| count_lost(stats, &lost));
+        }
+        *received = 0;
     }
 
     fn flush_port(&mut self, port: PortIdx) {
+        if let Some(Some(sender)) = self.senders.get(port.index()).copied() {
+            return self.send_through(sender, port);
+        }
         let TxBuffer { frames, received } = &mut self.tx[port.index()];
         let bytes = |frames: &Burst<B>| frames.iter().map(|frame| frame.len() as u64).sum::<u64>();
         let (total_count, total_bytes) = (frames.len(), bytes(frames));
@@ -147,5 +219,17 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
             stats.tx_bytes.add(total_bytes - refused_bytes);
             stats.tx_refused.add(refused_count as u64);
         }
+    }
+}
+
+/// Counts a packet that found no room on its way to another worker. It was counted as handed over.
+#[cold]
+fn count_lost<B>(stats: &WorkerStats, lost: &Handed<B>) {
+    match lost {
+        Handed::Packet { .. } | Handed::ToSend { origin: Origin::Received, .. } => {
+            stats.handed_over.subtract(1);
+            stats.dropped(DropReason::HandoverRingFull).add(1);
+        }
+        Handed::ToSend { origin: Origin::Generated, .. } | Handed::Neighbor { .. } => {}
     }
 }

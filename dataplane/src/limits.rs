@@ -51,6 +51,15 @@ pub const FRAGMENT_HELD_PER_TRAIN: usize = 45;
 /// Commands and reports handled in one turn of a worker's loop.
 pub const CONTROL_PER_TURN: usize = 64;
 
+/// Packets and notes that can be under way from one worker to one other.
+pub const HANDOVER_RING_LEN: usize = 1024;
+
+/// Packets and notes of other workers taken in one turn.
+pub const HANDOVER_PER_TURN: usize = 256;
+
+/// Inboxes looked into in one turn; with more workers they take turns.
+pub const HANDOVER_INBOXES_PER_TURN: usize = 16;
+
 /// Longest IPv4 packet an ICMP error of ours has, quote included (RFC 1812 section 4.3.2.3).
 pub const ICMP_ERROR_LEN_MAX: usize = 576;
 

@@ -99,11 +99,12 @@ pub struct PortInfo {
 
 /// Where a packet goes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C, align(4))]
 pub struct NextHop {
-    /// Port to send from.
-    pub port: PortIdx,
     /// Address whose MAC the frame gets: the destination itself or a gateway.
     pub address: Ipv4Addr,
+    /// Port to send from.
+    pub port: PortIdx,
 }
 
 /// A route to a prefix through a gateway.

@@ -97,6 +97,8 @@ pub struct PortStats {
     pub tx_bytes: Counter,
     /// Frames that the port refused, freed here.
     pub tx_refused: Counter,
+    /// Frames received here and handed over to their owner.
+    pub handed_over: Counter,
 }
 
 /// Packets that this worker made itself.
@@ -117,8 +119,13 @@ pub struct GeneratedStats {
 /// All counters of one worker.
 #[derive(Debug)]
 pub struct WorkerStats {
-    /// Packets received; equals the sum of the four below plus [`Self::held`].
+    /// Packets received from ports. With [`Self::taken_over`] it equals the sum of the packets
+    /// forwarded, consumed, dropped, held and handed over.
     pub received: CachePadded<Counter>,
+    /// Packets that other workers handed over to this one.
+    pub taken_over: Counter,
+    /// Packets handed over to other workers.
+    pub handed_over: Counter,
     /// Packets forwarded and taken by a port.
     pub forwarded: Counter,
     /// Packets used up by the director itself.
@@ -149,6 +156,8 @@ impl WorkerStats {
     pub fn new(service_count: usize, real_server_count: usize) -> Self {
         Self {
             received: CachePadded::default(),
+            taken_over: Counter::default(),
+            handed_over: Counter::default(),
             forwarded: Counter::default(),
             consumed: Counter::default(),
             dropped: std::array::from_fn(|_| Counter::default()),

@@ -1,7 +1,7 @@
 //! What became of a packet: every received packet ends in exactly one [`Verdict`].
 //!
 //! The counts of verdicts, plus the packets held at the moment (waiting for a neighbour or for
-//! their first fragment), add up to the packets received.
+//! their first fragment), add up to the packets received and taken over from other workers.
 
 /// The one outcome of a received packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum Verdict {
     Forwarded,
     /// Meant for the director itself and used up: ARP, ICMP echo.
     Consumed,
+    /// Given to the worker that owns its flow, where it gets its final verdict.
+    HandedOver,
     /// Kept until its next hop or its first fragment is known; gets its final verdict later.
     Held,
     /// Not sent on. Whether the sender was told (RST, ICMP error) depends on the reason.
@@ -104,6 +106,8 @@ drop_reasons! {
     FragmentForUs = "fragment_for_us",
     /// An ICMP error or other message that belongs to no flow.
     IcmpNoFlow = "icmp_no_flow",
+    /// The ring to the worker that owns the packet's flow, or sends from its port, is full.
+    HandoverRingFull = "handover_ring_full",
     /// The port's tx queue refused the packet.
     TxRefused = "tx_refused",
 }

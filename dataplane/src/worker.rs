@@ -1,7 +1,8 @@
 //! The loop of one lcore.
 //!
 //! [`Worker::turn`] is one turn of it, and reads like the packet's journey: answer the control
-//! thread, take a burst from every port, process it, send, let time pass.
+//! thread, take over what other workers handed over, take a burst from every port, process it,
+//! send, let time pass.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,6 +66,7 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
         self.answer_control(now);
         let snapshot = self.snapshots.load();
         let mut turn = Turn { snapshot, now, io: &mut self.io };
+        self.director.take_over(&mut turn);
         let mut busy = false;
         for index in 0..turn.io.port_count() {
             #[expect(clippy::cast_possible_truncation, reason = "at most PORT_COUNT_MAX")]

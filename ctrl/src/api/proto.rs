@@ -225,6 +225,8 @@ pub struct Port {
     pub rx_queues: u16,
     /// Transmit queues.
     pub tx_queues: u16,
+    /// How packets get to the workers that own their flows: `one-worker` or `hand-over`.
+    pub steering: String,
     /// Hardware help that is switched on.
     pub offloads: Vec<String>,
     /// Frames that the workers received.
@@ -245,6 +247,8 @@ pub struct Port {
     pub tx_errors: u64,
     /// Frames the port refused to take, which were dropped.
     pub tx_refused: u64,
+    /// Frames received and handed over to the worker that owns their flow.
+    pub handed_over: u64,
 }
 
 /// Answer of `/v1/neighbors`.
@@ -287,6 +291,8 @@ pub struct Drops {
     pub dropped: u64,
     /// Packets held now: for a neighbour or for their first fragment.
     pub held: u64,
+    /// Times a packet was handed over from one worker to another; it has its verdict there.
+    pub handed_over: u64,
     /// Every reason, also those that never occurred.
     pub drops: Vec<Drop>,
     /// Packets that the director made itself.

@@ -119,6 +119,7 @@ fn view_port(state: &State, index: usize, port: &RunningPort, conf: &conf::Port)
         speed_mbps: link.map_or(0, |link| link.speed_mbps),
         rx_queues: port.queues,
         tx_queues: port.queues,
+        steering: port.steering.name().to_owned(),
         offloads: port.offloads.iter().map(|&name| name.to_owned()).collect(),
         rx_packets: count(|stats| stats.rx_packets.value()),
         rx_bytes: count(|stats| stats.rx_bytes.value()),
@@ -129,6 +130,7 @@ fn view_port(state: &State, index: usize, port: &RunningPort, conf: &conf::Port)
         rx_no_mbuf: device.rx_no_mbuf,
         tx_errors: device.tx_errors,
         tx_refused: count(|stats| stats.tx_refused.value()),
+        handed_over: count(|stats| stats.handed_over.value()),
     }
 }
 
@@ -145,6 +147,7 @@ pub(super) fn drops(state: &State) -> Drops {
         consumed: state.workers.sum(|stats| stats.consumed.value()),
         dropped: drops.iter().map(|drop| drop.count).sum(),
         held: state.workers.sum(|stats| stats.held.value()),
+        handed_over: state.workers.sum(|stats| stats.handed_over.value()),
         drops,
         generated: Generated {
             arp_requests: state.workers.sum(|stats| stats.generated.arp_requests.value()),

@@ -46,7 +46,7 @@ fn the_log_says_what_was_started() {
     let log = daemon.log();
     for words in [
         "port wan: net_null0,no-rx=1 (net_null), MAC ",
-        "addresses [10.0.0.2/24], offloads ",
+        "addresses [10.0.0.2/24], 1 queues, steering one-worker, offloads ",
         "2 ports, 1 worker, 0 routes, 1 service (1 tcp, 0 udp) with 2 real servers",
         "128 MiB of ordinary memory",
         "since `dpdk.eal_args` has --no-huge",

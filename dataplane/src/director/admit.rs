@@ -16,7 +16,6 @@ use crate::verdict::{DropReason, Verdict};
 use crate::wire::{IpProto, TcpFlags};
 
 use super::local::Refusal;
-use super::relay::Piece;
 use super::{Director, Turn};
 
 /// FTP's data port: packets from it belong to connections that a control connection announced,
@@ -49,7 +48,7 @@ impl<B: PacketBuf> Director<B> {
         let Some(hit) = self.still_valid(packet, hit, turn.now) else {
             return self.newcomer(turn, frame, packet);
         };
-        let verdict = self.relay(turn, frame, Piece::Whole(packet), hit);
+        let verdict = self.relay(turn, frame, packet, hit);
         if packet.ip.more_fragments() {
             let decision = Decision::Follow(hit, packet.key);
             self.decide_train(turn, TrainKey::of(&packet.ip), decision);
@@ -67,7 +66,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Verdict {
         let (verdict, decision) = match self.admit(turn.snapshot, packet, turn.now) {
             Admission::Flow(hit) => {
-                let verdict = self.relay(turn, frame, Piece::Whole(packet), hit);
+                let verdict = self.relay(turn, frame, packet, hit);
                 (verdict, Decision::Follow(hit, packet.key))
             }
             Admission::Route => (self.route(turn, frame, &packet.ip), Decision::Route),
@@ -88,28 +87,31 @@ impl<B: PacketBuf> Director<B> {
     /// have made or ended the flow since.
     #[inline(always)]
     fn still_valid(&mut self, packet: &Transport, hit: Option<Hit>, now: Tick) -> Option<Hit> {
-        let hit = match hit {
-            Some(hit) if self.flows.matches(hit, &packet.key) => hit,
-            _ => self.look_up_again(packet)?,
-        };
-        let flow = self.flows.flow(hit.flow)?;
-        let ended = flow.deadline().is_due(now);
-        if ended || is_reopened(flow, packet, hit.direction) {
+        if let Some(hit) = hit
+            && let Some(flow) = self.flows.flow(hit.flow())
+            && *flow.key(hit.direction()) == packet.key
+            && !is_over(flow, packet, hit.direction(), now)
+        {
+            return Some(hit);
+        }
+        self.find_valid(packet, now)
+    }
+
+    /// [`Self::still_valid`] for a packet whose candidate was not its flow, or not any more.
+    #[inline(never)]
+    fn find_valid(&mut self, packet: &Transport, now: Tick) -> Option<Hit> {
+        let hit = self.flows.lookup(self.flows.hash(&packet.key), &packet.key)?;
+        if is_over(self.flows.flow(hit.flow())?, packet, hit.direction(), now) {
             self.end_flow(hit);
             return None;
         }
         Some(hit)
     }
 
-    #[inline(never)]
-    fn look_up_again(&self, packet: &Transport) -> Option<Hit> {
-        self.flows.lookup(self.flows.hash(&packet.key), &packet.key)
-    }
-
     /// Takes a flow out of the table and of its real server's count.
     #[cold]
     pub(super) fn end_flow(&mut self, hit: Hit) {
-        if let Some(flow) = self.flows.remove(hit.flow) {
+        if let Some(flow) = self.flows.remove(hit.flow()) {
             self.stats.flows.set(self.flows.len() as u64);
             self.count_end(&flow);
         }
@@ -156,7 +158,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Result<Hit, Refusal> {
         let unavailable = Refusal::PortUnreachable(DropReason::NoRealServer);
         let state = self.sched.get_mut(service.id.index()).ok_or(unavailable)?;
-        let real = sched::schedule(service, state).ok_or(unavailable)?;
+        let real = sched::schedule(service, state, self.team.me().0).ok_or(unavailable)?;
         let real = snapshot.real_server(real).ok_or(unavailable)?;
         let reply = self.reply_key(service, real, &packet.key).map_err(Refusal::Silent)?;
 
@@ -176,7 +178,7 @@ impl<B: PacketBuf> Director<B> {
         if let Some(service) = self.stats.service(service.id) {
             service.connections.add(1);
         }
-        Ok(Hit { flow, direction: Direction::Request })
+        Ok(Hit::new(flow, Direction::Request))
     }
 
     /// The key that the real server's packets will carry.
@@ -205,7 +207,7 @@ impl<B: PacketBuf> Director<B> {
                 let flows = &self.flows;
                 let (lip, lport) = self
                     .local_ports
-                    .allocate(real.id, &service.local_addresses, |lip, lport| {
+                    .allocate(real, &service.local_addresses, |lip, lport| {
                         let key = from_real(lip, lport);
                         flows.lookup(flows.hash(&key), &key).is_none()
                     })
@@ -223,11 +225,19 @@ fn may_open(packet: &Transport) -> bool {
     opens && packet.key.src_port() != FTP_DATA
 }
 
+/// Whether a packet finds its flow ended, or begins a new connection.
+#[inline(always)]
+fn is_over(flow: &Flow, packet: &Transport, direction: Direction, now: Tick) -> bool {
+    flow.deadline().is_due(now) || is_reopened(flow, packet, direction)
+}
+
 /// Whether a SYN from the client begins a new connection over a finished one (IPVS'
 /// conn_reuse_mode 1): such a connection is scheduled anew.
+#[inline(always)]
 fn is_reopened(flow: &Flow, packet: &Transport, direction: Direction) -> bool {
-    let finished = matches!(flow.state, FlowState::Tcp(TcpState::TimeWait | TcpState::Close));
-    finished && direction == Direction::Request && packet.flags.contains(TcpFlags::SYN)
+    packet.flags.contains(TcpFlags::SYN)
+        && direction == Direction::Request
+        && matches!(flow.state, FlowState::Tcp(TcpState::TimeWait | TcpState::Close))
 }
 
 /// What a host's stack would do with a packet to an address of its own that nobody listens to.

@@ -20,12 +20,14 @@ use super::Turn;
 #[derive(Debug)]
 pub(super) struct Egress<B> {
     pub(super) neighbors: NeighborTable<B>,
+    /// Whether this worker announces addresses; one of them does.
+    pub(super) announces: bool,
     stats: Arc<WorkerStats>,
 }
 
 impl<B: PacketBuf> Egress<B> {
     pub(super) fn new(stats: Arc<WorkerStats>) -> Self {
-        Self { neighbors: NeighborTable::new(), stats }
+        Self { neighbors: NeighborTable::new(), announces: true, stats }
     }
 
     /// Sends an IPv4 packet to `hop`, or lets it wait until its MAC address is known.
@@ -82,7 +84,9 @@ impl<B: PacketBuf> Egress<B> {
         port: PortIdx,
         address: Ipv4Addr,
     ) {
-        self.send_arp(turn, port, |frame, mac| arp::emit_gratuitous(frame, mac, address));
+        if self.announces {
+            self.send_arp(turn, port, |frame, mac| arp::emit_gratuitous(frame, mac, address));
+        }
     }
 
     fn send_arp<P: Ports<B>>(
@@ -139,8 +143,8 @@ pub(super) fn end_of_wait(stats: &WorkerStats, verdict: Verdict) {
         Verdict::Dropped(reason) => stats.dropped(reason).add(1),
         Verdict::Consumed => stats.consumed.add(1),
         Verdict::Held => stats.held.add(1),
-        // Counted when the port has taken it.
-        Verdict::Forwarded => {}
+        // Counted when a port or a ring has taken it.
+        Verdict::Forwarded | Verdict::HandedOver => {}
     }
 }
 

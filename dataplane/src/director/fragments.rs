@@ -2,13 +2,14 @@
 
 use crate::buf::PacketBuf;
 use crate::fragment::{Decision, TrainKey};
+use crate::handover::Stage;
 use crate::io::Ports;
 use crate::parse::Ipv4Meta;
+use crate::snapshot::PortIdx;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::IpProto;
 
 use super::egress::end_of_wait;
-use super::relay::Piece;
 use super::{Director, Turn};
 
 impl<B: PacketBuf> Director<B> {
@@ -17,6 +18,7 @@ impl<B: PacketBuf> Director<B> {
     pub(super) fn later_fragment<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
+        port: PortIdx,
         frame: B,
         ip: &Ipv4Meta,
     ) -> Verdict {
@@ -29,14 +31,14 @@ impl<B: PacketBuf> Director<B> {
             };
         }
         if let Some(decision) = self.trains.decision(TrainKey::of(ip), turn.now) {
-            return self.follow(turn, frame, ip, decision);
+            return self.follow(turn, port, frame, ip, decision);
         }
         let concerns_us = turn.snapshot.address_use(ip.dst()).is_some()
             || Self::is_routed(turn.snapshot, ip.src(), ip.dst());
         if !concerns_us {
             return Verdict::Dropped(DropReason::NotForUs);
         }
-        match self.trains.hold(frame, *ip, turn.now) {
+        match self.trains.hold(frame, port, *ip, turn.now) {
             Ok(()) => Verdict::Held,
             Err(_) => Verdict::Dropped(DropReason::FragmentQueueFull),
         }
@@ -52,7 +54,7 @@ impl<B: PacketBuf> Director<B> {
     ) {
         self.trains.decide(key, decision, turn.now);
         while let Some(held) = self.trains.release_next(key) {
-            let verdict = self.follow(turn, held.frame, &held.ip, decision);
+            let verdict = self.follow(turn, held.port, held.frame, &held.ip, decision);
             end_of_wait(&self.stats, verdict);
         }
     }
@@ -60,15 +62,20 @@ impl<B: PacketBuf> Director<B> {
     fn follow<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
+        port: PortIdx,
         frame: B,
         ip: &Ipv4Meta,
         decision: Decision,
     ) -> Verdict {
         match decision {
             Decision::Follow(hit, key) if self.flows.matches(hit, &key) => {
-                self.relay(turn, frame, Piece::LaterFragment(ip), hit)
+                self.relay_fragment(turn, frame, ip, hit)
             }
             Decision::Follow(..) => Verdict::Dropped(DropReason::FragmentOrphaned),
+            Decision::HandOver(owner) => {
+                turn.io.hand_over(owner, port, Stage::Owner, frame);
+                Verdict::HandedOver
+            }
             Decision::Drop(reason) => Verdict::Dropped(reason),
             Decision::Route => self.route(turn, frame, ip),
         }

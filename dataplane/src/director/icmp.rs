@@ -74,7 +74,7 @@ impl<B: PacketBuf> Director<B> {
         let hit = self.flows.lookup(self.flows.hash(&key), &key)?;
         let Some(tunnelled) = &error.tunnelled else { return Some(hit) };
         // The quoted tunnel packet was ours only if it went to that flow's real server.
-        let flow = self.flows.flow(hit.flow)?;
+        let flow = self.flows.flow(hit.flow())?;
         let ours = flow.mode == ForwardingMode::Tunnel
             && flow.request == tunnelled.key
             && flow.reply.src_ipv4() == error.quoted.dst_ipv4();
@@ -92,10 +92,10 @@ impl<B: PacketBuf> Director<B> {
         if let Some(tunnelled) = &error.tunnelled {
             return self.tell_client_of_tunnel(turn, frame, error, tunnelled, hit);
         }
-        let Some(flow) = self.flows.flow(hit.flow) else {
+        let Some(flow) = self.flows.flow(hit.flow()) else {
             return Verdict::Dropped(DropReason::IcmpNoFlow);
         };
-        let hop = match error_hop(turn.snapshot, flow, hit.direction) {
+        let hop = match error_hop(turn.snapshot, flow, hit.direction()) {
             Ok(hop) => hop,
             Err(reason) => return Verdict::Dropped(reason),
         };
@@ -106,7 +106,7 @@ impl<B: PacketBuf> Director<B> {
         let changed = match flow.mode {
             ForwardingMode::Dr => true,
             ForwardingMode::Nat | ForwardingMode::FullNat => {
-                icmp_error::translate_error(&mut frame, ip, flow, hit.direction)
+                icmp_error::translate_error(&mut frame, ip, flow, hit.direction())
             }
             ForwardingMode::Tunnel => turn.snapshot.source_address(hop).is_some_and(|src| {
                 let ends = TunnelEnds { src, dst: flow.reply.src_ipv4() };
@@ -117,7 +117,7 @@ impl<B: PacketBuf> Director<B> {
             return Verdict::Dropped(DropReason::BadIcmp);
         }
         // IPVS counts a passed-on error as a packet of its direction.
-        self.stats.count_packet((flow.service, flow.real), hit.direction, ip.total_len);
+        self.stats.count_packet((flow.service, flow.real), hit.direction(), ip.total_len);
         self.egress.deliver(turn, hop, frame, Origin::Received)
     }
 
@@ -130,7 +130,7 @@ impl<B: PacketBuf> Director<B> {
         tunnelled: &Tunnelled,
         hit: Hit,
     ) -> Verdict {
-        let real = self.flows.flow(hit.flow).map(|flow| (flow.real, flow.reply.src_ipv4()));
+        let real = self.flows.flow(hit.flow()).map(|flow| (flow.real, flow.reply.src_ipv4()));
         let Some(real) = real else {
             return Verdict::Dropped(DropReason::IcmpNoFlow);
         };

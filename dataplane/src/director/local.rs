@@ -123,7 +123,9 @@ impl<B: PacketBuf> Director<B> {
             return Verdict::Dropped(DropReason::BadArp);
         }
         if turn.snapshot.address_use(sender_ip).is_none() {
-            self.egress.learn(turn, NextHop { port, address: sender_ip }, sender_mac);
+            let hop = NextHop { port, address: sender_ip };
+            self.egress.learn(turn, hop, sender_mac);
+            turn.io.tell_neighbor(hop, sender_mac);
         }
         if packet.operation() == ArpOperation::Reply {
             return Verdict::Consumed;

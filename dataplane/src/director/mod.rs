@@ -1,9 +1,10 @@
 //! The steps that every burst goes through: parse all, look up all, then each packet to its end.
 //!
-//! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay`
-//! for packets of a flow, `admit` for packets that may open one, `local` for packets to the
-//! director itself, `icmp` for ICMP, `fragments` for fragments, `egress` for the way out, `upkeep`
-//! for what time brings about, and `adoption` for taking up a new snapshot.
+//! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
+//! packets of a flow, `admit` for packets that may open one, `local` for packets to the director
+//! itself, `icmp` for ICMP, `fragments` for fragments, `steer` for packets of other workers' flows,
+//! `egress` for the way out, `upkeep` for what time brings about, and `adoption` for taking up a
+//! new snapshot.
 
 mod admit;
 mod adoption;
@@ -12,19 +13,20 @@ mod fragments;
 mod icmp;
 mod local;
 mod relay;
+mod steer;
 mod upkeep;
 
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
-
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{FlowTable, Hit, KeyHash};
-use crate::forward::LocalPorts;
+use crate::forward::{LocalPortShare, LocalPorts, PortClasses};
 use crate::fragment::Trains;
+use crate::handover::Stage;
 use crate::io::{Burst, Io, Ports};
 use crate::limits::BURST_LEN_MAX;
+use crate::ownership::{Team, WorkerIdx};
 use crate::parse::{Parsed, Slip};
 use crate::reject::IcmpBudget;
 use crate::sched::SchedState;
@@ -38,7 +40,7 @@ use egress::Egress;
 use relay::PathMtu;
 
 /// One value for each packet of a burst.
-type PerPacket<T> = ArrayVec<T, BURST_LEN_MAX>;
+type PerPacket<T> = [T; BURST_LEN_MAX];
 
 /// Where the packets of a burst are parsed into.
 type Slips = [Slip; BURST_LEN_MAX];
@@ -81,6 +83,7 @@ pub struct Director<B> {
     next_ip_id: u16,
     /// Taken while a burst is processed.
     slips: Option<Box<Slips>>,
+    team: Team,
     stats: Arc<WorkerStats>,
 }
 
@@ -103,8 +106,20 @@ impl<B: PacketBuf> Director<B> {
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),
+            team: Team::alone(),
             stats,
         }
+    }
+
+    /// Makes this one of several workers.
+    #[must_use]
+    pub fn in_team(mut self, team: Team) -> Self {
+        self.team = team;
+        if let Ok(classes) = PortClasses::by_port(team.count()) {
+            self.local_ports.set_share(LocalPortShare::Classes(classes, team.me().0));
+        }
+        self.egress.announces = team.me() == WorkerIdx(0);
+        self
     }
 
     /// Takes a burst received on `port` to the end of its journey.
@@ -115,11 +130,36 @@ impl<B: PacketBuf> Director<B> {
         port: PortIdx,
         burst: &mut Burst<B>,
     ) {
+        self.process_stage(turn, port, burst, Stage::Received);
+    }
+
+    /// [`Self::process`] for packets of which `stage` is known.
+    #[inline(always)]
+    fn process_stage<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        port: PortIdx,
+        burst: &mut Burst<B>,
+        stage: Stage,
+    ) {
         let Some(mut slips) = self.slips.take() else { return };
         parse_all(turn.snapshot, port, burst, &mut slips);
         let hits = self.look_up_all(&slips[..burst.len()]);
-        for ((frame, slip), hit) in burst.drain(..).zip(slips.iter()).zip(hits) {
-            let verdict = self.handle(turn, port, frame, slip.parsed(), hit);
+        let steer = turn.io.has_peers() && stage != Stage::Owner;
+        for (place, frame) in burst.take().into_iter().enumerate() {
+            let slip = &slips[place % BURST_LEN_MAX];
+            let frame = if steer {
+                match self.hand_over(turn, (port, stage), frame, slip.parsed()) {
+                    Some(frame) => frame,
+                    None => continue,
+                }
+            } else {
+                frame
+            };
+            let verdict = match slip.transport() {
+                Some(packet) => self.transport(turn, frame, packet, hits[place % BURST_LEN_MAX]),
+                None => self.handle(turn, port, frame, slip.parsed()),
+            };
             self.conclude(verdict);
         }
         self.slips = Some(slips);
@@ -129,36 +169,47 @@ impl<B: PacketBuf> Director<B> {
     /// each step begins to load what the next one reads, for all packets before any of them.
     #[inline(always)]
     fn look_up_all(&self, slips: &[Slip]) -> PerPacket<Option<Hit>> {
-        let mut hashes = PerPacket::new();
-        for slip in slips {
-            let hash = slip.key().map_or(KeyHash::default(), |key| self.flows.hash(key));
-            self.flows.prefetch_bucket(hash);
-            hashes.push(hash);
-        }
-        let mut hits = PerPacket::new();
-        for hash in &hashes {
-            hits.push(self.flows.candidate(*hash));
-        }
-        for (hit, hash) in hits.iter_mut().zip(&hashes) {
-            if hit.is_none() {
-                *hit = self.flows.second_candidate(*hash);
+        let mut hashes: PerPacket<_> = [KeyHash::default(); BURST_LEN_MAX];
+        for (slip, hash) in slips.iter().zip(&mut hashes) {
+            if let Some(packet) = slip.transport() {
+                *hash = self.flows.hash(&packet.key);
             }
+            self.flows.prefetch_bucket(*hash);
+        }
+        let mut hits = [None; BURST_LEN_MAX];
+        let mut missed = false;
+        for (hash, hit) in hashes[..slips.len()].iter().zip(&mut hits) {
+            *hit = self.flows.candidate(*hash);
+            missed |= hit.is_none();
+        }
+        if missed {
+            self.look_up_second(&hashes[..slips.len()], &mut hits);
         }
         hits
     }
 
-    #[inline(always)]
+    /// Goes on with the other bucket for those not found in the first.
+    #[inline(never)]
+    fn look_up_second(&self, hashes: &[KeyHash], hits: &mut PerPacket<Option<Hit>>) {
+        for (hash, hit) in hashes.iter().zip(hits) {
+            if hit.is_none() {
+                *hit = self.flows.second_candidate(*hash);
+            }
+        }
+    }
+
+    /// Anything but a TCP or UDP packet with its ports.
+    #[inline(never)]
     fn handle<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
         port: PortIdx,
         frame: B,
         parsed: Parsed<'_>,
-        hit: Option<Hit>,
     ) -> Verdict {
         match parsed {
-            Parsed::Transport(packet) => self.transport(turn, frame, packet, hit),
-            Parsed::LaterFragment(ip) => self.later_fragment(turn, frame, ip),
+            Parsed::Transport(packet) => self.transport(turn, frame, packet, None),
+            Parsed::LaterFragment(ip) => self.later_fragment(turn, port, frame, ip),
             Parsed::Icmp(ip) => self.icmp(turn, frame, ip),
             Parsed::Other(ip) => self.other_protocol(turn, frame, ip),
             Parsed::Arp => self.arp(turn, port, frame),
@@ -166,11 +217,12 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    /// Counts a verdict. Forwarded packets are counted when a port has taken them.
+    /// Counts a verdict. Packets forwarded and handed over are counted by [`Io`], which knows
+    /// whether a port or a ring has taken them.
     #[inline]
     fn conclude(&self, verdict: Verdict) {
         match verdict {
-            Verdict::Forwarded => {}
+            Verdict::Forwarded | Verdict::HandedOver => {}
             Verdict::Consumed => self.stats.consumed.add(1),
             Verdict::Held => self.stats.held.add(1),
             Verdict::Dropped(reason) => self.stats.dropped(reason).add(1),

@@ -4,15 +4,16 @@ use std::net::Ipv4Addr;
 
 use crate::buf::PacketBuf;
 use crate::flow::tcp_state::Heard;
-use crate::flow::{Direction, Flow, FlowKey, FlowState, Hit};
+use crate::flow::{Direction, Flow, FlowKey, FlowState, Hit, Timeouts};
 use crate::forward::{self, ForwardingMode, TUNNEL_OVERHEAD, TunnelEnds};
 use crate::io::{Origin, Ports};
-use crate::parse::{Ipv4Meta, Transport};
-use crate::service::{RealId, ServiceId};
+use crate::parse::{Ipv4Meta, L3_OFFSET, Transport};
+use crate::service::RealId;
 use crate::snapshot::{NextHop, Snapshot};
 use crate::stats::WorkerStats;
 use crate::time::{Tick, Ticks};
 use crate::verdict::{DropReason, Verdict};
+use crate::wire::TcpFlags;
 
 use super::local::Refusal;
 use super::{Director, Turn};
@@ -31,48 +32,36 @@ pub(super) struct PathMtu {
     since: Tick,
 }
 
-/// A packet of a flow: all of it, or a fragment that has only addresses.
+/// Where a packet of a flow goes, and how it is rewritten on its way.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Piece<'a> {
-    Whole(&'a Transport),
-    LaterFragment(&'a Ipv4Meta),
+struct Way {
+    mode: ForwardingMode,
+    real: RealId,
+    hop: NextHop,
 }
 
-impl Piece<'_> {
-    fn ip(&self) -> &Ipv4Meta {
-        match self {
-            Self::Whole(packet) => &packet.ip,
-            Self::LaterFragment(ip) => ip,
-        }
+impl Way {
+    #[inline(always)]
+    fn of(snapshot: &Snapshot, flow: &Flow, direction: Direction) -> Result<Self, DropReason> {
+        let hop = match direction {
+            Direction::Request => {
+                let real = snapshot.real_server(flow.real).ok_or(DropReason::RealServerRemoved)?;
+                real.next_hop
+            }
+            // Replies of a removed real server still find back to their client, as in IPVS.
+            Direction::Reply => snapshot.route(flow.request.src_ipv4()),
+        };
+        let hop = hop.ok_or(DropReason::NoRoute)?;
+        Ok(Self { mode: flow.mode, real: flow.real, hop })
     }
 }
 
-/// What is to be done with one packet of a flow.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    mode: ForwardingMode,
-    direction: Direction,
-    real: RealId,
-    service: ServiceId,
-    hop: NextHop,
-    /// Addresses and ports after translation.
-    target: FlowKey,
-}
-
-impl Plan {
-    #[inline(always)]
-    fn of(snapshot: &Snapshot, flow: &Flow, direction: Direction) -> Result<Self, DropReason> {
-        let (hop, target) = match direction {
-            Direction::Request => {
-                let real = snapshot.real_server(flow.real).ok_or(DropReason::RealServerRemoved)?;
-                (real.next_hop, flow.reply.reversed())
-            }
-            // Replies of a removed real server still find back to their client, as in IPVS.
-            Direction::Reply => (snapshot.route(flow.request.src_ipv4()), flow.request.reversed()),
-        };
-        let hop = hop.ok_or(DropReason::NoRoute)?;
-        let Flow { mode, real, service, .. } = *flow;
-        Ok(Self { mode, direction, real, service, hop, target })
+/// What a packet of a flow becomes: the reverse of what comes back the other way.
+#[inline(always)]
+fn target(flow: &Flow, direction: Direction) -> FlowKey {
+    match direction {
+        Direction::Request => flow.reply.reversed(),
+        Direction::Reply => flow.request.reversed(),
     }
 }
 
@@ -82,43 +71,31 @@ impl<B: PacketBuf> Director<B> {
     pub(super) fn relay<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
-        frame: B,
-        piece: Piece<'_>,
+        mut frame: B,
+        packet: &Transport,
         hit: Hit,
     ) -> Verdict {
-        let Some(flow) = self.flows.flow(hit.flow) else {
+        let (direction, snapshot) = (hit.direction(), turn.snapshot);
+        let Some(flow) = self.flows.flow_mut(hit.flow()) else {
             return Verdict::Dropped(DropReason::NoFlow);
         };
-        let plan = match Plan::of(turn.snapshot, flow, hit.direction) {
-            Ok(plan) => plan,
+        let way = match Way::of(snapshot, flow, direction) {
+            Ok(way) => way,
             Err(reason) => return Verdict::Dropped(reason),
         };
-        let owners = (plan.service, plan.real);
-        self.stats.count_packet(owners, plan.direction, piece.ip().total_len);
-        if let Piece::Whole(packet) = piece {
-            self.advance(turn, packet, hit);
+        self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
+        let before = flow.state;
+        let (state, timeout) = next_state(&snapshot.timeouts, flow, direction, packet.flags);
+        let shorter = flow.advance(turn.now, state, timeout);
+        if shorter {
+            self.flows.hasten(hit.flow());
         }
-        match self.rewrite(turn, frame, piece, &plan) {
-            Ok(frame) => self.egress.deliver(turn, plan.hop, frame, Origin::Received),
-            Err((frame, refusal)) => self.refuse(turn, frame, piece.ip(), refusal),
+        if state != before {
+            count_state_change(&self.stats, way.real, before, state);
         }
-    }
-
-    /// Moves the flow's state and clock on.
-    #[inline(always)]
-    fn advance<P>(&mut self, turn: &Turn<'_, B, P>, packet: &Transport, hit: Hit) {
-        let timeouts = &turn.snapshot.timeouts;
-        let advanced = self.flows.advance(hit.flow, turn.now, |flow| match flow.state {
-            FlowState::Udp => (FlowState::Udp, timeouts.udp()),
-            FlowState::Tcp(state) => {
-                let next = state.next(heard(hit.direction, flow.mode), packet.flags);
-                (FlowState::Tcp(next), timeouts.tcp(next))
-            }
-        });
-        if let Some((flow, before)) = advanced
-            && flow.state != before
-        {
-            count_state_change(&self.stats, flow.real, before, flow.state);
+        match self.rewrite(turn, &mut frame, packet, hit, &way) {
+            Ok(()) => self.egress.deliver(turn, way.hop, frame, Origin::Received),
+            Err(refusal) => self.refuse(turn, frame, &packet.ip, refusal),
         }
     }
 
@@ -126,50 +103,97 @@ impl<B: PacketBuf> Director<B> {
     fn rewrite<P>(
         &mut self,
         turn: &Turn<'_, B, P>,
-        mut frame: B,
-        piece: Piece<'_>,
-        plan: &Plan,
-    ) -> Result<B, (B, Refusal)> {
-        let ip = piece.ip();
-        let Some(port) = turn.snapshot.ports.get(plan.hop.port.index()) else {
-            return Err((frame, Refusal::Silent(DropReason::NoRoute)));
-        };
-        let mtu = match plan.mode {
-            ForwardingMode::Tunnel => {
-                let to = (plan.real, plan.target.dst_ipv4());
-                self.tunnel_mtu(to, port.mtu, turn.now)
-            }
-            ForwardingMode::Dr | ForwardingMode::Nat | ForwardingMode::FullNat => port.mtu,
-        };
-        if let Err(refusal) = hop_on(&mut frame, ip, mtu) {
-            return Err((frame, refusal));
-        }
-        match (plan.mode, piece) {
-            (ForwardingMode::Dr, _) => {}
-            (ForwardingMode::Tunnel, _) => {
-                let Some(src) = turn.snapshot.source_address(plan.hop) else {
-                    return Err((frame, Refusal::Silent(DropReason::NoRoute)));
-                };
-                let ends = TunnelEnds { src, dst: plan.target.dst_ipv4() };
-                self.next_ip_id = self.next_ip_id.wrapping_add(1);
-                // A packet about to be fragmented needs its checksum now, not from the NIC.
-                let fits = frame.len() + usize::from(TUNNEL_OVERHEAD)
-                    <= usize::from(port.mtu) + crate::parse::L3_OFFSET;
-                let nic_fills = port.tx_ipv4_checksum && fits;
-                if !forward::encapsulate(&mut frame, ends, self.next_ip_id, nic_fills) {
-                    return Err((frame, Refusal::Silent(DropReason::NoHeadroom)));
+        frame: &mut B,
+        packet: &Transport,
+        hit: Hit,
+        way: &Way,
+    ) -> Result<(), Refusal> {
+        let ip = &packet.ip;
+        let port = turn.snapshot.ports.get(way.hop.port.index());
+        let port = port.ok_or(Refusal::Silent(DropReason::NoRoute))?;
+        match way.mode {
+            ForwardingMode::Dr => hop_on(frame, ip, port.mtu),
+            ForwardingMode::Tunnel => self.tunnel(turn, frame, ip, hit, way),
+            ForwardingMode::Nat | ForwardingMode::FullNat => {
+                hop_on(frame, ip, port.mtu)?;
+                let nic_fills_udp = port.tx_udp_checksum && ip.total_len <= port.mtu;
+                if let Some(flow) = self.flows.flow(hit.flow()) {
+                    forward::translate(frame, ip, &target(flow, hit.direction()), nic_fills_udp);
                 }
-            }
-            (ForwardingMode::Nat | ForwardingMode::FullNat, Piece::Whole(_)) => {
-                let fits = ip.total_len <= port.mtu;
-                let nic_fills_udp = port.tx_udp_checksum && fits;
-                forward::translate(&mut frame, ip, &plan.target, nic_fills_udp);
-            }
-            (ForwardingMode::Nat | ForwardingMode::FullNat, Piece::LaterFragment(_)) => {
-                forward::translate_fragment(&mut frame, &plan.target);
+                Ok(())
             }
         }
-        Ok(frame)
+    }
+
+    #[inline(always)]
+    fn tunnel<P>(
+        &mut self,
+        turn: &Turn<'_, B, P>,
+        frame: &mut B,
+        ip: &Ipv4Meta,
+        hit: Hit,
+        way: &Way,
+    ) -> Result<(), Refusal> {
+        let port = turn.snapshot.ports.get(way.hop.port.index());
+        let src = turn.snapshot.source_address(way.hop);
+        let (Some(port), Some(src), Some(flow)) = (port, src, self.flows.flow(hit.flow())) else {
+            return Err(Refusal::Silent(DropReason::NoRoute));
+        };
+        let ends = TunnelEnds { src, dst: flow.reply.src_ipv4() };
+        hop_on(frame, ip, self.tunnel_mtu((way.real, ends.dst), port.mtu, turn.now))?;
+        self.next_ip_id = self.next_ip_id.wrapping_add(1);
+        // A packet about to be fragmented needs its checksum now, not from the NIC.
+        let fits = frame.len() + usize::from(TUNNEL_OVERHEAD) <= usize::from(port.mtu) + L3_OFFSET;
+        let nic_fills = port.tx_ipv4_checksum && fits;
+        if forward::encapsulate(frame, ends, self.next_ip_id, nic_fills) {
+            Ok(())
+        } else {
+            Err(Refusal::Silent(DropReason::NoHeadroom))
+        }
+    }
+
+    /// Sends a fragment without transport header on its flow's way.
+    #[cold]
+    pub(super) fn relay_fragment<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        mut frame: B,
+        ip: &Ipv4Meta,
+        hit: Hit,
+    ) -> Verdict {
+        let Some(flow) = self.flows.flow(hit.flow()) else {
+            return Verdict::Dropped(DropReason::NoFlow);
+        };
+        let way = match Way::of(turn.snapshot, flow, hit.direction()) {
+            Ok(way) => way,
+            Err(reason) => return Verdict::Dropped(reason),
+        };
+        self.stats.count_packet((flow.service, flow.real), hit.direction(), ip.total_len);
+        match self.rewrite_fragment(turn, &mut frame, ip, hit, &way) {
+            Ok(()) => self.egress.deliver(turn, way.hop, frame, Origin::Received),
+            Err(refusal) => self.refuse(turn, frame, ip, refusal),
+        }
+    }
+
+    fn rewrite_fragment<P>(
+        &mut self,
+        turn: &Turn<'_, B, P>,
+        frame: &mut B,
+        ip: &Ipv4Meta,
+        hit: Hit,
+        way: &Way,
+    ) -> Result<(), Refusal> {
+        if way.mode == ForwardingMode::Tunnel {
+            return self.tunnel(turn, frame, ip, hit, way);
+        }
+        let port = turn.snapshot.ports.get(way.hop.port.index());
+        hop_on(frame, ip, port.ok_or(Refusal::Silent(DropReason::NoRoute))?.mtu)?;
+        if way.mode.sees_replies()
+            && let Some(flow) = self.flows.flow(hit.flow())
+        {
+            forward::translate_fragment(frame, &target(flow, hit.direction()));
+        }
+        Ok(())
     }
 
     /// Longest packet that fits through the tunnel to a real server.
@@ -219,16 +243,26 @@ impl<B: PacketBuf> Director<B> {
     }
 }
 
-fn heard(direction: Direction, mode: ForwardingMode) -> Heard {
-    match direction {
-        Direction::Request if mode.sees_replies() => Heard::Input,
+/// The state that a packet leads to, and how long the flow may idle after it.
+#[inline(always)]
+fn next_state(
+    timeouts: &Timeouts,
+    flow: &Flow,
+    direction: Direction,
+    flags: TcpFlags,
+) -> (FlowState, Ticks) {
+    let FlowState::Tcp(state) = flow.state else { return (FlowState::Udp, timeouts.udp()) };
+    let heard = match direction {
+        Direction::Request if flow.mode.sees_replies() => Heard::Input,
         Direction::Request => Heard::InputOnly,
         Direction::Reply => Heard::Output,
-    }
+    };
+    let next = state.next(heard, flags);
+    (FlowState::Tcp(next), timeouts.tcp(next))
 }
 
 /// One hop: the TTL, then the MTU of the way out, in IPVS' order.
-#[inline]
+#[inline(always)]
 fn hop_on<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta, mtu: u16) -> Result<(), Refusal> {
     take_hop(frame, ip)?;
     if ip.total_len > mtu && ip.dont_fragment() {
@@ -238,6 +272,7 @@ fn hop_on<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta, mtu: u16) -> Result<(), Re
 }
 
 /// Takes one hop off the TTL, if there is one left.
+#[inline(always)]
 pub(super) fn take_hop<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> Result<(), Refusal> {
     if ip.ttl <= 1 {
         return Err(Refusal::TtlExceeded);
@@ -247,6 +282,7 @@ pub(super) fn take_hop<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> Result<(),
 }
 
 /// Moves a flow between the active and the inactive ones of its real server.
+#[inline(never)]
 fn count_state_change(stats: &WorkerStats, real: RealId, before: FlowState, after: FlowState) {
     let Some(real) = stats.real_server(real) else { return };
     match (before.is_active(), after.is_active()) {

@@ -136,6 +136,17 @@ impl<K> Flow<K> {
         self.last_seen.after(self.timeout)
     }
 
+    /// Notes a packet at `now` that leads to `state`, after which the flow may idle for `timeout`.
+    /// Returns whether its life became shorter, which the table has to be told
+    /// ([`FlowTable::hasten`](super::FlowTable::hasten)).
+    #[inline(always)]
+    #[must_use]
+    pub fn advance(&mut self, now: Tick, state: FlowState, timeout: Ticks) -> bool {
+        let shorter = timeout < self.timeout;
+        (self.state, self.last_seen, self.timeout) = (state, now, timeout);
+        shorter
+    }
+
     /// The key that packets of `direction` carry.
     #[inline]
     #[must_use]

@@ -9,37 +9,35 @@ use crate::parse::{Ipv4Meta, L3_OFFSET};
 use crate::wire::{IpProto, Ipv4Header, TcpHeader, UdpHeader, checksum, udp};
 
 /// Takes one hop off the TTL; the caller has made sure that it is above 1.
-#[inline]
+#[inline(always)]
 pub fn decrement_ttl<B: PacketBuf>(frame: &mut B) {
-    if let Some(header) = Ipv4Header::read_mut(&mut frame.bytes_mut()[L3_OFFSET..]) {
+    if let Some(header) = frame.bytes_mut().get_mut(L3_OFFSET..).and_then(Ipv4Header::read_mut) {
         let _ = header.decrement_ttl();
     }
 }
 
 /// Gives a TCP or UDP packet the addresses and ports of `target`. `ip` is its header as received;
 /// `nic_fills_udp` says whether the port it leaves from computes checksums.
-#[inline]
+#[inline(always)]
 pub fn translate<B: PacketBuf>(
     frame: &mut B,
     ip: &Ipv4Meta,
     target: &FlowKey,
     nic_fills_udp: bool,
 ) {
-    let Some((header, _)) = Ipv4Header::split_mut(&mut frame.bytes_mut()[L3_OFFSET..]) else {
-        return;
-    };
-    let addresses = header.set_addresses(target.src_ipv4(), target.dst_ipv4());
-    let transport = &mut frame.bytes_mut()[ip.l4_offset()..];
-    let (src_port, dst_port) = (target.src_port(), target.dst_port());
+    let (l4_offset, bytes) = (ip.l4_offset(), frame.bytes_mut());
+    let Some((head, transport)) = bytes.split_at_mut_checked(l4_offset) else { return };
+    let Some(header) = head.get_mut(L3_OFFSET..).and_then(Ipv4Header::read_mut) else { return };
+    let addresses = header.set_wire_addresses(target.wire_addresses());
     if ip.protocol == IpProto::TCP {
         if let Some(header) = TcpHeader::read_mut(transport) {
-            header.rewrite(src_port, dst_port, addresses);
+            header.rewrite_wire(target.wire_ports(), addresses);
         }
         return;
     }
     let Some(header) = UdpHeader::read_mut(transport) else { return };
     let had_checksum = header.has_checksum();
-    header.rewrite(src_port, dst_port, addresses);
+    header.rewrite_wire(target.wire_ports(), addresses);
     // The first fragment does not hold all that the checksum would cover.
     if !had_checksum && !ip.more_fragments() {
         fill_udp_checksum(frame, ip, target, nic_fills_udp);

@@ -31,7 +31,9 @@ pub(super) enum State {
     Failed,
 }
 
+// A power of two in size, to be found by a shift.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Neighbor {
     pub(super) hop: NextHop,
     pub(super) state: State,

@@ -46,6 +46,12 @@ pub struct Waiting<B> {
 
 type WaitQueue<B> = ArrayVec<Waiting<B>, NEIGHBOR_QUEUE_LEN>;
 
+/// Where the place of a next hop may be noted.
+#[inline(always)]
+fn hint(hop: NextHop) -> usize {
+    hop.address.to_bits() as usize % HINT_COUNT
+}
+
 /// What to do with a packet for a next hop.
 #[derive(Debug)]
 pub enum Resolution<B> {
@@ -119,7 +125,22 @@ impl<B> NeighborTable<B> {
     /// The MAC of a next hop that has answered; nearly every packet's way.
     #[inline(always)]
     pub fn known(&mut self, hop: NextHop, now: Tick) -> Option<Mac> {
-        let place = self.find_again(hop)?;
+        let place = self.hints[hint(hop)];
+        if let Some(neighbor) = self.neighbors.get_mut(usize::from(place))
+            && neighbor.hop == hop
+            && let State::Known(mac) = neighbor.state
+        {
+            neighbor.used = now;
+            return Some(mac);
+        }
+        self.known_elsewhere(hop, now)
+    }
+
+    /// [`Self::known`] without a hint, which is left for the next time.
+    #[inline(never)]
+    fn known_elsewhere(&mut self, hop: NextHop, now: Tick) -> Option<Mac> {
+        let place = self.find(hop)?;
+        self.hints[hint(hop)] = u16::try_from(place).unwrap_or(0);
         let neighbor = self.neighbors.get_mut(place)?;
         neighbor.used = now;
         match neighbor.state {
@@ -131,7 +152,7 @@ impl<B> NeighborTable<B> {
     /// The MAC of a next hop for `packet`, or a place to wait.
     #[cold]
     pub fn resolve(&mut self, hop: NextHop, packet: B, origin: Origin, now: Tick) -> Resolution<B> {
-        let waiting = match self.find_again(hop) {
+        let waiting = match self.find(hop) {
             Some(place) => {
                 let neighbor = &mut self.neighbors[place];
                 neighbor.used = now;
@@ -249,24 +270,6 @@ impl<B> NeighborTable<B> {
             confirmed_s_ago,
             waiting: neighbor.queue.map_or(0, |queue| self.queues[usize::from(queue)].len()),
         })
-    }
-
-    /// The place of a next hop, remembered for the next time.
-    #[inline(always)]
-    fn find_again(&mut self, hop: NextHop) -> Option<usize> {
-        let hint = hop.address.to_bits() as usize % HINT_COUNT;
-        let place = usize::from(self.hints[hint]);
-        if self.neighbors.get(place).is_some_and(|neighbor| neighbor.hop == hop) {
-            return Some(place);
-        }
-        self.find_and_hint(hop, hint)
-    }
-
-    #[inline(never)]
-    fn find_and_hint(&mut self, hop: NextHop, hint: usize) -> Option<usize> {
-        let place = self.find(hop)?;
-        self.hints[hint] = u16::try_from(place).unwrap_or(0);
-        Some(place)
     }
 
     fn find(&self, hop: NextHop) -> Option<usize> {

@@ -43,22 +43,38 @@ pub struct SchedState {
 }
 
 /// Chooses the real server of a new connection; `None` if none may take one.
+///
+/// Workers schedule each on their own. So that they do not all begin with the same real server,
+/// a worker passes `head_start` picks over when it begins with a list: its number among them.
 #[inline]
-pub fn schedule(service: &VirtualService, state: &mut SchedState) -> Option<RealId> {
+pub fn schedule(
+    service: &VirtualService,
+    state: &mut SchedState,
+    head_start: u16,
+) -> Option<RealId> {
     if state.revision != Some(service.revision) {
         *state = SchedState {
             revision: Some(service.revision),
             position: None,
             current_weight: service.wrr.start,
         };
+        for _ in 0..usize::from(head_start) % service.dests.len().max(1) {
+            pick(service, state)?;
+        }
     }
-    let place = match service.scheduler {
+    let place = pick(service, state)?;
+    service.dests.get(place as usize).map(|dest| dest.real)
+}
+
+/// The place in the list that is next.
+#[inline]
+fn pick(service: &VirtualService, state: &mut SchedState) -> Option<u32> {
+    match service.scheduler {
         Scheduler::Rr => rr::pick(&service.dests, &mut state.position),
         Scheduler::Wrr => {
             wrr::pick(&service.dests, &service.wrr, &mut state.position, &mut state.current_weight)
         }
-    }?;
-    service.dests.get(place as usize).map(|dest| dest.real)
+    }
 }
 
 /// The list and a fresh state behind `names`' weights, for the schedulers' tests.

@@ -133,8 +133,9 @@ pub(super) fn pseudo_header_of(
 /// let port = Delta::u16(1024, 5001);
 /// assert_eq!(address.and(port).apply(before), checksum(&bytes));
 /// ```
-// Not folded, so that combining changes is one addition. A constructor adds less than 2^33: the
-// accumulator has room for two thousand million changes, where a packet sees a dozen.
+// Not folded, so that combining changes is one addition. A constructor adds less than 2^34: the
+// accumulator has room for a thousand million changes, where a packet sees a dozen. The sum is of
+// words as they lie in memory (RFC 1071 section 2), so that headers need no change of byte order.
 #[derive(Debug, Clone, Copy, Default)]
 #[must_use]
 pub struct Delta(u64);
@@ -146,13 +147,26 @@ impl Delta {
     /// A 16-bit field at an even offset changes from `old` to `new`.
     #[inline]
     pub fn u16(old: u16, new: u16) -> Self {
-        Self(u64::from(!old) + u64::from(new))
+        Self(u64::from(!old.to_be()) + u64::from(new.to_be()))
     }
 
     /// A 32-bit field at an even offset changes from `old` to `new`.
     #[inline]
     pub fn u32(old: u32, new: u32) -> Self {
-        Self(u64::from(!old) + u64::from(new))
+        Self::word(old.to_be_bytes(), new.to_be_bytes())
+    }
+
+    /// Four bytes at an even offset change from `old` to `new`, as they are on the wire.
+    #[inline(always)]
+    pub fn word(old: [u8; 4], new: [u8; 4]) -> Self {
+        Self(u64::from(!u32::from_ne_bytes(old)) + u64::from(u32::from_ne_bytes(new)))
+    }
+
+    /// Eight bytes at an even offset change from `old` to `new`, as they are on the wire.
+    #[inline(always)]
+    pub fn words(old: [u8; 8], new: [u8; 8]) -> Self {
+        let halves = |bytes: u64| (bytes & 0xFFFF_FFFF) + (bytes >> 32);
+        Self(halves(!u64::from_ne_bytes(old)) + halves(u64::from_ne_bytes(new)))
     }
 
     /// An IPv4 address changes from `old` to `new`.
@@ -182,7 +196,7 @@ impl Delta {
     #[inline]
     #[must_use]
     pub fn apply(self, checksum: u16) -> u16 {
-        !fold(u64::from(!checksum) + self.0)
+        u16::from_be(!fold(u64::from(!checksum.to_be()) + self.0))
     }
 
     /// A UDP checksum field after the change. Zero means the sender computed none (RFC 768) and

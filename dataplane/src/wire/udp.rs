@@ -168,11 +168,18 @@ impl UdpHeader {
     /// [`Ipv4Header::set_addresses`](super::Ipv4Header::set_addresses) and its kin returned.
     #[inline]
     pub fn rewrite(&mut self, src_port: u16, dst_port: u16, addresses: Delta) {
-        let ports =
-            Delta::u16(self.src_port(), src_port).and(Delta::u16(self.dst_port(), dst_port));
-        self.src_port.set(src_port);
-        self.dst_port.set(dst_port);
-        self.adjust_checksum(addresses.and(ports));
+        let ([a, b], [c, d]) = (src_port.to_be_bytes(), dst_port.to_be_bytes());
+        self.rewrite_wire([a, b, c, d], addresses);
+    }
+
+    /// [`Self::rewrite`] for both ports as they are on the wire.
+    #[inline(always)]
+    pub fn rewrite_wire(&mut self, ports: [u8; 4], addresses: Delta) {
+        let ([a, b], [c, d]) = (self.src_port.to_bytes(), self.dst_port.to_bytes());
+        let delta = Delta::word([a, b, c, d], ports);
+        let [a, b, c, d] = ports;
+        (self.src_port, self.dst_port) = (U16::from_bytes([a, b]), U16::from_bytes([c, d]));
+        self.adjust_checksum(addresses.and(delta));
     }
 
     /// Applies a change made elsewhere, such as an address's, to the checksum.

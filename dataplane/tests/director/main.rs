@@ -32,6 +32,8 @@ mod properties;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod team;
+#[cfg(test)]
 mod tx_refused;
 #[cfg(test)]
 mod worker;

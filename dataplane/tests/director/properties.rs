@@ -101,7 +101,7 @@ proptest! {
         let mut state = SchedState::default();
         let usable = weights.iter().any(|weight| *weight > 0);
         for _ in 0..200 {
-            let choice = schedule(&service, &mut state);
+            let choice = schedule(&service, &mut state, 0);
             prop_assert_eq!(choice.is_some(), usable);
             prop_assert!(choice.is_none_or(|real| weights[real.index()] > 0), "{:?}", choice);
         }

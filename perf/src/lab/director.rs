@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::config::{self, Service};
+use super::config::{self, Service, Workers};
 use super::{Lab, LabError, command, requirements, wait};
 
 /// How long the daemon may take until it answers on its socket.
@@ -38,9 +38,17 @@ impl Director {
     /// # Errors
     /// [`LabError::Director`] with the daemon's log when it ends before that or never answers.
     pub fn start(lab: &Lab, services: &[Service]) -> Result<Self, LabError> {
+        Self::start_on(lab, services, Workers::one())
+    }
+
+    /// [`Self::start`] with these workers.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_on(lab: &Lab, services: &[Service], workers: Workers) -> Result<Self, LabError> {
         let rvs = requirements::rvs_binary()?;
         let socket = lab.directory().join("rvs.sock");
-        let config = lab.write("rvs.yaml", &config::write(services, &socket))?;
+        let config = lab.write("rvs.yaml", &config::write(services, &socket, workers))?;
         let log = lab.directory().join("director.log");
         let child = spawn(lab, &rvs, &config, &log)?;
         let mut director = Self { rvs, config, socket, log, child: Some(child) };

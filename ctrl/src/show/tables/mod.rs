@@ -120,6 +120,7 @@ pub(super) fn ports(answer: &Ports) -> String {
         Left("LINK"),
         Right("MTU"),
         Right("QUEUES"),
+        Left("STEERING"),
         Left("OFFLOADS"),
     ];
     let counters = [
@@ -133,6 +134,7 @@ pub(super) fn ports(answer: &Ports) -> String {
         Right("RX-NOMBUF"),
         Right("TX-ERRORS"),
         Right("TX-REFUSED"),
+        Right("HANDED-OVER"),
     ];
     let first = render(&what, answer.ports.iter().map(port_row));
     let second = render(&counters, answer.ports.iter().map(port_counters));
@@ -159,6 +161,7 @@ fn port_row(port: &Port) -> Vec<String> {
         link,
         port.mtu.to_string(),
         format!("{}+{}", port.rx_queues, port.tx_queues),
+        port.steering.clone(),
         or_dash(&port.offloads),
     ]
 }
@@ -174,6 +177,7 @@ fn port_counters(port: &Port) -> Vec<String> {
         port.rx_no_mbuf,
         port.tx_errors,
         port.tx_refused,
+        port.handed_over,
     ];
     let mut row = vec![port.name.clone()];
     row.extend(counters.map(|count| count.to_string()));
@@ -215,11 +219,12 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
     } else {
         render(&columns, rows)
     };
-    let Drops { received, forwarded, consumed, dropped, held, generated, .. } = answer;
+    let Drops { received, forwarded, consumed, dropped, held, handed_over, generated, .. } = answer;
     format!(
         "{table}\n\
          received {received} = forwarded {forwarded} + consumed {consumed} + dropped {dropped} \
          + held {held}\n\
+         handed over between workers: {handed_over}\n\
          sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
          {} resets, {} fragments\n",
         generated.arp_requests,

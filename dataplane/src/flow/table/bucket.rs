@@ -1,6 +1,11 @@
 //! Buckets: one cache line each, of tags and the flows they stand for.
 
-use super::{Direction, FlowIdx, Hit};
+use std::fmt;
+use std::num::NonZeroU32;
+
+use memory::equal_lanes;
+
+use super::{Direction, FlowIdx};
 
 /// Keys a bucket has room for.
 pub(super) const SLOTS: usize = 8;
@@ -13,27 +18,47 @@ pub(super) const VACANT: u32 = 0;
 #[repr(C, align(64))]
 pub(super) struct Bucket {
     tags: [u32; SLOTS],
-    slots: [u32; SLOTS],
+    slots: [Option<Hit>; SLOTS],
 }
 
 const _: () = assert!(size_of::<Bucket>() == 64);
 
-/// One key's place: a flow and which of its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot(u32);
+/// A flow found, and by which of its keys: what a slot says.
+// The bits are inverted so that none of them set, which no flow has, can stand for "no flow".
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Hit(NonZeroU32);
 
-impl Slot {
-    pub(super) fn new(flow: u32, direction: Direction) -> Self {
-        Self(match direction {
-            Direction::Request => flow,
-            Direction::Reply => flow | REPLY_BIT,
-        })
+const _: () = assert!(size_of::<Option<Hit>>() == 4);
+
+impl Hit {
+    /// The key of `direction` of a flow.
+    #[inline(always)]
+    pub(crate) fn new(flow: FlowIdx, direction: Direction) -> Self {
+        let bits = match direction {
+            Direction::Request => flow.0,
+            Direction::Reply => flow.0 | REPLY_BIT,
+        };
+        Self(NonZeroU32::new(!bits).unwrap_or(NonZeroU32::MAX))
     }
 
+    /// The flow.
     #[inline(always)]
-    pub(super) fn hit(self) -> Hit {
-        let direction = if self.0 & REPLY_BIT == 0 { Direction::Request } else { Direction::Reply };
-        Hit { flow: FlowIdx(self.0 & !REPLY_BIT), direction }
+    #[must_use]
+    pub fn flow(self) -> FlowIdx {
+        FlowIdx(!self.0.get() & !REPLY_BIT)
+    }
+
+    /// The key that matched.
+    #[inline(always)]
+    #[must_use]
+    pub fn direction(self) -> Direction {
+        if !self.0.get() & REPLY_BIT == 0 { Direction::Request } else { Direction::Reply }
+    }
+}
+
+impl fmt::Debug for Hit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.flow(), self.direction())
     }
 }
 
@@ -53,27 +78,23 @@ impl Iterator for SlotSet {
 }
 
 impl Bucket {
-    pub(super) const EMPTY: Self = Self { tags: [VACANT; SLOTS], slots: [0; SLOTS] };
+    pub(super) const EMPTY: Self = Self { tags: [VACANT; SLOTS], slots: [None; SLOTS] };
 
     /// The slots whose tag is `tag`. All eight are compared before anything branches.
     #[inline(always)]
     pub(super) fn tagged(&self, tag: u32) -> SlotSet {
-        let mut set = 0;
-        for (place, candidate) in self.tags.iter().enumerate() {
-            set |= u32::from(*candidate == tag) << place;
-        }
-        SlotSet(set)
+        SlotSet(equal_lanes(&self.tags, tag))
     }
 
     /// The first key with this tag.
     #[inline(always)]
     pub(super) fn first_tagged(&self, tag: u32) -> Option<Hit> {
-        self.tagged(tag).next().map(|place| self.at(place))
+        self.tagged(tag).next().and_then(|place| self.at(place))
     }
 
     #[inline(always)]
-    pub(super) fn at(&self, place: usize) -> Hit {
-        Slot(self.slots[place]).hit()
+    pub(super) fn at(&self, place: usize) -> Option<Hit> {
+        self.slots[place]
     }
 
     pub(super) fn tag_at(&self, place: usize) -> u32 {
@@ -86,23 +107,38 @@ impl Bucket {
         self.tagged(VACANT).next()
     }
 
-    pub(super) fn put(&mut self, place: usize, tag: u32, slot: Slot) {
+    pub(super) fn put(&mut self, place: usize, tag: u32, slot: Hit) {
         self.tags[place] = tag;
-        self.slots[place] = slot.0;
+        self.slots[place] = Some(slot);
     }
 
     /// Takes out what stands at `place`.
-    pub(super) fn take(&mut self, place: usize) -> (u32, Slot) {
-        (std::mem::replace(&mut self.tags[place], VACANT), Slot(self.slots[place]))
+    pub(super) fn take(&mut self, place: usize) -> (u32, Option<Hit>) {
+        (std::mem::replace(&mut self.tags[place], VACANT), self.slots[place].take())
     }
 
     /// Where `slot` stands.
-    pub(super) fn find(&self, tag: u32, slot: Slot) -> Option<usize> {
-        self.tagged(tag).find(|place| self.slots[*place] == slot.0)
+    pub(super) fn find(&self, tag: u32, slot: Hit) -> Option<usize> {
+        self.tagged(tag).find(|place| self.slots[*place] == Some(slot))
     }
 
     #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         self.tags.iter().filter(|tag| **tag != VACANT).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_combination_of_equal_lanes_is_found() {
+        for set in 0..1u32 << SLOTS {
+            let tags = std::array::from_fn(|place| if set >> place & 1 == 1 { 7 } else { 8 });
+            let bucket = Bucket { tags, slots: [None; SLOTS] };
+            let expected: Vec<_> = (0..SLOTS).filter(|place| set >> place & 1 == 1).collect();
+            assert_eq!(bucket.tagged(7).collect::<Vec<_>>(), expected);
+        }
     }
 }

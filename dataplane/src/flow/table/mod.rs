@@ -1,6 +1,6 @@
 //! The fixed-size flow table of one worker: bucketed hash of the keys of every flow.
 //!
-//! A key may stand in one of two buckets ([`bucket`]) and stands in the first unless that was full
+//! A key may stand in one of two buckets (`bucket.rs`) and stands in the first unless that was full
 //! when it came, so that a look-up nearly always reads one. A full pair of buckets makes room by
 //! moving one of its keys to that key's other bucket, which its tag tells; only when none of the
 //! sixteen can move is a flow refused like one that finds the table full. So every operation is
@@ -12,14 +12,16 @@ mod bucket;
 
 use std::hash::{BuildHasher, Hasher};
 
-use super::entry::{Direction, Flow, FlowIdx, FlowState, Record};
+use super::entry::{Direction, Flow, FlowIdx, Record};
 use super::expire::Wheel;
 use super::key::{FlowKey, Key};
 use crate::limits::FLOW_COUNT_MAX;
-use crate::time::{Tick, Ticks};
-use bucket::{Bucket, SLOTS, Slot, VACANT};
+use crate::time::Tick;
+use bucket::{Bucket, SLOTS, VACANT};
 use foldhash::fast::FixedState;
 use memory::{PageArray, Pages, prefetch};
+
+pub use bucket::Hit;
 
 /// How full buckets are, in percent, when every flow that can exist has two keys.
 const FILL_MAX_PERCENT: usize = 70;
@@ -38,15 +40,6 @@ impl KeyHash {
 }
 
 const _: () = assert!(KeyHash(0).tag() != VACANT);
-
-/// A flow found, and by which of its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hit {
-    /// The flow.
-    pub flow: FlowIdx,
-    /// The key that matched.
-    pub direction: Direction,
-}
 
 /// No room for another flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +149,7 @@ impl<K: Key> FlowTable<K> {
 
     #[inline(always)]
     fn prefetch_record(&self, hit: Hit) {
-        if let Some(record) = self.records.get(hit.flow.0 as usize) {
+        if let Some(record) = self.records.get(hit.flow().0 as usize) {
             prefetch(record);
         }
     }
@@ -168,7 +161,7 @@ impl<K: Key> FlowTable<K> {
         let [first, second] = self.buckets_of(hash);
         let find = |bucket: usize| {
             let bucket = &self.buckets[bucket];
-            let hits = bucket.tagged(hash.tag()).map(|place| bucket.at(place));
+            let hits = bucket.tagged(hash.tag()).filter_map(|place| bucket.at(place));
             hits.into_iter().find(|hit| self.matches(*hit, key))
         };
         find(first).or_else(|| find(second))
@@ -178,7 +171,7 @@ impl<K: Key> FlowTable<K> {
     #[inline(always)]
     #[must_use]
     pub fn matches(&self, hit: Hit, key: &K) -> bool {
-        self.flow(hit.flow).is_some_and(|flow| flow.key(hit.direction) == key)
+        self.flow(hit.flow()).is_some_and(|flow| flow.key(hit.direction()) == key)
     }
 
     /// The record of a flow; `None` if it has ended.
@@ -188,8 +181,9 @@ impl<K: Key> FlowTable<K> {
         self.records.get(idx.0 as usize)?.flow()
     }
 
+    /// The record of a flow, to note a packet with [`Flow::advance`].
     #[inline(always)]
-    fn flow_mut(&mut self, idx: FlowIdx) -> Option<&mut Flow<K>> {
+    pub fn flow_mut(&mut self, idx: FlowIdx) -> Option<&mut Flow<K>> {
         self.records.get_mut(idx.0 as usize)?.flow_mut()
     }
 
@@ -204,11 +198,11 @@ impl<K: Key> FlowTable<K> {
         let index = self.free;
         let record = self.records.get(index as usize).ok_or(TableFull)?;
         let Record::Free { next } = *record else { return Err(TableFull) };
-        self.place(&flow.request, Slot::new(index, Direction::Request))?;
+        self.place(&flow.request, Hit::new(FlowIdx(index), Direction::Request))?;
         if flow.mode.sees_replies()
-            && self.place(&flow.reply, Slot::new(index, Direction::Reply)).is_err()
+            && self.place(&flow.reply, Hit::new(FlowIdx(index), Direction::Reply)).is_err()
         {
-            self.displace(&flow.request, Slot::new(index, Direction::Request));
+            self.displace(&flow.request, Hit::new(FlowIdx(index), Direction::Request));
             return Err(TableFull);
         }
         self.free = next;
@@ -229,32 +223,12 @@ impl<K: Key> FlowTable<K> {
         self.release(idx.0)
     }
 
-    /// Notes a packet of the flow at `now`: `next` says, from the flow as it was, the state that
-    /// the packet leads to and how long the flow may idle after it. Returns the flow as it is now
-    /// and its state before.
-    #[inline(always)]
-    pub fn advance(
-        &mut self,
-        idx: FlowIdx,
-        now: Tick,
-        next: impl FnOnce(&Flow<K>) -> (FlowState, Ticks),
-    ) -> Option<(Flow<K>, FlowState)> {
-        let flow = self.flow_mut(idx)?;
-        let (before, timeout_before) = (flow.state, flow.timeout);
-        (flow.state, flow.timeout) = next(flow);
-        flow.last_seen = now;
-        let advanced = *flow;
-        // A longer life needs no relinking: the wheel looks at the deadline when it comes by.
-        if advanced.timeout < timeout_before {
-            self.hasten(idx, advanced.deadline());
-        }
-        Some((advanced, before))
-    }
-
-    /// Links a flow anew if the wheel would come by too late for its new deadline.
+    /// Has a flow ended in time whose life became shorter. A longer life needs nothing: the wheel
+    /// looks at the deadline when it comes by.
     #[cold]
-    fn hasten(&mut self, idx: FlowIdx, deadline: Tick) {
-        let Some(slot) = self.flow(idx).map(|flow| flow.wheel.slot) else { return };
+    pub fn hasten(&mut self, idx: FlowIdx) {
+        let Some(flow) = self.flow(idx) else { return };
+        let (slot, deadline) = (flow.wheel.slot, flow.deadline());
         if !self.wheel.is_in_time(slot, deadline) {
             self.wheel.unlink(&mut self.records, idx.0);
             self.wheel.link(&mut self.records, idx.0, deadline);
@@ -290,9 +264,9 @@ impl<K: Key> FlowTable<K> {
         *record = Record::Free { next: self.free };
         self.free = index;
         self.used -= 1;
-        self.displace(&flow.request, Slot::new(index, Direction::Request));
+        self.displace(&flow.request, Hit::new(FlowIdx(index), Direction::Request));
         if flow.mode.sees_replies() {
-            self.displace(&flow.reply, Slot::new(index, Direction::Reply));
+            self.displace(&flow.reply, Hit::new(FlowIdx(index), Direction::Reply));
         }
         Some(flow)
     }
@@ -324,7 +298,7 @@ impl<K: Key> FlowTable<K> {
         [first, self.other_bucket(first, hash.tag())]
     }
 
-    fn place(&mut self, key: &K, slot: Slot) -> Result<(), TableFull> {
+    fn place(&mut self, key: &K, slot: Hit) -> Result<(), TableFull> {
         let hash = self.hash(key);
         let [first, second] = self.buckets_of(hash);
         let (bucket, place) = self
@@ -348,7 +322,7 @@ impl<K: Key> FlowTable<K> {
         for place in 0..SLOTS {
             let other = self.other_bucket(bucket, self.buckets[bucket].tag_at(place));
             if let Some((other, vacancy)) = self.vacancy(other) {
-                let (tag, slot) = self.buckets[bucket].take(place);
+                let (tag, Some(slot)) = self.buckets[bucket].take(place) else { continue };
                 self.buckets[other].put(vacancy, tag, slot);
                 return Some((bucket, place));
             }
@@ -356,7 +330,7 @@ impl<K: Key> FlowTable<K> {
         None
     }
 
-    fn displace(&mut self, key: &K, slot: Slot) {
+    fn displace(&mut self, key: &K, slot: Hit) {
         let hash = self.hash(key);
         for bucket in self.buckets_of(hash) {
             let bucket = &mut self.buckets[bucket];

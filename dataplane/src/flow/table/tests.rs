@@ -10,6 +10,7 @@ use super::*;
 use crate::flow::{FlowState, Ipv6Key, TcpState};
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
+use crate::time::Ticks;
 
 const SECOND: Ticks = Ticks::from_secs(1);
 
@@ -49,10 +50,10 @@ fn flow(number: u32, now: Tick, timeout: Ticks) -> Flow {
 
 fn touch<K: Key>(table: &mut FlowTable<K>, idx: FlowIdx, now: Tick, timeout: Ticks) {
     let state = FlowState::Tcp(TcpState::Established);
-    let before = table.flow(idx).unwrap().state;
-    let (flow, told) = table.advance(idx, now, |_| (state, timeout)).unwrap();
-    assert_eq!((flow.state, flow.last_seen, flow.timeout), (state, now, timeout));
-    assert_eq!(told, before);
+    let flow = table.flow_mut(idx).unwrap();
+    if flow.advance(now, state, timeout) {
+        table.hasten(idx);
+    }
 }
 
 fn find<K: Key>(table: &FlowTable<K>, key: &K) -> Option<Hit> {
@@ -112,12 +113,12 @@ impl<K: Numbered> Pair<K> {
                 let now = self.now;
                 if let Some(flow) = self.model.get_mut(&number) {
                     let hit = find(&self.table, &flow.request).expect("a flow of the model");
-                    touch(&mut self.table, hit.flow, now, timeout);
+                    touch(&mut self.table, hit.flow(), now, timeout);
                     (flow.last_seen, flow.timeout) = (now, timeout);
                 }
             }
             Step::Remove { number } => {
-                let idx = |flow: &Flow<K>| find(&self.table, &flow.request).map(|hit| hit.flow);
+                let idx = |flow: &Flow<K>| find(&self.table, &flow.request).map(|hit| hit.flow());
                 let known = self.model.remove(&number);
                 if let Some(idx) = known.and_then(|known| idx(&known)) {
                     assert!(self.table.remove(idx).is_some());
@@ -173,15 +174,15 @@ impl<K: Numbered> Pair<K> {
             let asked = flow_of::<K>(number, true, self.now, SECOND);
             let known = self.model.get(&number);
             let hit = find(&self.table, &asked.request);
-            assert_eq!(hit.map(|hit| hit.direction), known.map(|_| Direction::Request));
+            assert_eq!(hit.map(|hit| hit.direction()), known.map(|_| Direction::Request));
             let reply = find(&self.table, &asked.reply);
             let expected =
                 known.filter(|known| known.mode.sees_replies()).map(|_| Direction::Reply);
-            assert_eq!(reply.map(|hit| hit.direction), expected);
+            assert_eq!(reply.map(|hit| hit.direction()), expected);
             if let (Some(hit), Some(known)) = (hit, known) {
-                let found = self.table.flow(hit.flow).expect("a hit is a flow");
+                let found = self.table.flow(hit.flow()).expect("a hit is a flow");
                 assert_eq!(found.deadline(), known.deadline());
-                assert!(reply.is_none_or(|reply| reply.flow == hit.flow));
+                assert!(reply.is_none_or(|reply| reply.flow() == hit.flow()));
             }
         }
         self.table.assert_no_leak(
@@ -308,10 +309,14 @@ fn a_flow_of_either_family_takes_less_than_128_bytes() {
 fn wall_in(table: &mut FlowTable, bucket: usize) {
     for tag in 1..=8u32 {
         let tag = tag * 2 + 1;
-        table.buckets[bucket].put(tag as usize / 2 - 1, tag, Slot::new(999, Direction::Reply));
+        table.buckets[bucket].put(
+            tag as usize / 2 - 1,
+            tag,
+            Hit::new(FlowIdx(999), Direction::Reply),
+        );
         let other = table.other_bucket(bucket, tag);
         for place in 0..SLOTS {
-            table.buckets[other].put(place, 0xFFFF_FFFF, Slot::new(999, Direction::Reply));
+            table.buckets[other].put(place, 0xFFFF_FFFF, Hit::new(FlowIdx(999), Direction::Reply));
         }
     }
 }

@@ -195,8 +195,9 @@ pub fn checksum_ok(bytes: &[u8]) -> bool {
 }
 
 /// [`checksum_ok`] for the header that nearly every packet has, without options.
-#[inline]
-fn plain_header_ok(header: &[u8; Ipv4Header::LEN]) -> bool {
+#[inline(always)]
+#[must_use]
+pub fn plain_header_ok(header: &[u8; Ipv4Header::LEN]) -> bool {
     let [a, b] = [0, 8].map(|offset| {
         u64::from_ne_bytes(header[offset..].first_chunk().copied().unwrap_or_default())
     });
@@ -386,9 +387,16 @@ impl Ipv4Header {
     /// checksum.
     #[inline]
     pub fn set_addresses(&mut self, src: Ipv4Addr, dst: Ipv4Addr) -> Delta {
-        let delta = Delta::addr(self.src(), src).and(Delta::addr(self.dst(), dst));
-        self.src = src.octets();
-        self.dst = dst.octets();
+        let ([a, b, c, d], [e, f, g, h]) = (src.octets(), dst.octets());
+        self.set_wire_addresses([a, b, c, d, e, f, g, h])
+    }
+
+    /// [`Self::set_addresses`] for both addresses as they are on the wire.
+    #[inline(always)]
+    pub fn set_wire_addresses(&mut self, addresses: [u8; 8]) -> Delta {
+        let delta = Delta::words(self.wire_addresses(), addresses);
+        let [a, b, c, d, e, f, g, h] = addresses;
+        (self.src, self.dst) = ([a, b, c, d], [e, f, g, h]);
         self.adjust_checksum(delta);
         delta
     }
@@ -400,7 +408,14 @@ impl Ipv4Header {
     #[must_use = "a packet whose TTL ran out must not be forwarded"]
     pub fn decrement_ttl(&mut self) -> Option<u8> {
         let left = self.ttl.checked_sub(1).filter(|left| *left > 0)?;
-        self.set_ttl(left);
+        self.ttl = left;
+        // The word of TTL and protocol becomes less by 0x100, so the checksum becomes more by it:
+        // equation 3 of RFC 1624 for this one case, in the order of bytes in memory.
+        let sum =
+            u32::from(u16::from_ne_bytes(self.checksum.to_bytes())) + u32::from(0x0100_u16.to_be());
+        #[expect(clippy::cast_possible_truncation, reason = "the carry has been added back in")]
+        let sum = (sum + u32::from(sum >= 0xFFFF)) as u16;
+        self.checksum = U16::from_bytes(sum.to_ne_bytes());
         Some(left)
     }
 

@@ -3,6 +3,8 @@
 //! Everything later steps rely on is checked here: header lengths, IPv4 checksum, addresses a
 //! host can have. Padding behind the IPv4 packet is cut off, so that a frame's length is right.
 
+mod plain;
+
 use std::net::Ipv4Addr;
 
 use crate::buf::{PacketBuf, RxChecksum};
@@ -31,7 +33,7 @@ pub enum Parsed<'a> {
 }
 
 /// Which of [`Parsed`] a frame is, and so what of [`Slip::headers`] means something.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Arp,
     Transport,
@@ -59,21 +61,30 @@ impl Slip {
     /// Reads a frame received on a port with MAC address `mac`, and cuts off padding.
     #[inline(always)]
     pub fn fill<B: PacketBuf>(&mut self, frame: &mut B, mac: Mac) {
-        self.class = match read(frame, mac, &mut self.headers) {
-            Ok(class) => class,
-            Err(reason) => Class::Bad(reason),
+        self.class = match plain::read(frame, mac, &mut self.headers) {
+            Some(()) => Class::Transport,
+            None => read_any(frame, mac, &mut self.headers).unwrap_or_else(Class::Bad),
         };
+        let end = L3_OFFSET + usize::from(self.headers.ip.total_len);
+        if self.is_ipv4() && frame.len() > end {
+            frame.truncate(end);
+        }
     }
 
-    /// The key to look up, of TCP and UDP packets.
+    #[inline(always)]
+    fn is_ipv4(&self) -> bool {
+        !matches!(self.class, Class::Arp | Class::Bad(_))
+    }
+
+    /// The headers of a TCP or UDP packet.
     #[inline(always)]
     #[must_use]
-    pub fn key(&self) -> Option<&FlowKey> {
-        matches!(self.class, Class::Transport).then_some(&self.headers.key)
+    pub fn transport(&self) -> Option<&Transport> {
+        matches!(self.class, Class::Transport).then_some(&self.headers)
     }
 
     /// What the frame is.
-    #[inline(always)]
+    #[inline]
     #[must_use]
     pub fn parsed(&self) -> Parsed<'_> {
         match self.class {
@@ -107,7 +118,7 @@ pub struct Ipv4Meta {
 }
 
 /// A TCP or UDP packet.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transport {
     /// Its IPv4 header.
     pub ip: Ipv4Meta,
@@ -159,9 +170,10 @@ impl Ipv4Meta {
     }
 }
 
-#[inline(always)]
-fn read<B: PacketBuf>(
-    frame: &mut B,
+/// Reads whatever frame it is.
+#[inline(never)]
+fn read_any<B: PacketBuf>(
+    frame: &B,
     mac: Mac,
     headers: &mut Transport,
 ) -> Result<Class, DropReason> {
@@ -174,17 +186,10 @@ fn read<B: PacketBuf>(
         return Err(DropReason::Truncated);
     }
     let header = check_ipv4(payload, frame.rx_ipv4_checksum(), &mut headers.ip)?;
-    let packet = &payload[..usize::from(headers.ip.total_len)];
-    let class = read_payload(header, packet, headers)?;
-    let end = L3_OFFSET + usize::from(headers.ip.total_len);
-    if frame.len() > end {
-        frame.truncate(end);
-    }
-    Ok(class)
+    read_payload(header, &payload[..usize::from(headers.ip.total_len)], headers)
 }
 
 /// What a frame is that is no IPv4 packet to our own MAC address.
-#[cold]
 fn not_ipv4_for_us(
     ethernet: &EthernetHeader,
     payload: &[u8],
@@ -201,7 +206,6 @@ fn not_ipv4_for_us(
     }
 }
 
-#[inline(always)]
 fn check_ipv4<'a>(
     packet: &'a [u8],
     nic_says: RxChecksum,
@@ -244,7 +248,6 @@ fn is_host_address(first: u8) -> bool {
 }
 
 /// Reads what follows the IPv4 header; `packet` begins with it and has nothing behind it.
-#[inline(always)]
 fn read_payload(
     header: &Ipv4Header,
     packet: &[u8],
@@ -276,73 +279,4 @@ fn read_payload(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testbuf::TestBuf;
-    use crate::testing::{DIRECTOR_MAC, PacketSpec};
-
-    fn syn() -> PacketSpec {
-        PacketSpec::tcp("198.51.100.7:40000", "192.0.2.10:80").flags(TcpFlags::SYN)
-    }
-
-    fn slip(buf: &mut TestBuf) -> Slip {
-        let mut slip = Slip::default();
-        slip.fill(buf, DIRECTOR_MAC);
-        slip
-    }
-
-    fn reason(buf: &mut TestBuf) -> Option<DropReason> {
-        if let Parsed::Bad(reason) = slip(buf).parsed() { Some(reason) } else { None }
-    }
-
-    #[test]
-    fn a_segment_is_read_and_its_padding_cut() {
-        let mut buf = syn().payload("abc").ttl(7).id(9).ip_options(&[1; 4]).padded_to(100).buf();
-        let slip = slip(&mut buf);
-        let Parsed::Transport(packet) = slip.parsed() else { panic!("{buf:?}") };
-        let ip = packet.ip;
-        assert_eq!(ip.src(), Ipv4Addr::new(198, 51, 100, 7));
-        assert_eq!(ip.dst(), Ipv4Addr::new(192, 0, 2, 10));
-        assert_eq!((ip.total_len, ip.id, ip.header_len, ip.ttl), (47, 9, 24, 7));
-        assert_eq!(ip.protocol, IpProto::TCP);
-        assert!(ip.dont_fragment() && !ip.more_fragments());
-        assert_eq!((packet.key.src_port(), packet.key.dst_port()), (40_000, 80));
-        assert_eq!((packet.flags, buf.len()), (TcpFlags::SYN, 14 + 47));
-    }
-
-    #[test]
-    fn the_nic_s_word_on_the_header_checksum_counts() {
-        for (spec, nic_says, expected) in [
-            (syn(), RxChecksum::Unknown, None),
-            (syn().bad_ip_checksum(), RxChecksum::Unknown, Some(DropReason::BadIpv4Checksum)),
-            (syn().bad_ip_checksum(), RxChecksum::Good, None),
-            (syn(), RxChecksum::Bad, Some(DropReason::BadIpv4Checksum)),
-        ] {
-            let mut buf = spec.buf().with_rx_ipv4_checksum(nic_says);
-            assert_eq!(reason(&mut buf), expected, "{nic_says:?}");
-        }
-    }
-
-    #[test]
-    fn a_packet_in_several_segments_is_refused() {
-        let frame = syn().payload([0; 100]).frame();
-        let mut buf = TestBuf::new(&frame[..60]).with_second_segment(&frame[60..]);
-        assert_eq!(reason(&mut buf), Some(DropReason::Truncated));
-    }
-
-    #[test]
-    fn fragments_are_told_apart() {
-        let udp = PacketSpec::udp("198.51.100.7:4000", "192.0.2.10:53").payload([0; 100]);
-        let fragments = udp.dont_fragment(false).fragments(48);
-        let mut first = TestBuf::new(&fragments[0]);
-        let first = slip(&mut first);
-        let Parsed::Transport(packet) = first.parsed() else { panic!("{first:?}") };
-        assert!(packet.ip.more_fragments() && packet.key.dst_port() == 53);
-        for (later, more) in fragments[1..].iter().zip([true, false]) {
-            let mut later = TestBuf::new(later);
-            let later = slip(&mut later);
-            let Parsed::LaterFragment(ip) = later.parsed() else { panic!("{later:?}") };
-            assert_eq!(ip.more_fragments(), more);
-        }
-    }
-}
+mod tests;

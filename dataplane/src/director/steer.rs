@@ -1,0 +1,138 @@
+//! Packets of other workers' flows: found out, handed over, taken over.
+//!
+//! See [`crate::ownership`] for whose a packet is.
+
+use crate::buf::PacketBuf;
+use crate::fragment::{Decision, TrainKey};
+use crate::handover::{Handed, Stage};
+use crate::icmp_error;
+use crate::io::{Burst, Origin, Ports};
+use crate::limits::{HANDOVER_INBOXES_PER_TURN, HANDOVER_PER_TURN};
+use crate::ownership::WorkerIdx;
+use crate::parse::{Ipv4Meta, Parsed};
+use crate::snapshot::{PortIdx, Snapshot};
+use crate::wire::{IcmpHeader, IpProto};
+
+use super::{Director, Turn};
+
+/// Where a packet is to be processed.
+enum Place {
+    Here,
+    At(WorkerIdx, Stage),
+    /// It is the first fragment of a datagram that met here; the others follow it.
+    WithItsTrain(WorkerIdx, TrainKey),
+}
+
+impl<B: PacketBuf> Director<B> {
+    /// Takes in what other workers handed over, a bounded part of it.
+    #[inline]
+    pub fn take_over<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
+        if turn.io.has_peers() {
+            self.take_over_some(turn);
+        }
+    }
+
+    fn take_over_some<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
+        let mut burst = Burst::new();
+        let mut kind = (PortIdx(0), Stage::Owner);
+        let mut inboxes = HANDOVER_INBOXES_PER_TURN;
+        for _ in 0..HANDOVER_PER_TURN {
+            let Some(handed) = turn.io.take_over(&mut inboxes) else { break };
+            match handed {
+                Handed::Packet { port, stage, frame } => {
+                    if burst.is_full() || kind != (port, stage) {
+                        self.process_taken(turn, kind, &mut burst);
+                        kind = (port, stage);
+                    }
+                    self.stats.taken_over.add(1);
+                    burst.push(frame);
+                }
+                Handed::ToSend { port, origin, frame } => {
+                    self.stats.taken_over.add(u64::from(origin == Origin::Received));
+                    turn.io.send(port, frame, origin);
+                }
+                Handed::Neighbor { hop, mac } => self.egress.learn(turn, hop, mac),
+            }
+        }
+        self.process_taken(turn, kind, &mut burst);
+    }
+
+    /// Apart from the path of received packets, so that this stays small.
+    #[inline(never)]
+    fn process_taken<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        (port, stage): (PortIdx, Stage),
+        burst: &mut Burst<B>,
+    ) {
+        self.process_stage(turn, port, burst, stage);
+    }
+
+    /// Hands a packet over if it is another worker's; gives it back if it is to be processed here.
+    #[inline(never)]
+    pub(super) fn hand_over<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        (port, stage): (PortIdx, Stage),
+        frame: B,
+        parsed: Parsed<'_>,
+    ) -> Option<B> {
+        match self.place_of(turn.snapshot, stage, &frame, parsed) {
+            Place::Here => return Some(frame),
+            Place::At(owner, stage) => turn.io.hand_over(owner, port, stage, frame),
+            Place::WithItsTrain(owner, train) => {
+                turn.io.hand_over(owner, port, Stage::Owner, frame);
+                self.decide_train(turn, train, Decision::HandOver(owner));
+            }
+        }
+        None
+    }
+
+    fn place_of(&self, snapshot: &Snapshot, stage: Stage, frame: &B, parsed: Parsed<'_>) -> Place {
+        let at = |owner, stage| {
+            if owner == self.team.me() { Place::Here } else { Place::At(owner, stage) }
+        };
+        match parsed {
+            Parsed::Transport(packet) if packet.ip.more_fragments() => {
+                let train = TrainKey::of(&packet.ip);
+                let meeting = self.team.by_train(&train);
+                if stage == Stage::Received && meeting != self.team.me() {
+                    return Place::At(meeting, Stage::Train);
+                }
+                match self.team.owner(snapshot, &packet.key) {
+                    owner if owner == self.team.me() => Place::Here,
+                    owner => Place::WithItsTrain(owner, train),
+                }
+            }
+            Parsed::Transport(packet) => at(self.team.owner(snapshot, &packet.key), Stage::Owner),
+            Parsed::LaterFragment(ip) if stage == Stage::Received && has_ports(ip) => {
+                at(self.team.by_train(&TrainKey::of(ip)), Stage::Train)
+            }
+            Parsed::Icmp(ip) => match self.owner_of_error(snapshot, frame, ip) {
+                Some(owner) => at(owner, Stage::Owner),
+                None => Place::Here,
+            },
+            Parsed::LaterFragment(_) | Parsed::Other(_) | Parsed::Arp | Parsed::Bad(_) => {
+                Place::Here
+            }
+        }
+    }
+
+    /// The owner of the flow whose packet an ICMP error quotes.
+    fn owner_of_error(&self, snapshot: &Snapshot, frame: &B, ip: &Ipv4Meta) -> Option<WorkerIdx> {
+        let message = frame.bytes().get(ip.l4_offset()..)?;
+        if !icmp_error::is_passed_on(IcmpHeader::read(message)?.icmp_type()) {
+            return None;
+        }
+        let error = icmp_error::read_error(frame.bytes(), ip)?;
+        let key = match &error.tunnelled {
+            Some(tunnelled) => tunnelled.key,
+            None => error.quoted.reversed(),
+        };
+        Some(self.team.owner(snapshot, &key))
+    }
+}
+
+fn has_ports(ip: &Ipv4Meta) -> bool {
+    matches!(ip.protocol, IpProto::TCP | IpProto::UDP)
+}

@@ -1,0 +1,216 @@
+//! Hand-over: packets and notes that go from one worker to another.
+//!
+//! Every ordered pair of workers has a ring with one writer and one reader. What is to be handed
+//! over gathers in an outbox and is written to the ring once per turn, so the two share a cache
+//! line once per batch and not once per packet. A ring that is full loses what does not fit: the
+//! packets are counted as dropped, and flows go on.
+
+use arrayvec::ArrayVec;
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use crate::io::Origin;
+use crate::limits::{BURST_LEN_MAX, HANDOVER_RING_LEN};
+use crate::ownership::WorkerIdx;
+use crate::snapshot::{NextHop, PortIdx};
+use crate::wire::Mac;
+
+/// What the sender of a packet already knows of whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing: it was received just now.
+    Received,
+    /// It is a fragment, and the fragments of its datagram meet at the receiver.
+    Train,
+    /// The receiver owns its flow.
+    Owner,
+}
+
+/// One thing that is handed over.
+#[derive(Debug)]
+pub enum Handed<B> {
+    /// A received packet, to be processed.
+    Packet {
+        /// The port it was received at.
+        port: PortIdx,
+        /// What is known of it.
+        stage: Stage,
+        /// The packet.
+        frame: B,
+    },
+    /// A finished packet, to be sent by the worker that has a tx queue of the port.
+    ToSend {
+        /// The port to send from.
+        port: PortIdx,
+        /// Whose packet it is.
+        origin: Origin,
+        /// The packet.
+        frame: B,
+    },
+    /// A neighbour has told its MAC address.
+    Neighbor {
+        /// The neighbour.
+        hop: NextHop,
+        /// Its MAC.
+        mac: Mac,
+    },
+}
+
+/// The way to one other worker.
+#[derive(Debug)]
+struct Outbox<B> {
+    waiting: ArrayVec<Handed<B>, BURST_LEN_MAX>,
+    ring: Producer<Handed<B>>,
+}
+
+impl<B> Outbox<B> {
+    /// Writes what waits to the ring as far as it fits; `lose` gets the rest.
+    fn flush(&mut self, lose: impl FnMut(Handed<B>)) {
+        let room = self.ring.slots().min(self.waiting.len());
+        if let Ok(chunk) = self.ring.write_chunk_uninit(room) {
+            chunk.fill_from_iter(self.waiting.drain(..room));
+        }
+        self.waiting.drain(..).for_each(lose);
+    }
+}
+
+/// One worker's rings to and from all others.
+#[derive(Debug)]
+pub struct Peers<B> {
+    /// By worker; `None` at the worker's own place.
+    out: Vec<Option<Outbox<B>>>,
+    inboxes: Vec<Consumer<Handed<B>>>,
+    /// The inbox to look into first next time.
+    next: usize,
+}
+
+impl<B> Peers<B> {
+    /// The rings of `count` workers, one element for each.
+    #[must_use]
+    pub fn mesh(count: u16) -> Vec<Self> {
+        let count = usize::from(count);
+        let empty = || Self { out: Vec::new(), inboxes: Vec::new(), next: 0 };
+        let mut peers: Vec<Self> = (0..count).map(|_| empty()).collect();
+        for from in 0..count {
+            for to in 0..count {
+                if from == to {
+                    peers[from].out.push(None);
+                    continue;
+                }
+                let (ring, inbox) = RingBuffer::new(HANDOVER_RING_LEN);
+                peers[from].out.push(Some(Outbox { waiting: ArrayVec::new(), ring }));
+                peers[to].inboxes.push(inbox);
+            }
+        }
+        peers
+    }
+
+    /// Hands something to worker `to` at the end of the turn, or sooner if much waits; `lose` gets
+    /// what finds no room.
+    #[inline]
+    pub fn give(&mut self, to: WorkerIdx, handed: Handed<B>, mut lose: impl FnMut(Handed<B>)) {
+        let Some(Some(outbox)) = self.out.get_mut(to.index()) else { return lose(handed) };
+        if outbox.waiting.is_full() {
+            outbox.flush(&mut lose);
+        }
+        outbox.waiting.push(handed);
+    }
+
+    /// Hands something to every other worker.
+    pub fn tell_all(&mut self, mut note: impl FnMut() -> Handed<B>) {
+        for outbox in self.out.iter_mut().flatten() {
+            // A note that is lost will be told again: its subject is asked about until it is known.
+            if outbox.waiting.is_full() {
+                continue;
+            }
+            outbox.waiting.push(note());
+        }
+    }
+
+    /// Writes everything that waits to the rings; `lose` gets what finds no room.
+    #[inline]
+    pub fn flush(&mut self, mut lose: impl FnMut(Handed<B>)) {
+        for outbox in self.out.iter_mut().flatten() {
+            if !outbox.waiting.is_empty() {
+                outbox.flush(&mut lose);
+            }
+        }
+    }
+
+    /// The next thing that another worker handed over. Workers take turns; `budget` counts down
+    /// the inboxes that are looked into.
+    #[inline]
+    pub fn take(&mut self, budget: &mut usize) -> Option<Handed<B>> {
+        while *budget > 0 {
+            let inbox = self.inboxes.get_mut(self.next)?;
+            if let Ok(handed) = inbox.pop() {
+                return Some(handed);
+            }
+            *budget -= 1;
+            self.next = if self.next + 1 == self.inboxes.len() { 0 } else { self.next + 1 };
+        }
+        None
+    }
+
+    /// Inboxes, one per other worker.
+    #[must_use]
+    pub fn inbox_count(&self) -> usize {
+        self.inboxes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(number: u32) -> Handed<u32> {
+        Handed::Packet { port: PortIdx(0), stage: Stage::Owner, frame: number }
+    }
+
+    fn number(handed: Handed<u32>) -> u32 {
+        let Handed::Packet { frame, .. } = handed else { panic!("{handed:?}") };
+        frame
+    }
+
+    #[test]
+    fn what_is_given_arrives_in_order_after_a_flush() {
+        let mut peers = Peers::mesh(3);
+        let lost = |handed| panic!("{handed:?} was lost");
+        for value in 0..100 {
+            peers[0].give(WorkerIdx(2), packet(value), lost);
+        }
+        peers[1].give(WorkerIdx(2), packet(1000), lost);
+        peers[0].flush(lost);
+        peers[1].flush(lost);
+        let mut got = Vec::new();
+        let mut budget = 2;
+        while let Some(handed) = peers[2].take(&mut budget) {
+            got.push(number(handed));
+        }
+        assert_eq!(got, (0..100).chain([1000]).collect::<Vec<_>>());
+        assert!(peers[1].take(&mut 2).is_none());
+    }
+
+    #[test]
+    fn a_full_ring_loses_the_rest_and_says_so() {
+        let mut peers = Peers::mesh(2);
+        let mut lost = Vec::new();
+        let count = u32::try_from(HANDOVER_RING_LEN).unwrap() + 10;
+        for value in 0..count {
+            peers[0].give(WorkerIdx(1), packet(value), |handed| lost.push(number(handed)));
+        }
+        peers[0].flush(|handed| lost.push(number(handed)));
+        assert_eq!(lost, (count - 10..count).collect::<Vec<_>>());
+        let mut budget = 1;
+        assert_eq!(number(peers[1].take(&mut budget).unwrap()), 0);
+    }
+
+    #[test]
+    fn nobody_hands_over_to_itself_or_to_strangers() {
+        let mut peers = Peers::mesh(2);
+        for to in [0, 2] {
+            let mut lost = 0;
+            peers[0].give(WorkerIdx(to), packet(1), |_| lost += 1);
+            assert_eq!(lost, 1);
+        }
+    }
+}

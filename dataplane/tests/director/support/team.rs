@@ -1,0 +1,196 @@
+//! [`TeamRig`]: several workers on one network, whose ports give each packet to any of them.
+//!
+//! Like a NIC that spreads packets without a thought: nothing may depend on which worker receives
+//! what.
+
+use std::cell::RefCell;
+use std::mem;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rvs_dataplane::buf::PacketBuf;
+use rvs_dataplane::control;
+use rvs_dataplane::director::{Director, Sizes};
+use rvs_dataplane::handover::Peers;
+use rvs_dataplane::io::Io;
+use rvs_dataplane::ownership::{Team, WorkerIdx};
+use rvs_dataplane::publish::Publisher;
+use rvs_dataplane::snapshot::PortIdx;
+use rvs_dataplane::stats::WorkerStats;
+use rvs_dataplane::testbuf::TestBuf;
+use rvs_dataplane::testing::{arp_frame, describe, verify};
+use rvs_dataplane::time::{Tick, Ticks};
+use rvs_dataplane::verdict::DropReason;
+use rvs_dataplane::wire::{ArpOperation, ArpPacket, EtherType, EthernetHeader};
+use rvs_dataplane::worker::Worker;
+
+use super::{Setup, SharedPorts, Wires, mac_of};
+
+const TEAM_SEED: u64 = 0x7EA4_5EED;
+
+/// Workers under test.
+pub(crate) struct TeamRig {
+    workers: Vec<Worker<TestBuf, SharedPorts>>,
+    wires: Vec<Rc<RefCell<Wires>>>,
+    pub(crate) stats: Vec<Arc<WorkerStats>>,
+    _publisher: Publisher,
+    _controls: Vec<control::ControlEnd>,
+    pub(crate) now: Tick,
+    random: u64,
+}
+
+impl TeamRig {
+    /// `count` workers that run `setup`; worker `i` has tx queues if `has_tx(i)`.
+    pub(crate) fn new(setup: &Setup, count: u16, has_tx: impl Fn(u16) -> bool) -> Self {
+        let now = Tick(5);
+        let publisher = Publisher::new(setup.snapshot());
+        let mut rig = Self {
+            workers: Vec::new(),
+            wires: Vec::new(),
+            stats: Vec::new(),
+            _publisher: publisher,
+            _controls: Vec::new(),
+            now,
+            random: 0x1234_5678_9ABC_DEF1,
+        };
+        let sizes = Sizes {
+            flows: setup.flows,
+            services: Setup::SERVICES,
+            real_servers: Setup::REAL_SERVERS,
+        };
+        let sender = (0..count).find(|worker| has_tx(*worker)).map(WorkerIdx);
+        let meshed = (0..count).zip(Peers::mesh(count));
+        for (me, peers) in meshed {
+            let wires = Rc::new(RefCell::new(Wires::new()));
+            let stats = Arc::new(WorkerStats::new(Setup::SERVICES, Setup::REAL_SERVERS));
+            let team = Team::new(WorkerIdx(me), count, TEAM_SEED);
+            let seed = 0x5EED + u64::from(me);
+            let director = Director::new(sizes, seed, now, Arc::clone(&stats)).in_team(team);
+            let senders = vec![if has_tx(me) { None } else { sender }; 2];
+            let io = Io::new(SharedPorts(Rc::clone(&wires)), Arc::clone(&stats));
+            let io = io.with_peers(peers, senders);
+            let (control, end) = control::rings();
+            let reader = rig._publisher.reader();
+            rig.workers.push(Worker::new(director, io, reader, end, Arc::clone(&stats)));
+            rig.wires.push(wires);
+            rig.stats.push(stats);
+            rig._controls.push(control);
+        }
+        rig.run();
+        rig
+    }
+
+    /// The owner of a client's flows.
+    pub(crate) fn owner_of_client(&self, client: std::net::SocketAddrV4) -> usize {
+        let count = u16::try_from(self.workers.len()).unwrap();
+        let team = Team::new(WorkerIdx(0), count, TEAM_SEED);
+        team.by_client(*client.ip(), client.port()).index()
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn random(&mut self, bound: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        usize::try_from(self.random >> 33).unwrap() % bound
+    }
+
+    /// Lets any worker receive `frame`.
+    pub(crate) fn put(&mut self, port: PortIdx, frame: &[u8]) {
+        let worker = self.random(self.workers.len());
+        self.put_at(worker, port, frame);
+    }
+
+    /// Lets this worker receive `frame`.
+    pub(crate) fn put_at(&self, worker: usize, port: PortIdx, frame: &[u8]) {
+        self.wires[worker].borrow_mut().put(port, frame);
+    }
+
+    /// Turns one worker once.
+    pub(crate) fn turn(&mut self, worker: usize) {
+        self.workers[worker].turn(self.now);
+    }
+
+    /// Turns the workers until nothing more comes of it; returns the IPv4 frames that came out.
+    pub(crate) fn run(&mut self) -> Vec<(PortIdx, Vec<u8>)> {
+        let mut out = Vec::new();
+        loop {
+            let before = out.len();
+            let mut arp = 0;
+            for _ in 0..4 {
+                (0..self.workers.len()).for_each(|worker| self.turn(worker));
+                arp += self.take_frames(&mut out);
+            }
+            let waiting = self.wires.iter().any(|wires| wires.borrow().waiting() > 0);
+            if out.len() == before && arp == 0 && !waiting {
+                break;
+            }
+        }
+        self.assert_books();
+        out
+    }
+
+    /// Lets a second pass.
+    pub(crate) fn pass_s(&mut self, seconds: u32) -> Vec<(PortIdx, Vec<u8>)> {
+        self.now = self.now.after(Ticks::from_secs(seconds));
+        self.run()
+    }
+
+    /// Collects what was sent and has any worker receive the answers to ARP requests; returns how
+    /// many there were.
+    fn take_frames(&mut self, out: &mut Vec<(PortIdx, Vec<u8>)>) -> usize {
+        let mut answers = Vec::new();
+        for wires in &self.wires {
+            let sent = mem::take(&mut wires.borrow_mut().tx);
+            for (port, frames) in (0u8..).map(PortIdx).zip(sent) {
+                for buf in frames {
+                    let frame = buf.bytes().to_vec();
+                    let (header, payload) = EthernetHeader::split(&frame).expect("a whole frame");
+                    assert_eq!(verify(&frame), Ok(()), "{}", describe(&frame));
+                    if header.ether_type() == EtherType::ARP {
+                        let request = *ArpPacket::checked(payload).expect("well-formed ARP");
+                        if request.operation() == ArpOperation::Request && !request.is_gratuitous()
+                        {
+                            answers.push((port, request));
+                        }
+                    } else {
+                        out.push((port, frame));
+                    }
+                }
+            }
+        }
+        for (port, request) in &answers {
+            let (address, mac) = (request.target_ip(), mac_of(request.target_ip()));
+            let asker = request.sender_mac();
+            let reply = ArpPacket::reply(mac, address, asker, request.sender_ip());
+            self.put(*port, &arp_frame(asker, mac, &reply));
+        }
+        answers.len()
+    }
+
+    /// Sum over all workers.
+    pub(crate) fn sum(&self, count: impl Fn(&WorkerStats) -> u64) -> u64 {
+        self.stats.iter().map(|stats| count(stats)).sum()
+    }
+
+    /// Packets dropped for `reason`, over all workers.
+    pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
+        self.sum(|stats| stats.dropped(reason).value())
+    }
+
+    /// Every packet has one verdict at every worker, and what one hands over another takes over.
+    fn assert_books(&self) {
+        for stats in &self.stats {
+            let came = stats.received.value() + stats.taken_over.value();
+            let went = stats.forwarded.value()
+                + stats.consumed.value()
+                + stats.dropped_total()
+                + stats.held.value()
+                + stats.handed_over.value();
+            assert_eq!(came, went, "{stats:?}");
+        }
+        let (given, taken) =
+            (self.sum(|s| s.handed_over.value()), self.sum(|s| s.taken_over.value()));
+        assert_eq!(given, taken);
+    }
+}
