@@ -7,19 +7,26 @@ use std::time::Duration;
 use libtest_mimic::Failed;
 use rvs_perf::lab::addresses::{ECHO_VPORT, VIP};
 use rvs_perf::lab::client::Transfer;
-use rvs_perf::lab::config::Service;
+use rvs_perf::lab::config::{Service, Workers};
 use rvs_perf::lab::{LabError, Mode, probe, wait};
 
 use crate::daemon::{drops_agree, items};
-use crate::setup::{Setup, all_answered, answers_by_server, split, url, with_director};
+use crate::setup::{
+    Setup, all_answered, answers_by_server, split, url, with_director, with_workers,
+};
 use crate::{Body, file};
 
 /// The tests of this file.
-pub(crate) const TESTS: [(&str, Body); 4] = [
+pub(crate) const TESTS: [(&str, Body); 5] = [
     ("nat_download_goes_on", || download_goes_on(Mode::Nat)),
     ("fullnat_download_goes_on", || download_goes_on(Mode::FullNat)),
-    ("nat_requests_are_all_answered", || requests_are_all_answered(Mode::Nat)),
-    ("fullnat_requests_are_all_answered", || requests_are_all_answered(Mode::FullNat)),
+    ("nat_requests_are_all_answered", || requests_are_all_answered(Mode::Nat, Workers::one())),
+    ("fullnat_requests_are_all_answered", || {
+        requests_are_all_answered(Mode::FullNat, Workers::one())
+    }),
+    ("requests_to_two_workers_are_all_answered", || {
+        requests_are_all_answered(Mode::FullNat, Workers { lcores: &[0, 1], wan_queues: 1 })
+    }),
 ];
 
 /// A download that lasts some seconds, at a rate that a busy machine reaches, too.
@@ -97,10 +104,10 @@ fn busy_real_server(setup: &Setup) -> Result<Ipv4Addr, Failed> {
 }
 
 /// Configurations come one after the other while clients connect: every request is answered.
-fn requests_are_all_answered(mode: Mode) -> Result<(), Failed> {
+fn requests_are_all_answered(mode: Mode, workers: Workers) -> Result<(), Failed> {
     const REQUESTS: usize = 400;
     const CHANGES: u32 = 20;
-    with_director(mode, &[Service::web(mode, "wrr", [1, 1])], |setup| {
+    with_workers(mode, &[Service::web(mode, "wrr", [1, 1])], workers, |setup| {
         let client = setup.lab.client().clone();
         let requests = thread::spawn(move || client.get(&url(""), REQUESTS, 10, |_| ()));
         for change in 0..CHANGES {
@@ -108,7 +115,9 @@ fn requests_are_all_answered(mode: Mode) -> Result<(), Failed> {
             let echo = Service::echo(mode, "rr", [1, 1]);
             let with_echo = [web.clone(), echo];
             let services = if change % 2 == 0 { &with_echo[..] } else { &with_echo[..1] };
-            setup.director.apply(&setup.lab, services)?;
+            let said = setup.director.apply(&setup.lab, services)?;
+            let generation = format!("generation {}", change + 2);
+            assert!(said.trim_end().ends_with(&generation), "{said}");
         }
         let answers = requests.join().map_err(|_| "the clients' thread panicked")??;
         let failed: Vec<_> = answers.iter().filter(|answer| !answer.succeeded()).collect();
