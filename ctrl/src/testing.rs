@@ -91,7 +91,11 @@ pub(crate) struct Rig {
 
 /// A checked configuration with two ports and this list of services.
 pub(crate) fn config(services: &str) -> Config {
-    conf::parse("test.yaml", &text(services), &Machine::default()).unwrap()
+    parse(&text(services))
+}
+
+fn parse(text: &str) -> Config {
+    conf::parse("test.yaml", text, &Machine::default()).unwrap()
 }
 
 /// The text of that configuration.
@@ -122,7 +126,12 @@ pub(crate) const FACTS: PortFacts =
 impl Rig {
     /// A rig whose worker stands still.
     pub(crate) fn standing(services: &str) -> Self {
-        let config = config(services);
+        Self::of(&text(services))
+    }
+
+    /// A rig with this file, whose worker stands still.
+    fn of(text: &str) -> Self {
+        let config = parse(text);
         let mut registry = Registry::new(&config.limits);
         let named = registry.assign(&config, FIRST_GENERATION, &Unused);
         let facts = vec![FACTS; config.ports.len()];
@@ -159,7 +168,16 @@ impl Rig {
 
     /// A rig whose worker turns on a thread, as it does in a daemon.
     pub(crate) fn turning(services: &str) -> Self {
-        let mut rig = Self::standing(services);
+        Self::standing(services).turn_on()
+    }
+
+    /// The same with another file.
+    pub(crate) fn turning_on(text: &str) -> Self {
+        Self::of(text).turn_on()
+    }
+
+    fn turn_on(mut self) -> Self {
+        let rig = &mut self;
         let stop = Arc::clone(&rig.stop);
         let now = Arc::clone(&rig.now);
         let mut worker = rig.worker.take().unwrap();
@@ -169,7 +187,7 @@ impl Rig {
                 thread::yield_now();
             }
         }));
-        rig
+        self
     }
 
     /// Lets `count` clients send a datagram to `vip`, and waits until they are worked off.

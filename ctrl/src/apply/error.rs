@@ -27,7 +27,7 @@ pub(crate) enum ApplyError {
     /// A worker has not taken up the configuration before.
     #[error(
         "worker {lcore} does not run generation {generation} yet, which is in force, so no other \
-         is published. If it goes on standing still, that is a defect of RVS: see `rvs show \
+         is published. If it stands still for good, that is a defect of RVS: see `rvs show \
          workers`."
     )]
     Behind {
@@ -60,13 +60,11 @@ fn no_room(shortage: &Shortage) -> String {
     let noun = if limit == "services" { "services" } else { "real servers" };
     let waiting = match retired {
         0 => String::new(),
-        count => format!(
-            " {count} removed before still have flows and count until these have ended; {noun} \
-             that are removed and added in the same file count twice."
-        ),
+        count => format!(" {count} removed before still have flows and count, too."),
     };
     format!(
         "there is no room for {missing} of the new {noun}: `limits.{limit}` of the running daemon \
-         is reached.{waiting} Remove some and apply again, or restart with a higher limit."
+         is reached. What is removed counts until its flows have ended, and all that the same file \
+         removes.{waiting} Remove some first and apply again, or restart with a higher limit."
     )
 }

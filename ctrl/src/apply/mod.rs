@@ -72,8 +72,11 @@ async fn exclusively(
     // A large file takes a good part of a second, in which others can be answered.
     let (file, machine) = (name.clone(), state.machine.clone());
     let parse = move || check::document(&file, &text, &machine);
+    let mut clock = Stages::begin();
     let document = tokio::task::spawn_blocking(parse).await.map_err(|_| ApplyError::Stopping)??;
+    clock.end_of("checked");
     let changes = compare(state, &name, &document)?;
+    clock.end_of("compared");
 
     let before = state.in_force.load_full();
     await_workers(&state.workers, before.generation)
@@ -84,12 +87,31 @@ async fn exclusively(
     } else {
         applier.put_into_force(state, name, document.config)?
     };
+    clock.end_of("built and published");
     let awaited = await_workers(&state.workers, generation).await;
+    clock.end_of("taken up by the workers");
     applier.publisher.reclaim();
+    clock.end_of("the old one freed");
     awaited.map_err(|lcore| ApplyError::Silent { lcore, generation })?;
     let in_force = state.in_force.load();
     let warnings = warnings(&before.config, &in_force.config);
     Ok(applied(generation, state.workers.iter().len(), &changes, warnings))
+}
+
+/// How long each stage of an application takes, for the log at level debug.
+#[derive(Debug)]
+struct Stages(Instant);
+
+impl Stages {
+    fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    fn end_of(&mut self, stage: &str) {
+        let took = self.0.elapsed();
+        tracing::debug!("{stage} within {:.1} ms", took.as_secs_f64() * 1000.0);
+        self.0 = Instant::now();
+    }
 }
 
 /// What `document` changes, if all of that can be done while the daemon runs.

@@ -180,6 +180,55 @@ async fn a_worker_that_stands_still_is_named_and_no_more_is_published() {
     assert_eq!(rig.state.in_force.load().generation, 2);
 }
 
+/// Services by number, with ten real servers each. Real servers of one service are of one weight.
+fn farm(services: std::ops::Range<u32>, weight: u32) -> String {
+    let service = |number: u32| {
+        let reals: Vec<_> = (0..10)
+            .map(|real| Ipv4Addr::from_bits(0x0a09_0000 + number * 10 + real))
+            .map(|address| format!("{{address: {address}, weight: {weight}}}"))
+            .collect();
+        let vip = Ipv4Addr::from_bits(0xcb00_7100 + number);
+        format!(
+            "  s{number}: {{vip: \"{vip}:7\", protocol: udp, mode: nat, scheduler: wrr, \
+             real_servers: [{}]}}\n",
+            reals.join(", ")
+        )
+    };
+    let limits = "services: 1200, real_servers: 12000";
+    let text = text(&services.map(service).collect::<String>());
+    text.replace("services: 8, real_servers: 16", limits)
+}
+
+#[tokio::test]
+async fn a_thousand_services_with_ten_thousand_real_servers_change_at_once() {
+    let rig = Rig::turning_on(&farm(0..1000, 1));
+    rig.datagrams("203.0.113.7:7", 20);
+    let kept = rig.state.in_force.load().named.clone();
+    let go_on = |text: String| apply(&rig.state, "test", "farm.yaml".to_owned(), text.into_bytes());
+
+    let outcome = go_on(farm(0..1000, 2)).await.unwrap();
+    assert_eq!(outcome.services, Tally::default());
+    assert_eq!(outcome.real_servers, Tally { added: 0, removed: 0, changed: 10_000 });
+    assert_eq!(rig.state.in_force.load().named, kept, "every number stays");
+    assert_eq!(services(&rig)[7].traffic.connections, 20);
+
+    // A hundred go and a hundred come, again and again: numbers never run out.
+    for step in 1..=5 {
+        let outcome = go_on(farm(step * 100..1000 + step * 100, 2)).await.unwrap();
+        let expected = Tally { added: 100, removed: 100, changed: 0 };
+        assert_eq!(outcome.services, expected);
+        let highest = rig.state.in_force.load().named.iter().map(|service| service.id.0).max();
+        assert!(highest < Some(1200), "{highest:?}");
+        assert_eq!(rig.state.applier.lock().await.publisher.reclaim(), 0);
+    }
+    rig.datagrams("203.0.117.120:7", 30);
+    let all = services(&rig);
+    let busy: Vec<_> = all.iter().filter(|one| one.traffic.connections > 0).collect();
+    assert_eq!((all.len(), busy.len()), (1000, 1), "used numbers begin at 0");
+    let spread: Vec<_> = busy[0].real_servers.iter().map(|one| one.traffic.connections).collect();
+    assert_eq!(spread, [3; 10]);
+}
+
 #[tokio::test]
 async fn a_removed_local_address_is_warned_about() {
     let fullnat = |locals: &str| {

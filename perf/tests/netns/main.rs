@@ -20,6 +20,7 @@ mod file;
 mod fullnat;
 mod lab;
 mod nat;
+mod reload;
 mod setup;
 mod tun;
 mod workers;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     add(&mut trials, "nat", &daemon, &nat::TESTS);
     add(&mut trials, "tun", &daemon, &tun::TESTS);
     add(&mut trials, "fullnat", &daemon, &fullnat::TESTS);
+    add(&mut trials, "reload", &daemon, &reload::TESTS);
     add(&mut trials, "workers", &daemon, &workers::TESTS);
     add(&mut trials, "daemon", &daemon, &daemon::TESTS);
     let conclusion = libtest_mimic::run(&arguments, trials);
