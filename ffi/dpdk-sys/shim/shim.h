@@ -136,6 +136,7 @@ int shim_port_by_device(const char *device, uint16_t *port_id);
 int rte_errno_(void);
 unsigned int rte_lcore_id_(void);
 struct rte_mbuf *rte_pktmbuf_alloc_(struct rte_mempool *pool);
+int rte_pktmbuf_alloc_bulk_(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int count);
 void rte_pktmbuf_free_(struct rte_mbuf *m);
 uint16_t rte_eth_rx_burst_(uint16_t port_id, uint16_t queue_id, struct rte_mbuf **pkts, uint16_t n);
 uint16_t rte_eth_tx_prepare_(uint16_t port_id, uint16_t queue_id, struct rte_mbuf **pkts,
