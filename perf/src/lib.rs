@@ -13,4 +13,5 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod generator;
 pub mod lab;

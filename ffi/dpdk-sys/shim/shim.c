@@ -321,6 +321,11 @@ struct rte_mbuf *rte_pktmbuf_alloc_(struct rte_mempool *pool)
 	return rte_pktmbuf_alloc(pool);
 }
 
+int rte_pktmbuf_alloc_bulk_(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int count)
+{
+	return rte_pktmbuf_alloc_bulk(pool, mbufs, count);
+}
+
 void rte_pktmbuf_free_(struct rte_mbuf *m)
 {
 	rte_pktmbuf_free(m);

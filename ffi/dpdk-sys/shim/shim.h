@@ -174,6 +174,7 @@ int shim_flow_destroy(uint16_t port_id, struct rte_flow *flow, char *why);
 int rte_errno_(void);
 unsigned int rte_lcore_id_(void);
 struct rte_mbuf *rte_pktmbuf_alloc_(struct rte_mempool *pool);
+int rte_pktmbuf_alloc_bulk_(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int count);
 void rte_pktmbuf_free_(struct rte_mbuf *m);
 uint16_t rte_eth_rx_burst_(uint16_t port_id, uint16_t queue_id, struct rte_mbuf **pkts, uint16_t n);
 uint16_t rte_eth_tx_prepare_(uint16_t port_id, uint16_t queue_id, struct rte_mbuf **pkts,

@@ -18,6 +18,23 @@ fn what_is_taken_comes_back() {
 }
 
 #[test]
+fn a_burst_is_filled_up_or_left_as_it_was() {
+    let pool = testing::pool(63).unwrap();
+    let mut burst: dpdk::Burst<32> = dpdk::Burst::new();
+    burst.push(pool.alloc_from(b"first").unwrap());
+    assert!(pool.alloc_burst(&mut burst));
+    assert_eq!((burst.len(), pool.in_use()), (32, 32));
+    assert_eq!(burst[0].data(), b"first");
+    assert!(burst[1..].iter().all(|mbuf| mbuf.is_empty() && mbuf.is_contiguous()));
+
+    let mut second: dpdk::Burst<32> = dpdk::Burst::new();
+    assert!(!pool.alloc_burst(&mut second), "31 are left");
+    assert_eq!((second.len(), pool.in_use()), (0, 32));
+    drop(burst);
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
 fn a_clone_is_the_same_pool() {
     let pool = testing::pool(63).unwrap();
     let clone = pool.clone();

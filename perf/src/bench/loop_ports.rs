@@ -12,17 +12,12 @@ use dataplane::wire::{ArpPacket, EtherType, EthernetHeader, Ipv4Header, Mac, Udp
 use dpdk::{Mbuf, PktMempool};
 
 use super::traffic::{self, FRAME_LEN};
+use crate::generator::arp::{ARP_FRAME_LEN, NEIGHBOR};
+use crate::generator::{LAN, WAN};
 
-/// The port that requests come in at.
-pub const WAN: PortIdx = PortIdx(0);
-/// The port that real servers are at.
-pub const LAN: PortIdx = PortIdx(1);
 
 /// Where a request's payload begins.
 const PAYLOAD: usize = EthernetHeader::LEN + Ipv4Header::LEN + UdpHeader::LEN;
-const ARP_FRAME_LEN: usize = EthernetHeader::LEN + ArpPacket::LEN;
-/// The MAC of every neighbour.
-const NEIGHBOR: Mac = Mac([2, 0, 0, 0, 0, 9]);
 
 /// Which packets come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,33 @@
-//! Benchmarks of the packet path: the real worker on real mbufs, fed from memory.
+//! Benchmarks of the packet path: the real worker on real mbufs.
 //!
-//! Every run measures two loops over the same ports and the same frames: the worker, and a loop
-//! that only swaps MAC addresses. The second is the ceiling: what the ports, the buffers and the
+//! Most runs measure two loops over the same ports and the same frames: the worker, and a loop that
+//! only swaps MAC addresses. The second is the ceiling: what the ports, the buffers and the
 //! generator cost by themselves. Figures of different machines are compared by the ratio.
 //!
+//! What is measured:
+//!
+//! * [`catalogue`]: all scenarios by name;
+//! * [`in_memory`]: established flows, fed from memory in one process;
+//! * [`over_link`]: established and new flows between two processes.
+//!
+//! With what:
+//!
+//! * [`site`]: a director with one service;
 //! * [`traffic`]: flows in random order, and their frames;
 //! * [`loop_ports`]: ports that make frames from traffic and swallow what is sent;
-//! * [`site`]: a director with one service;
-//! * [`measure`]: rounds, medians, and the check that every packet was forwarded.
+//! * [`memif`]: ports in shared memory, with the generator process behind them;
+//! * [`mac_swap`]: the ceiling;
+//! * [`outcome`]: rates with their spread, and the check that nothing was lost;
+//! * [`effort`]: how long; [`pages`]: huge pages for the time of a run.
 
+pub mod catalogue;
+pub mod effort;
+pub mod in_memory;
 pub mod loop_ports;
-pub mod measure;
+pub mod mac_swap;
+pub mod memif;
+pub mod outcome;
+pub mod over_link;
+pub mod pages;
 pub mod site;
 pub mod traffic;

@@ -8,7 +8,7 @@ use dataplane::director::{Director, Sizes};
 use dataplane::dpdk_io;
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
-use dataplane::io::Io;
+use dataplane::io::{Io, Ports};
 use dataplane::publish::Publisher;
 use dataplane::sched::{Scheduler, WrrPlan};
 use dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
@@ -19,21 +19,29 @@ use dataplane::wire::{IpProto, Mac};
 use dataplane::worker::Worker;
 use dpdk::Mbuf;
 
-use super::loop_ports::{LAN, LoopPorts, WAN};
+use crate::generator::{LAN, WAN};
 
 /// VIP and vport of the service.
 pub const VIP: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 10), 53);
 /// MAC of the port that requests come in at.
 pub const WAN_MAC: Mac = Mac([2, 0, 0, 0, 1, 1]);
 const LAN_MAC: Mac = Mac([2, 0, 0, 0, 1, 2]);
+/// The port that real servers listen on where they need not listen on the vport.
+pub const RPORT: u16 = 5353;
 const REAL_SERVER_COUNT: u32 = 16;
 const LOCAL_ADDRESS_COUNT: u32 = 32;
+/// Host numbers in the real servers' subnet.
+const FIRST_REAL_SERVER: u32 = 10;
+const FIRST_LOCAL_ADDRESS: u32 = 100;
 
-/// A worker at work on [`LoopPorts`].
+/// Time to settle, in ticks of 10 ms.
+const SETTLE_TICKS: u32 = 10;
+
+/// A worker at work.
 #[derive(Debug)]
-pub struct Site {
+pub struct Site<P> {
     /// The worker.
-    pub worker: Worker<Mbuf, LoopPorts>,
+    pub worker: Worker<Mbuf, P>,
     /// Its counters.
     pub stats: Arc<WorkerStats>,
     /// Keeps the snapshot published.
@@ -41,10 +49,10 @@ pub struct Site {
     _control: control::ControlEnd,
 }
 
-impl Site {
+impl<P: Ports<Mbuf>> Site<P> {
     /// A worker that forwards to 16 real servers in `mode`, with room for `flows` flows.
     #[must_use]
-    pub fn new(mode: ForwardingMode, flows: u32, ports: LoopPorts) -> Self {
+    pub fn new(mode: ForwardingMode, flows: u32, ports: P) -> Self {
         let real_server_count = REAL_SERVER_COUNT as usize;
         let stats = Arc::new(WorkerStats::new(1, real_server_count));
         let publisher = Publisher::new(snapshot(mode));
@@ -55,6 +63,36 @@ impl Site {
         let worker = Worker::new(director, io, publisher.reader(), there, Arc::clone(&stats));
         Self { worker, stats, _publisher: publisher, _control: here }
     }
+
+    /// Lets the worker resolve its neighbours: requests of ARP are answered in the next turn, or
+    /// after a way to another process and back.
+    pub fn settle(&mut self) {
+        let start = dpdk_io::clock();
+        while dpdk_io::clock().since(start).0 < SETTLE_TICKS {
+            self.worker.turn(dpdk_io::clock());
+        }
+    }
+}
+
+/// Whether a real server has this address.
+#[must_use]
+pub fn is_real_server(address: Ipv4Addr) -> bool {
+    is_host(address, FIRST_REAL_SERVER, REAL_SERVER_COUNT)
+}
+
+/// Whether FULLNAT connects from this address.
+#[must_use]
+pub fn is_local_address(address: Ipv4Addr) -> bool {
+    is_host(address, FIRST_LOCAL_ADDRESS, LOCAL_ADDRESS_COUNT)
+}
+
+fn is_host(address: Ipv4Addr, first: u32, count: u32) -> bool {
+    let first = host(first).to_bits();
+    (first..first + count).contains(&address.to_bits())
+}
+
+fn host(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number)
 }
 
 fn snapshot(mode: ForwardingMode) -> Snapshot {
@@ -75,18 +113,17 @@ fn snapshot(mode: ForwardingMode) -> Snapshot {
     // No flow ends while it is measured.
     snapshot.timeouts = Timeouts::with_seconds(TIMEOUT_S_MAX, TIMEOUT_S_MAX, TIMEOUT_S_MAX);
     snapshot.add_address(VIP.0, AddressUse::Vip);
-    let host = |last| Ipv4Addr::from_bits(u32::from_be_bytes([10, 0, 0, 0]) + last);
     let real = |number| RealServer {
         id: RealId(number),
         service: ServiceId(0),
-        address: host(10 + number),
-        l4_port: if mode.sees_replies() { 5353 } else { VIP.1 },
+        address: host(FIRST_REAL_SERVER + number),
+        l4_port: if mode.sees_replies() { RPORT } else { VIP.1 },
         weight: 1,
-        next_hop: Some(NextHop { port: LAN, address: host(10 + number) }),
+        next_hop: Some(NextHop { port: LAN, address: host(FIRST_REAL_SERVER + number) }),
     };
     snapshot.real_servers = (0..REAL_SERVER_COUNT).map(real).map(Some).collect();
     let local_addresses: Box<[Ipv4Addr]> =
-        (0..LOCAL_ADDRESS_COUNT).map(|number| host(100 + number)).collect();
+        (0..LOCAL_ADDRESS_COUNT).map(|number| host(FIRST_LOCAL_ADDRESS + number)).collect();
     for address in &local_addresses {
         snapshot.add_address(*address, AddressUse::Local);
     }

@@ -1,0 +1,107 @@
+//! Established flows in memory: rounds of packets through the worker and through the MAC-swap loop,
+//! in turn, counted in cycles of the time stamp counter.
+
+use dataplane::dpdk_io;
+use dataplane::forward::ForwardingMode;
+use dpdk::{PktMempool, tsc};
+
+use super::effort::Effort;
+use super::loop_ports::{Feed, LoopPorts};
+use super::mac_swap;
+use super::outcome::{Invalid, Outcome, Remark, Spread, Unit};
+use super::site::{Site, VIP, WAN_MAC};
+use super::traffic;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryScenario {
+    /// Forwarding mode.
+    pub mode: ForwardingMode,
+    /// Established flows.
+    pub flows: u32,
+    /// Requests only, or replies as well.
+    pub feed: Feed,
+}
+
+/// Runs a scenario with buffers from `pool`. The calling thread should be pinned, and known to
+/// DPDK, as the one that started the EAL is.
+///
+/// # Errors
+/// [`Invalid`] if not every packet was forwarded.
+pub fn run(
+    scenario: MemoryScenario,
+    effort: Effort,
+    pool: &PktMempool,
+) -> Result<Outcome, Invalid> {
+    let order = traffic::random_order(scenario.flows, 0x0dde);
+    let ports = LoopPorts::new(pool.clone(), &order, VIP, WAN_MAC);
+    let mut site = Site::new(scenario.mode, scenario.flows + scenario.flows / 8 + 1024, ports);
+
+    site.settle();
+    site.worker.ports_mut().record(true);
+    let flows = u64::from(scenario.flows);
+    let setup = worker_round(&mut site, Feed::Requests, flows, "while flows were established")?;
+    site.worker.ports_mut().record(false);
+    worker_round(&mut site, scenario.feed, effort.packets, "while warming up")?;
+
+    let (mut ceiling, mut worker) = (Vec::new(), Vec::new());
+    for _ in 0..effort.rounds {
+        ceiling.push(mac_swap_round(site.worker.ports_mut(), scenario.feed, effort.packets));
+        worker.push(worker_round(&mut site, scenario.feed, effort.packets, "in a round")?);
+    }
+    let mut remarks = Vec::new();
+    // One packet alone pays for everything that a turn of the loop does.
+    if scenario.flows >= 1000 {
+        remarks.push(Remark { what: "first packet", value: setup, unit: "cycles" });
+    }
+    let mhz = mhz();
+    Ok(Outcome {
+        unit: Unit::Packets,
+        ceiling: Spread::of(ceiling).map(|cycles| cycles.per(mhz)),
+        rate: Spread::of(worker).ok_or(Invalid::Nothing)?.per(mhz),
+        remarks,
+    })
+}
+
+fn worker_round(
+    site: &mut Site<LoopPorts>,
+    feed: Feed,
+    packets: u64,
+    during: &'static str,
+) -> Result<f64, Invalid> {
+    let before = site.stats.forwarded.value();
+    site.worker.ports_mut().play(feed, packets);
+    let start = tsc::now();
+    while !site.worker.ports_mut().is_done() {
+        site.worker.turn(dpdk_io::clock());
+    }
+    let cycles = per_packet(tsc::now() - start, packets);
+    let forwarded = site.stats.forwarded.value() - before;
+    if forwarded == packets {
+        return Ok(cycles);
+    }
+    Err(Invalid::lost((packets - forwarded, packets), "packets", during, &site.stats))
+}
+
+fn mac_swap_round(ports: &mut LoopPorts, feed: Feed, packets: u64) -> f64 {
+    ports.play(feed, packets);
+    let start = tsc::now();
+    while !ports.is_done() {
+        mac_swap::turn(ports);
+    }
+    per_packet(tsc::now() - start, packets)
+}
+
+/// Millions of cycles a second.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+pub fn mhz() -> f64 {
+    tsc::hz() as f64 / 1e6
+}
+
+/// Cycles for each of `count`.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+pub fn per_packet(cycles: u64, count: u64) -> f64 {
+    cycles as f64 / count.max(1) as f64
+}

@@ -1,0 +1,151 @@
+//! Established flows and new ones between two processes: the generator sends as fast as the
+//! director takes, and its clock and its counters decide.
+
+use std::sync::Arc;
+
+use dataplane::dpdk_io;
+use dataplane::forward::ForwardingMode;
+use dataplane::stats::WorkerStats;
+
+use super::effort::Effort;
+use super::mac_swap;
+use super::memif::{LentPorts, Link, LinkError};
+use super::outcome::{Invalid, Outcome, Remark, Spread, Unit, accept, millions_per_second};
+use super::site::Site;
+use crate::generator::protocol::{Answer, Ask, Kind, Measure, Traffic};
+
+/// Packets under way at most: less than a ring holds, so that none overflows.
+const WINDOW: u64 = 512;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkScenario {
+    /// Forwarding mode.
+    pub mode: ForwardingMode,
+    /// The kind of traffic.
+    pub kind: Kind,
+    /// Established flows; none to open a new one with every packet.
+    pub flows: Option<u32>,
+    /// Flows that the table has room for.
+    pub table: u32,
+    /// Bytes of a frame, without the check sequence.
+    pub frame_len: usize,
+}
+
+/// Runs a scenario over `link`. The calling thread is the director's.
+///
+/// # Errors
+/// [`Invalid`] if something was lost or wrong, or the generator failed.
+pub fn run(scenario: LinkScenario, effort: Effort, link: &mut Link) -> Result<Outcome, Invalid> {
+    let mut site = Site::new(scenario.mode, scenario.table, link.lend());
+    let outcome = Run { scenario, effort, link, site: &mut site }.measure();
+    link.give_back(site.worker.ports_mut());
+    outcome
+}
+
+struct Run<'a> {
+    scenario: LinkScenario,
+    effort: Effort,
+    link: &'a mut Link,
+    site: &'a mut Site<LentPorts>,
+}
+
+/// What one round came to.
+struct Round {
+    rate: f64,
+    checked: u64,
+}
+
+impl Run<'_> {
+    fn measure(&mut self) -> Result<Outcome, Invalid> {
+        let LinkScenario { mode, kind, flows, frame_len, .. } = self.scenario;
+        let traffic =
+            Traffic { kind, mode: mode.name().to_owned(), flows, frame_len, window: WINDOW };
+        self.ask(&Ask::Prepare(traffic))?;
+        self.site.settle();
+        if let Some(flows) = flows {
+            self.establish(flows)?;
+        }
+        let (mut ceiling, mut rate, mut checked) = (Vec::new(), Vec::new(), 0);
+        let turns = |stats: &WorkerStats| (stats.turns.value(), stats.busy_turns.value());
+        let before = turns(&self.site.stats);
+        for _ in 0..self.effort.rounds {
+            if flows.is_some() {
+                ceiling.push(self.ceiling()?);
+            }
+            let round = self.round()?;
+            rate.push(round.rate);
+            checked += round.checked;
+        }
+        let after = turns(&self.site.stats);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let busy = (after.1 - before.1) as f64 * 100.0 / (after.0 - before.0).max(1) as f64;
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let checked = checked as f64;
+        Ok(Outcome {
+            unit: if flows.is_some() { Unit::Packets } else { Unit::Flows },
+            ceiling: Spread::of(ceiling),
+            rate: Spread::of(rate).ok_or(Invalid::Nothing)?,
+            remarks: vec![
+                Remark { what: "turns with packets", value: busy, unit: "%" },
+                Remark { what: "packets checked", value: checked, unit: "" },
+            ],
+        })
+    }
+
+    /// Sends the first packet of every flow.
+    fn establish(&mut self, flows: u32) -> Result<(), Invalid> {
+        match self.ask(&Ask::Send(flows.into()))? {
+            Answer::Sent(tally) => {
+                let during = "while flows were established";
+                accept(&tally, "packets", during, &self.site.stats)
+            }
+            other => Err(LinkError::Unexpected(Box::new(other)).into()),
+        }
+    }
+
+    fn ceiling(&mut self) -> Result<f64, Invalid> {
+        let ports = self.site.worker.ports_mut();
+        let how = measurement(self.effort, u64::MAX, false);
+        let answer = self.link.ask(&Ask::Measure(how), || mac_swap::turn(ports))?;
+        judge(answer, "in a round of the MAC swap", how.limit, &self.site.stats)
+            .map(|round| round.rate)
+    }
+
+    fn round(&mut self) -> Result<Round, Invalid> {
+        let free = self.site.stats.flow_capacity.value() - self.site.stats.flows.value();
+        // A table that is nearly full is another scenario.
+        let limit = if self.scenario.flows.is_some() { u64::MAX } else { free / 8 * 7 };
+        let answer = self.ask(&Ask::Measure(measurement(self.effort, limit, true)))?;
+        judge(answer, "in a round", limit, &self.site.stats)
+    }
+
+    /// Asks while the worker forwards.
+    fn ask(&mut self, ask: &Ask) -> Result<Answer, LinkError> {
+        let worker = &mut self.site.worker;
+        self.link.ask(ask, || worker.turn(dpdk_io::clock()))
+    }
+}
+
+fn measurement(effort: Effort, limit: u64, check: bool) -> Measure {
+    let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let (warm_up_ms, window_ms) = (millis(effort.warm_up), millis(effort.window));
+    Measure { warm_up_ms, window_ms, limit, check }
+}
+
+fn judge(
+    answer: Answer,
+    during: &'static str,
+    limit: u64,
+    stats: &Arc<WorkerStats>,
+) -> Result<Round, Invalid> {
+    let Answer::Measured { nanos, window, whole, cut_short } = answer else {
+        return Err(LinkError::Unexpected(Box::new(answer)).into());
+    };
+    accept(&whole, "packets", during, stats)?;
+    if cut_short {
+        return Err(Invalid::UsedUp(limit));
+    }
+    let rate = millions_per_second(window.passed(), nanos);
+    Ok(Round { rate, checked: whole.counts.checked })
+}

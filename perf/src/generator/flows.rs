@@ -1,0 +1,90 @@
+//! Which flow sends next: flows in a random order round and round, or a new one every time.
+
+use crate::bench::traffic::{self, End};
+
+/// New flows are numbers below two to this; their clients fit in 100.64.0.0/10.
+const FRESH_BITS: u32 = 26;
+
+/// New flows there are before the first one comes again.
+pub const FRESH_COUNT: u32 = 1 << FRESH_BITS;
+
+/// An odd factor permutes all numbers of so many bits and keeps neighbours apart.
+const SCATTER: u32 = 0x9e37_79b1;
+
+/// The sequence of clients.
+#[derive(Clone, Debug)]
+pub enum Flows {
+    /// These in turn, for ever.
+    Known {
+        /// In random order.
+        clients: Box<[End]>,
+        /// Whose turn it is.
+        next: usize,
+    },
+    /// One that has not been before, every time.
+    Fresh {
+        /// How many there have been.
+        next: u32,
+    },
+}
+
+impl Flows {
+    /// `count` flows in a random order, the same for the same seed.
+    #[must_use]
+    pub fn known(count: u32, seed: u64) -> Self {
+        let order = traffic::random_order(count, seed);
+        Self::Known { clients: order.into_iter().map(traffic::client).collect(), next: 0 }
+    }
+
+    /// New flows, scattered.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self::Fresh { next: 0 }
+    }
+
+    /// The next client.
+    #[inline]
+    pub fn next(&mut self) -> End {
+        match self {
+            Self::Known { clients, next } => {
+                let client = clients.get(*next).copied();
+                *next += 1;
+                if *next >= clients.len() {
+                    *next = 0;
+                }
+                client.unwrap_or((std::net::Ipv4Addr::UNSPECIFIED, 0))
+            }
+            Self::Fresh { next } => {
+                let number = next.wrapping_mul(SCATTER) & (FRESH_COUNT - 1);
+                *next = next.wrapping_add(1);
+                traffic::client(number)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn known_flows_come_round_in_the_same_order() {
+        let mut flows = Flows::known(100, 1);
+        let first: Vec<End> = (0..100).map(|_| flows.next()).collect();
+        let second: Vec<End> = (0..100).map(|_| flows.next()).collect();
+        assert_eq!(first, second);
+        assert_eq!(first.iter().collect::<HashSet<_>>().len(), 100);
+    }
+
+    #[test]
+    fn fresh_flows_do_not_repeat_and_are_scattered() {
+        let mut flows = Flows::fresh();
+        let clients: Vec<End> = (0..100_000).map(|_| flows.next()).collect();
+        assert_eq!(clients.iter().collect::<HashSet<_>>().len(), 100_000);
+        assert!(clients.windows(2).all(|pair| pair[0].0 != pair[1].0));
+        let last = traffic::client(FRESH_COUNT - 1).0;
+        assert_eq!(last.octets()[..2], [100, 64 + (FRESH_COUNT / 32_000 >> 16) as u8]);
+    }
+}
