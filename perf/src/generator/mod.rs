@@ -22,7 +22,6 @@ pub mod protocol;
 pub mod requests;
 pub mod serve;
 
-
 use dataplane::io::Burst;
 use dataplane::snapshot::PortIdx;
 use dpdk::Mbuf;

@@ -64,7 +64,8 @@ impl Requests {
     #[inline]
     fn allowed(&self, room: usize) -> usize {
         let wanted = self.left.min(room as u64);
-        let free = self.plan.window.map_or(u64::MAX, |window| window - self.in_flight().min(window));
+        let free =
+            self.plan.window.map_or(u64::MAX, |window| window - self.in_flight().min(window));
         if free < wanted { 0 } else { usize::try_from(wanted).unwrap_or(0) }
     }
 
