@@ -38,3 +38,37 @@ async fn announce(state: &State) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ECHO, Rig};
+
+    /// Watches while the links change, two looks apart, by tokio's clock.
+    async fn watched(rig: &Rig, link: &[bool]) {
+        let changes = async {
+            for up in link {
+                rig.set_link(*up);
+                tokio::time::sleep(INTERVAL * 2).await;
+            }
+        };
+        tokio::select! {
+            () = changes => {}
+            never = watch(&rig.state) => match never {},
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_comes_up_has_all_vips_announced_again() {
+        let rig = Rig::turning(ECHO);
+        rig.pass_s(5);
+        let at_start = rig.announcements();
+        assert_eq!(at_start, 3);
+        watched(&rig, &[true, false]).await;
+        rig.pass_s(5);
+        assert_eq!(rig.announcements(), at_start, "nothing came up");
+        watched(&rig, &[false, true, true]).await;
+        rig.pass_s(5);
+        assert_eq!(rig.announcements(), at_start + 3);
+    }
+}

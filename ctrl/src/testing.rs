@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use conf::{Config, Machine};
-use dataplane::buf::PacketAlloc;
+use dataplane::buf::{PacketAlloc, PacketBuf as _};
 use dataplane::control;
 use dataplane::director::Director;
 use dataplane::io::{Burst, Io, Ports};
@@ -36,11 +36,14 @@ use crate::state::{InForce, Seat, Seats, State};
 
 /// What a port of the rig tells about itself.
 #[derive(Debug)]
-struct FakePort;
+struct FakePort {
+    link_up: Arc<AtomicBool>,
+}
 
 impl LivePort for FakePort {
     fn link(&self) -> Option<Link> {
-        Some(Link { up: true, speed_mbps: 25_000, full_duplex: true })
+        let up = self.link_up.load(Ordering::Relaxed);
+        Some(Link { up, speed_mbps: 25_000, full_duplex: true })
     }
 
     fn stats(&self) -> Option<PortStats> {
@@ -52,6 +55,8 @@ impl LivePort for FakePort {
 #[derive(Clone, Debug, Default)]
 struct Wire {
     arriving: Arc<StdMutex<VecDeque<Vec<u8>>>>,
+    /// Gratuitous ARP among what was sent.
+    announcements: Arc<AtomicU64>,
     ports: usize,
 }
 
@@ -75,8 +80,15 @@ impl Ports<TestBuf> for Wire {
     }
 
     fn tx_burst(&mut self, _: PortIdx, burst: &mut Burst<TestBuf>) {
-        burst.clear();
+        let sent = burst.drain(..);
+        let count = sent.filter(|frame| is_announcement(frame.bytes())).count();
+        self.announcements.fetch_add(count as u64, Ordering::Relaxed);
     }
+}
+
+/// Whether a frame is ARP from and about the same address (RFC 826: type, sender, target).
+fn is_announcement(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&[8, 6]) && frame.get(28..32) == frame.get(38..42)
 }
 
 /// A daemon's state with a worker behind it.
@@ -87,6 +99,7 @@ pub(crate) struct Rig {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     now: Arc<AtomicU32>,
+    link_up: Arc<AtomicBool>,
 }
 
 /// A checked configuration with two ports and this list of services.
@@ -150,20 +163,21 @@ impl Rig {
         let generation = FIRST_GENERATION;
         let since = Instant::now();
         let ring = Mutex::new(Ring::new(here));
+        let link_up = Arc::new(AtomicBool::new(true));
         let state = State {
             file: PathBuf::from("test.yaml"),
             memory: "1024 MiB of ordinary memory".to_owned(),
             dpdk: "DPDK 22.11.0".to_owned(),
             started: since,
             machine: Machine::default(),
-            ports: config.ports.iter().map(running_port).collect(),
+            ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
             in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
             applier: Mutex::new(Applier { publisher, registry }),
         };
         let (stop, thread) = (Arc::default(), None);
         let (state, worker) = (Arc::new(state), Some(worker));
-        Self { state, wire, worker, stop, thread, now: Arc::default() }
+        Self { state, wire, worker, stop, thread, now: Arc::default(), link_up }
     }
 
     /// A rig whose worker turns on a thread, as it does in a daemon.
@@ -206,6 +220,16 @@ impl Rig {
         self.turns(2);
     }
 
+    /// Announcements of VIPs so far.
+    pub(crate) fn announcements(&self) -> u64 {
+        self.wire.announcements.load(Ordering::Relaxed)
+    }
+
+    /// Takes the links of all ports up or down.
+    pub(crate) fn set_link(&self, up: bool) {
+        self.link_up.store(up, Ordering::Relaxed);
+    }
+
     /// Lets the worker's clock go on, second by second, and the worker turn meanwhile.
     pub(crate) fn pass_s(&self, seconds: u32) {
         for _ in 0..seconds {
@@ -237,7 +261,7 @@ impl Drop for Rig {
     }
 }
 
-fn running_port(port: &conf::Port) -> RunningPort {
+fn running_port(port: &conf::Port, link_up: &Arc<AtomicBool>) -> RunningPort {
     RunningPort {
         name: port.name.clone(),
         device: crate::device::text(&port.device).to_owned(),
@@ -246,7 +270,7 @@ fn running_port(port: &conf::Port) -> RunningPort {
         queues: 1,
         steering: Steering::OneWorker,
         offloads: vec!["tx-ipv4-checksum"],
-        live: Box::new(FakePort),
+        live: Box::new(FakePort { link_up: Arc::clone(link_up) }),
     }
 }
 
