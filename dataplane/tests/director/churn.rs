@@ -1,5 +1,5 @@
-//! A hundred million operations on a flow table that is full most of the time: no flow is lost, none
-//! is left behind, and a flow is refused only when every record is taken.
+//! A hundred million operations on a flow table that is full most of the time: no flow is lost,
+//! none is left behind, and a flow is refused only when every record is taken.
 
 use std::net::Ipv4Addr;
 
