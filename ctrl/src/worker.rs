@@ -146,9 +146,16 @@ fn settle(lcore: u32, eal: &Eal) -> Result<ThreadRegistration, CtrlError> {
 
 /// Allocates the worker's tables, on its own CPU so that they are in its own node's memory.
 fn build(parts: Parts) -> Worker<Mbuf, DpdkPorts> {
-    let Parts { team, peers, queues, pool, sizes, snapshots, control, stats, .. } = parts;
+    let Parts { lcore, team, peers, queues, pool, sizes, snapshots, control, stats, .. } = parts;
     let director = Director::new(sizes, random(), dpdk_io::clock(), Arc::clone(&stats));
     let director = director.in_team(team);
+    let (bytes, pages) = director.flow_memory();
+    tracing::info!(
+        "worker on CPU {lcore}: room for {} flows, {} MiB in {}",
+        director.flow_capacity(),
+        bytes.div_ceil(1 << 20),
+        pages.name(),
+    );
     let mut io = Io::new(DpdkPorts::new(queues.pairs, pool), Arc::clone(&stats));
     if let Some(peers) = peers {
         io = io.with_peers(peers, queues.senders);

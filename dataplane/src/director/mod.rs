@@ -18,6 +18,8 @@ mod upkeep;
 
 use std::sync::Arc;
 
+use memory::Pages;
+
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{FlowTable, Hit, KeyHash};
@@ -242,6 +244,12 @@ impl<B: PacketBuf> Director<B> {
     #[must_use]
     pub fn flow_capacity(&self) -> usize {
         self.flows.capacity()
+    }
+
+    /// Bytes of the flow table, all parts together, and the kind of pages it is in.
+    #[must_use]
+    pub fn flow_memory(&self) -> (usize, Pages) {
+        (self.flows.bytes(), self.flows.pages())
     }
 
     /// The report on the neighbour at `position`; `None` behind the last.
