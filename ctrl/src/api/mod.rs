@@ -6,7 +6,7 @@
 mod apply;
 pub mod proto;
 mod stream;
-mod view;
+pub(crate) mod view;
 
 use std::sync::Arc;
 

@@ -147,6 +147,9 @@ pub struct RealServer {
     pub active: u64,
     /// Other connections now: closing TCP, and all of UDP.
     pub inactive: u64,
+    /// Connections it can have at a time, one for each local address and port; `null` but in
+    /// FULLNAT.
+    pub local_ports: Option<u64>,
     /// What it has carried for this service.
     #[serde(flatten)]
     pub traffic: Traffic,

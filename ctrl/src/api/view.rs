@@ -2,6 +2,7 @@
 
 use conf::Config;
 use dataplane::control::Report;
+use dataplane::forward::LocalPortShare;
 use dataplane::stats::RealServerStats;
 use dataplane::verdict::DropReason;
 use dataplane::wire::Mac;
@@ -74,12 +75,23 @@ fn view_service(workers: &Seats, service: &conf::Service, named: &NamedService) 
         local_addresses: service.local_addresses.clone(),
         traffic: workers.service(named.id).since(&named.base),
         real_servers: real_servers
-            .map(|(real, named)| view_real_server(workers, *real, *named))
+            .map(|(real, named)| view_real_server(workers, *real, *named, local_ports(service)))
             .collect(),
     }
 }
 
-fn view_real_server(workers: &Seats, real: conf::RealServer, named: NamedRealServer) -> RealServer {
+/// Local ports towards each real server, of all workers.
+fn local_ports(service: &conf::Service) -> Option<u64> {
+    let ports = LocalPortShare::All.capacity(&service.local_addresses);
+    (service.mode == conf::ForwardingMode::FullNat).then_some(ports)
+}
+
+fn view_real_server(
+    workers: &Seats,
+    real: conf::RealServer,
+    named: NamedRealServer,
+    local_ports: Option<u64>,
+) -> RealServer {
     let gauge = |read: fn(&RealServerStats) -> u64| {
         workers.sum(|stats| stats.real_server(named.id).map_or(0, read))
     };
@@ -89,6 +101,7 @@ fn view_real_server(workers: &Seats, real: conf::RealServer, named: NamedRealSer
         weight: real.weight,
         active: gauge(|stats| stats.active.value()),
         inactive: gauge(|stats| stats.inactive.value()),
+        local_ports,
         traffic: workers.real_server(named.id).since(&named.base),
     }
 }

@@ -4,6 +4,7 @@ use crate::api::proto::{
     Drops, Flow, Flows, Neighbors, Port, Ports, Service, Services, Status, Traffic, Worker, Workers,
 };
 use crate::check::counted;
+use crate::local_ports;
 
 use super::table::Column::{Left, Right};
 use super::table::render;
@@ -23,6 +24,7 @@ pub(super) fn services(answer: &Services) -> String {
         Right("OUT-PKTS"),
         Right("IN-BYTES"),
         Right("OUT-BYTES"),
+        Right("LPORTS"),
     ];
     render(&columns, answer.services.iter().flat_map(service_rows))
 }
@@ -43,6 +45,7 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
         inactive.to_string(),
     ];
     head.extend(traffic_cells(&service.traffic));
+    head.push(String::new());
     let mut rows = vec![head];
     for real in real_servers {
         let mut row = vec![
@@ -56,6 +59,8 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
             real.inactive.to_string(),
         ];
         row.extend(traffic_cells(&real.traffic));
+        let used = local_ports::usage(real).map(|usage| format!("{} %", usage.percent()));
+        row.push(used.unwrap_or_else(|| "-".to_owned()));
         rows.push(row);
     }
     rows

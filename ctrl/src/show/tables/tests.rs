@@ -32,6 +32,7 @@ fn services_with_their_real_servers() {
         weight,
         active,
         inactive: 1,
+        local_ports: (weight == 3).then_some(30),
         traffic: traffic(connections),
     };
     let service = |name: &str, real_servers| Service {
