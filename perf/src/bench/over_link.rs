@@ -15,7 +15,7 @@ use super::site::Site;
 use crate::generator::protocol::{Answer, Ask, Kind, Measure, Traffic};
 
 /// Packets under way at most: less than a ring holds, so that none overflows.
-const WINDOW: u64 = 512;
+const WINDOW: u64 = 256;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -156,8 +156,9 @@ impl Engine for Requests {
     #[inline]
     fn fill(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
         let waiting = &mut self.waiting[port.index()];
-        let count = waiting.len().min(burst.capacity() - burst.len());
-        burst.extend(waiting.drain(..count));
+        while !waiting.is_empty() && !burst.is_full() {
+            burst.extend(waiting.pop_front());
+        }
         if port == WAN && self.left > 0 {
             self.send_requests(burst);
         }

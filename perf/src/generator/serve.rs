@@ -32,7 +32,7 @@ const POOL_CACHE: u32 = 512;
 /// Turns of the loop between looks at the clock and the questions.
 const TURNS_PER_LOOK: u32 = 256;
 /// Silence after which what is under way is taken for lost.
-const SILENCE: Duration = Duration::from_millis(50);
+const SILENCE: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the generator runs and what it is joined to.
