@@ -9,7 +9,8 @@
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
 //! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself;
-//! * `apply/`: another configuration while packets flow; `links.rs`: links that come up; `local_ports.rs`: local ports that run out;
+//! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
+//!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
 //! `rvs show` is `client.rs` and `show/`, `rvs apply` `apply/command.rs`.
