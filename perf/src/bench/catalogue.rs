@@ -3,7 +3,7 @@
 use std::fmt;
 
 use dataplane::forward::ForwardingMode;
-use dpdk::PktMempool;
+use dpdk::{Eal, PktMempool};
 
 use super::effort::Effort;
 use super::in_memory::{self, MemoryScenario};
@@ -11,6 +11,7 @@ use super::loop_ports::Feed;
 use super::memif::Link;
 use super::outcome::{Invalid, Outcome};
 use super::over_link::{self, LinkScenario};
+use super::{fill, played, reload, workers};
 use crate::generator::protocol::Kind;
 
 /// How packets reach the director.
@@ -45,26 +46,74 @@ pub enum Scenario {
         /// Flows.
         flows: u32,
     },
-    /// Every packet a new flow.
+    /// Every packet a new flow of UDP.
     NewFlows {
+        /// How packets reach the director.
+        link: LinkKind,
         /// Forwarding mode.
         mode: ForwardingMode,
     },
+    /// Whole TCP connections.
+    Connections {
+        /// How packets reach the director.
+        link: LinkKind,
+        /// Forwarding mode.
+        mode: ForwardingMode,
+    },
+    /// A table filled to so many percent.
+    Fill(u32),
+    /// Packets to no service.
+    MissFlood,
+    /// SYNs that nobody answers.
+    SynFlood,
+    /// Two workers beside each other, and one.
+    TwoWorkers,
+    /// Snapshots published under load.
+    Reload,
 }
 
 /// What scenarios run with.
 #[derive(Debug)]
 pub struct Bench {
-    /// Buffers.
-    pub pool: PktMempool,
     /// The generator process, if there is one.
     pub link: Option<Link>,
+    /// Buffers.
+    pub pool: PktMempool,
+    /// Buffers of two workers.
+    pub pools: workers::Pools,
+    /// The director's CPU, which is the calling thread's, and another, if there is one.
+    pub cpus: (usize, Option<usize>),
     /// How long each is measured.
     pub effort: Effort,
     /// Bytes of a frame between processes, without the check sequence.
     pub frame_len: usize,
     /// Flows that a table of new flows has room for.
-    pub new_flow_table: u32,
+    pub table: u32,
+    /// DPDK.
+    pub eal: Eal,
+}
+
+impl Bench {
+    fn link(&mut self) -> Result<&mut Link, Invalid> {
+        let missing = || Invalid::Broken("there is no generator process".to_owned());
+        self.link.as_mut().ok_or_else(missing)
+    }
+
+    fn other_cpu(&self) -> Result<usize, Invalid> {
+        self.cpus.1.ok_or_else(|| Invalid::Broken("it takes two CPUs".to_owned()))
+    }
+
+    fn over_link(
+        &mut self,
+        mode: ForwardingMode,
+        kind: Kind,
+        flows: Option<u32>,
+    ) -> Result<Outcome, Invalid> {
+        let table = flows.map_or(self.table, |flows| flows + flows / 8 + 1024);
+        let (effort, frame_len) = (self.effort, self.frame_len);
+        let scenario = LinkScenario { mode, kind, flows, table, frame_len };
+        over_link::run(scenario, effort, self.link()?)
+    }
 }
 
 impl Scenario {
@@ -72,8 +121,12 @@ impl Scenario {
     #[must_use]
     pub fn link(&self) -> LinkKind {
         match self {
-            Self::Established { link, .. } => *link,
-            Self::NewFlows { .. } => LinkKind::Memif,
+            Self::Established { link, .. }
+            | Self::NewFlows { link, .. }
+            | Self::Connections { link, .. } => *link,
+            Self::Fill(_) | Self::MissFlood | Self::SynFlood | Self::TwoWorkers | Self::Reload => {
+                LinkKind::Memory
+            }
         }
     }
 
@@ -82,24 +135,34 @@ impl Scenario {
     /// # Errors
     /// [`Invalid`] if the figures would not be true.
     pub fn run(self, bench: &mut Bench) -> Result<Outcome, Invalid> {
-        let Bench { pool, link, effort, frame_len, new_flow_table } = bench;
-        let no_link = || Invalid::Broken("there is no generator process".to_owned());
+        use LinkKind::{Memif, Memory};
+        let (effort, table) = (bench.effort, bench.table);
         match self {
-            Self::Established { link: LinkKind::Memory, mode, kind, flows } => {
+            Self::Established { link: Memory, mode, kind, flows } => {
                 let feed = if kind == Kind::Both { Feed::Both } else { Feed::Requests };
-                in_memory::run(MemoryScenario { mode, flows, feed }, *effort, pool)
+                in_memory::run(MemoryScenario { mode, flows, feed }, effort, &bench.pool)
             }
-            Self::Established { link: LinkKind::Memif, mode, kind, flows } => {
-                let table = flows + flows / 8 + 1024;
-                let frame_len = *frame_len;
-                let scenario = LinkScenario { mode, kind, flows: Some(flows), table, frame_len };
-                over_link::run(scenario, *effort, link.as_mut().ok_or_else(no_link)?)
+            Self::Established { link: Memif, mode, kind, flows } => {
+                bench.over_link(mode, kind, Some(flows))
             }
-            Self::NewFlows { mode } => {
-                let (kind, table, frame_len) = (Kind::Requests, *new_flow_table, *frame_len);
-                let scenario = LinkScenario { mode, kind, flows: None, table, frame_len };
-                over_link::run(scenario, *effort, link.as_mut().ok_or_else(no_link)?)
+            Self::NewFlows { link: Memory, mode } => {
+                played::new_flows(mode, table, effort, &bench.pool)
             }
+            Self::NewFlows { link: Memif, mode } => bench.over_link(mode, Kind::Requests, None),
+            Self::Connections { link: Memory, mode } => {
+                played::connections(mode, table, effort, &bench.pool)
+            }
+            Self::Connections { link: Memif, mode } => {
+                bench.over_link(mode, Kind::Connections, None)
+            }
+            Self::Fill(percent) => fill::run(percent, FILL_TABLE, effort, &bench.pool),
+            Self::MissFlood => played::miss_flood(effort, &bench.pool),
+            Self::SynFlood => played::syn_flood(table, effort, &bench.pool),
+            Self::TwoWorkers => {
+                let cpus = [bench.cpus.0, bench.other_cpu()?];
+                workers::run(cpus, effort, &bench.eal, &bench.pools)
+            }
+            Self::Reload => reload::run(bench.other_cpu()?, effort, &bench.pool),
         }
     }
 }
@@ -111,7 +174,13 @@ impl fmt::Display for Scenario {
                 let kind = if *kind == Kind::Both { "both" } else { "requests" };
                 write!(f, "{link}/established/{}/{kind}/{}", mode.name(), Short(*flows))
             }
-            Self::NewFlows { mode } => write!(f, "memif/new-flows/{}", mode.name()),
+            Self::NewFlows { link, mode } => write!(f, "{link}/new-flows/{}", mode.name()),
+            Self::Connections { link, mode } => write!(f, "{link}/connections/{}", mode.name()),
+            Self::Fill(percent) => write!(f, "memory/fill/{percent}"),
+            Self::MissFlood => f.write_str("memory/flood/miss"),
+            Self::SynFlood => f.write_str("memory/flood/syn"),
+            Self::TwoWorkers => f.write_str("memory/two-workers"),
+            Self::Reload => f.write_str("memory/reload"),
         }
     }
 }
@@ -129,16 +198,24 @@ impl fmt::Display for Short {
     }
 }
 
+/// Flows that the table of [`Scenario::Fill`] has room for.
+const FILL_TABLE: u32 = 1_000_000;
+
 /// Every scenario, or those of a quick run.
 #[must_use]
 pub fn all(quick: bool) -> Vec<Scenario> {
+    use ForwardingMode::{Dr, FullNat, Nat};
     let mut all = Vec::new();
     for link in [LinkKind::Memif, LinkKind::Memory] {
         established(&mut all, link, quick);
+        let modes: &[ForwardingMode] = if quick { &[FullNat] } else { &[Dr, Nat, FullNat] };
+        all.extend(modes.iter().map(|&mode| Scenario::NewFlows { link, mode }));
+        let modes: &[ForwardingMode] = if quick { &[FullNat] } else { &[Nat, FullNat] };
+        all.extend(modes.iter().map(|&mode| Scenario::Connections { link, mode }));
     }
-    for mode in [ForwardingMode::Dr, ForwardingMode::Nat, ForwardingMode::FullNat] {
-        all.push(Scenario::NewFlows { mode });
-    }
+    let fills: &[u32] = if quick { &[75] } else { &[25, 50, 75, 100] };
+    all.extend(fills.iter().map(|&percent| Scenario::Fill(percent)));
+    all.extend([Scenario::MissFlood, Scenario::SynFlood, Scenario::TwoWorkers, Scenario::Reload]);
     all
 }
 

@@ -9,7 +9,7 @@ use super::effort::Effort;
 use super::loop_ports::{Feed, LoopPorts};
 use super::mac_swap;
 use super::outcome::{Invalid, Outcome, Remark, Spread, Unit};
-use super::site::{Site, VIP, WAN_MAC};
+use super::site::{Plan, Site, VIP, WAN_MAC};
 use super::traffic;
 
 /// What is measured.
@@ -35,7 +35,8 @@ pub fn run(
 ) -> Result<Outcome, Invalid> {
     let order = traffic::random_order(scenario.flows, 0x0dde);
     let ports = LoopPorts::new(pool.clone(), &order, VIP, WAN_MAC);
-    let mut site = Site::new(scenario.mode, scenario.flows + scenario.flows / 8 + 1024, ports);
+    let table = scenario.flows + scenario.flows / 8 + 1024;
+    let mut site = Site::new(Plan::udp(scenario.mode, table), ports);
 
     site.settle();
     site.worker.ports_mut().record(true);

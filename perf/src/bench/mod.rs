@@ -8,7 +8,11 @@
 //!
 //! * [`catalogue`]: all scenarios by name;
 //! * [`in_memory`]: established flows, fed from memory in one process;
-//! * [`over_link`]: established and new flows between two processes.
+//! * [`over_link`]: established and new flows, and TCP connections, between two processes;
+//! * [`played`]: new flows, TCP connections and floods in memory;
+//! * [`fill`]: a table that fills up;
+//! * [`workers`]: one worker and two;
+//! * [`reload`]: snapshots published under load.
 //!
 //! With what:
 //!
@@ -22,6 +26,7 @@
 
 pub mod catalogue;
 pub mod effort;
+pub mod fill;
 pub mod in_memory;
 pub mod loop_ports;
 pub mod mac_swap;
@@ -29,5 +34,8 @@ pub mod memif;
 pub mod outcome;
 pub mod over_link;
 pub mod pages;
+pub mod played;
+pub mod reload;
 pub mod site;
 pub mod traffic;
+pub mod workers;

@@ -11,7 +11,7 @@ use super::effort::Effort;
 use super::mac_swap;
 use super::memif::{LentPorts, Link, LinkError};
 use super::outcome::{Invalid, Outcome, Remark, Spread, Unit, accept, millions_per_second};
-use super::site::Site;
+use super::site::{Plan, Site};
 use crate::generator::protocol::{Answer, Ask, Kind, Measure, Traffic};
 
 /// Packets under way at most: less than a ring holds, so that none overflows.
@@ -37,7 +37,11 @@ pub struct LinkScenario {
 /// # Errors
 /// [`Invalid`] if something was lost or wrong, or the generator failed.
 pub fn run(scenario: LinkScenario, effort: Effort, link: &mut Link) -> Result<Outcome, Invalid> {
-    let mut site = Site::new(scenario.mode, scenario.table, link.lend());
+    let plan = match scenario.kind {
+        Kind::Requests | Kind::Both => Plan::udp(scenario.mode, scenario.table),
+        Kind::Connections => Plan::tcp(scenario.mode, scenario.table),
+    };
+    let mut site = Site::new(plan, link.lend());
     let outcome = Run { scenario, effort, link, site: &mut site }.measure();
     link.give_back(site.worker.ports_mut());
     outcome
@@ -83,7 +87,7 @@ impl Run<'_> {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         let checked = checked as f64;
         Ok(Outcome {
-            unit: if flows.is_some() { Unit::Packets } else { Unit::Flows },
+            unit: self.unit(),
             ceiling: Spread::of(ceiling),
             rate: Spread::of(rate).ok_or(Invalid::Nothing)?,
             remarks: vec![
@@ -91,6 +95,14 @@ impl Run<'_> {
                 Remark { what: "packets checked", value: checked, unit: "" },
             ],
         })
+    }
+
+    fn unit(&self) -> Unit {
+        match (self.scenario.kind, self.scenario.flows) {
+            (Kind::Connections, _) => Unit::Connections,
+            (Kind::Requests | Kind::Both, Some(_)) => Unit::Packets,
+            (Kind::Requests | Kind::Both, None) => Unit::Flows,
+        }
     }
 
     /// Sends the first packet of every flow.
@@ -108,8 +120,8 @@ impl Run<'_> {
         let ports = self.site.worker.ports_mut();
         let how = measurement(self.effort, u64::MAX, false);
         let answer = self.link.ask(&Ask::Measure(how), || mac_swap::turn(ports))?;
-        judge(answer, "in a round of the MAC swap", how.limit, &self.site.stats)
-            .map(|round| round.rate)
+        let during = "in a round of the MAC swap";
+        judge(answer, (self.unit(), during), how.limit, &self.site.stats).map(|round| round.rate)
     }
 
     fn round(&mut self) -> Result<Round, Invalid> {
@@ -117,7 +129,7 @@ impl Run<'_> {
         // A table that is nearly full is another scenario.
         let limit = if self.scenario.flows.is_some() { u64::MAX } else { free / 8 * 7 };
         let answer = self.ask(&Ask::Measure(measurement(self.effort, limit, true)))?;
-        judge(answer, "in a round", limit, &self.site.stats)
+        judge(answer, (self.unit(), "in a round"), limit, &self.site.stats)
     }
 
     /// Asks while the worker forwards.
@@ -135,17 +147,23 @@ fn measurement(effort: Effort, limit: u64, check: bool) -> Measure {
 
 fn judge(
     answer: Answer,
-    during: &'static str,
+    (unit, during): (Unit, &'static str),
     limit: u64,
     stats: &Arc<WorkerStats>,
 ) -> Result<Round, Invalid> {
     let Answer::Measured { nanos, window, whole, cut_short } = answer else {
         return Err(LinkError::Unexpected(Box::new(answer)).into());
     };
-    accept(&whole, "packets", during, stats)?;
+    let what = if unit == Unit::Connections { "connections" } else { "packets" };
+    accept(&whole, what, during, stats)?;
     if cut_short {
         return Err(Invalid::UsedUp(limit));
     }
-    let rate = millions_per_second(window.passed(), nanos);
+    let count = match unit {
+        Unit::Packets => window.passed(),
+        Unit::Flows => window.forwarded,
+        Unit::Connections => window.completed,
+    };
+    let rate = millions_per_second(count, nanos);
     Ok(Round { rate, checked: whole.counts.checked })
 }

@@ -9,7 +9,7 @@ use dataplane::dpdk_io;
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
 use dataplane::io::{Io, Ports};
-use dataplane::publish::Publisher;
+use dataplane::publish::{Publisher, Running};
 use dataplane::sched::{Scheduler, WrrPlan};
 use dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use dataplane::snapshot::{AddressUse, NextHop, PortAddress, PortInfo, Route, Snapshot, Subnet};
@@ -44,24 +44,61 @@ pub struct Site<P> {
     pub worker: Worker<Mbuf, P>,
     /// Its counters.
     pub stats: Arc<WorkerStats>,
-    /// Keeps the snapshot published.
-    _publisher: Publisher,
+    /// Publishes other snapshots; may be taken to another thread.
+    pub publisher: Option<Publisher>,
+    /// Tells which of them the worker runs.
+    pub running: Running,
     _control: control::ControlEnd,
 }
 
-impl<P: Ports<Mbuf>> Site<P> {
-    /// A worker that forwards to 16 real servers in `mode`, with room for `flows` flows.
+/// What a site has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Forwarding mode of its service.
+    pub mode: ForwardingMode,
+    /// Protocol of its service, an IP protocol number.
+    pub protocol: u8,
+    /// Flows that the table has room for.
+    pub flows: u32,
+}
+
+impl Plan {
+    /// A UDP service.
     #[must_use]
-    pub fn new(mode: ForwardingMode, flows: u32, ports: P) -> Self {
-        let real_server_count = REAL_SERVER_COUNT as usize;
-        let stats = Arc::new(WorkerStats::new(1, real_server_count));
-        let publisher = Publisher::new(snapshot(mode));
-        let sizes = Sizes { flows, services: 1, real_servers: real_server_count };
+    pub fn udp(mode: ForwardingMode, flows: u32) -> Self {
+        Self { mode, protocol: IpProto::UDP, flows }
+    }
+
+    /// A TCP service.
+    #[must_use]
+    pub fn tcp(mode: ForwardingMode, flows: u32) -> Self {
+        Self { mode, protocol: IpProto::TCP, flows }
+    }
+}
+
+impl<P: Ports<Mbuf>> Site<P> {
+    /// A worker that forwards to 16 real servers.
+    #[must_use]
+    pub fn new(plan: Plan, ports: P) -> Self {
+        let counts = (1, REAL_SERVER_COUNT as usize);
+        Self::with(snapshot(plan), plan.flows, counts, ports)
+    }
+
+    /// A worker that runs `snapshot`, with room for so many flows, and for services and real
+    /// servers as in `counts`.
+    #[must_use]
+    pub fn with(snapshot: Snapshot, flows: u32, counts: (usize, usize), ports: P) -> Self {
+        let (services, real_servers) = counts;
+        let stats = Arc::new(WorkerStats::new(services, real_servers));
+        let publisher = Publisher::new(snapshot);
+        let sizes = Sizes { flows, services, real_servers };
         let director = Director::new(sizes, 0x5eed, dpdk_io::clock(), Arc::clone(&stats));
         let io = Io::new(ports, Arc::clone(&stats));
         let (here, there) = control::rings();
-        let worker = Worker::new(director, io, publisher.reader(), there, Arc::clone(&stats));
-        Self { worker, stats, _publisher: publisher, _control: here }
+        let reader = publisher.reader();
+        let running = reader.running();
+        let worker = Worker::new(director, io, reader, there, Arc::clone(&stats));
+        Self { worker, stats, publisher: Some(publisher), running, _control: here }
     }
 
     /// Lets the worker resolve its neighbours: requests of ARP are answered in the next turn, or
@@ -95,7 +132,76 @@ fn host(number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number)
 }
 
-fn snapshot(mode: ForwardingMode) -> Snapshot {
+fn snapshot(plan: Plan) -> Snapshot {
+    let Plan { mode, protocol, .. } = plan;
+    let mut snapshot = bare_snapshot(1);
+    let real = |number| RealServer {
+        id: RealId(number),
+        service: ServiceId(0),
+        address: host(FIRST_REAL_SERVER + number),
+        l4_port: if mode.sees_replies() { RPORT } else { VIP.1 },
+        weight: 1,
+        next_hop: Some(NextHop { port: LAN, address: host(FIRST_REAL_SERVER + number) }),
+    };
+    snapshot.add_address(VIP.0, AddressUse::Vip);
+    snapshot.real_servers = (0..REAL_SERVER_COUNT).map(real).map(Some).collect();
+    snapshot.services = ServiceTable::new([VirtualService {
+        id: ServiceId(0),
+        protocol,
+        vip: VIP.0,
+        vport: VIP.1,
+        mode,
+        scheduler: Scheduler::Rr,
+        dests: dests(0..REAL_SERVER_COUNT),
+        wrr: WrrPlan::after_adding((0..REAL_SERVER_COUNT).map(|_| 1)),
+        local_addresses: local_addresses(),
+        revision: 1,
+    }]);
+    snapshot
+}
+
+/// A snapshot with as many services and real servers, spread evenly, which is FULLNAT over UDP
+/// throughout. Service 0 is at [`VIP`], the others at addresses of their own; real servers are
+/// behind one router.
+#[must_use]
+pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u32) -> Snapshot {
+    let mut snapshot = bare_snapshot(generation);
+    let per_service = real_server_count / service_count.max(1);
+    let router = Some(NextHop { port: LAN, address: host(1) });
+    let address = |base: [u8; 4], number| Ipv4Addr::from_bits(u32::from_be_bytes(base) + number);
+    let real = |number| RealServer {
+        id: RealId(number),
+        service: ServiceId(number / per_service.max(1)),
+        address: address([10, 64, 0, 1], number),
+        l4_port: RPORT,
+        weight: 1,
+        next_hop: router,
+    };
+    snapshot.real_servers = (0..real_server_count).map(real).map(Some).collect();
+    let local_addresses = local_addresses();
+    let services: Vec<VirtualService> = (0..service_count)
+        .map(|number| VirtualService {
+            id: ServiceId(number),
+            protocol: IpProto::UDP,
+            vip: if number == 0 { VIP.0 } else { address([198, 18, 0, 0], number) },
+            vport: VIP.1,
+            mode: ForwardingMode::FullNat,
+            scheduler: Scheduler::Rr,
+            dests: dests(number * per_service..(number + 1) * per_service),
+            wrr: WrrPlan::after_adding((0..per_service).map(|_| 1)),
+            local_addresses: local_addresses.clone(),
+            revision: 1,
+        })
+        .collect();
+    for service in &services {
+        snapshot.add_address(service.vip, AddressUse::Vip);
+    }
+    snapshot.services = ServiceTable::new(services);
+    snapshot
+}
+
+/// Ports, routes and local addresses, and no service.
+fn bare_snapshot(generation: u64) -> Snapshot {
     let port = |mac, address: [u8; 4]| PortInfo {
         mac,
         mtu: 1500,
@@ -109,36 +215,19 @@ fn snapshot(mode: ForwardingMode) -> Snapshot {
     let gateway = NextHop { port: WAN, address: Ipv4Addr::new(192, 0, 2, 1) };
     let default = Route { to: Subnet::of(Ipv4Addr::UNSPECIFIED, 0), via: gateway };
     let ports = vec![port(WAN_MAC, [192, 0, 2, 2]), port(LAN_MAC, [10, 0, 0, 2])];
-    let mut snapshot = Snapshot::new(1, ports, &[default]);
+    let mut snapshot = Snapshot::new(generation, ports, &[default]);
     // No flow ends while it is measured.
     snapshot.timeouts = Timeouts::with_seconds(TIMEOUT_S_MAX, TIMEOUT_S_MAX, TIMEOUT_S_MAX);
-    snapshot.add_address(VIP.0, AddressUse::Vip);
-    let real = |number| RealServer {
-        id: RealId(number),
-        service: ServiceId(0),
-        address: host(FIRST_REAL_SERVER + number),
-        l4_port: if mode.sees_replies() { RPORT } else { VIP.1 },
-        weight: 1,
-        next_hop: Some(NextHop { port: LAN, address: host(FIRST_REAL_SERVER + number) }),
-    };
-    snapshot.real_servers = (0..REAL_SERVER_COUNT).map(real).map(Some).collect();
-    let local_addresses: Box<[Ipv4Addr]> =
-        (0..LOCAL_ADDRESS_COUNT).map(|number| host(FIRST_LOCAL_ADDRESS + number)).collect();
-    for address in &local_addresses {
+    for address in &local_addresses() {
         snapshot.add_address(*address, AddressUse::Local);
     }
-    let dests = (0..REAL_SERVER_COUNT).map(|number| Dest { real: RealId(number), weight: 1 });
-    snapshot.services = ServiceTable::new([VirtualService {
-        id: ServiceId(0),
-        protocol: IpProto::UDP,
-        vip: VIP.0,
-        vport: VIP.1,
-        mode,
-        scheduler: Scheduler::Rr,
-        dests: VirtualService::list_order(dests),
-        wrr: WrrPlan::after_adding((0..REAL_SERVER_COUNT).map(|_| 1)),
-        local_addresses,
-        revision: 1,
-    }]);
     snapshot
+}
+
+fn local_addresses() -> Box<[Ipv4Addr]> {
+    (0..LOCAL_ADDRESS_COUNT).map(|number| host(FIRST_LOCAL_ADDRESS + number)).collect()
+}
+
+fn dests(real_servers: std::ops::Range<u32>) -> Box<[Dest]> {
+    VirtualService::list_order(real_servers.map(|number| Dest { real: RealId(number), weight: 1 }))
 }

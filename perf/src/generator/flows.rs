@@ -11,6 +11,14 @@ pub const FRESH_COUNT: u32 = 1 << FRESH_BITS;
 /// An odd factor permutes all numbers of so many bits and keeps neighbours apart.
 const SCATTER: u32 = 0x9e37_79b1;
 
+/// A prime above all counts of flows, so that its multiples permute the numbers below any of them.
+const STRIDE: u32 = 2_654_435_761;
+
+#[inline]
+fn fresh_client(number: u32) -> End {
+    traffic::client(number.wrapping_mul(SCATTER) & (FRESH_COUNT - 1))
+}
+
 /// The sequence of clients.
 #[derive(Clone, Debug)]
 pub enum Flows {
@@ -23,6 +31,13 @@ pub enum Flows {
     },
     /// One that has not been before, every time.
     Fresh {
+        /// How many there have been.
+        next: u32,
+    },
+    /// The first so many of the new ones, in another order, for ever.
+    Again {
+        /// How many.
+        count: u32,
         /// How many there have been.
         next: u32,
     },
@@ -42,6 +57,12 @@ impl Flows {
         Self::Fresh { next: 0 }
     }
 
+    /// The first `count` of the new ones once more, each as often as the others.
+    #[must_use]
+    pub fn again(count: u32) -> Self {
+        Self::Again { count: count.max(1), next: 0 }
+    }
+
     /// The next client.
     #[inline]
     pub fn next(&mut self) -> End {
@@ -55,9 +76,14 @@ impl Flows {
                 client.unwrap_or((std::net::Ipv4Addr::UNSPECIFIED, 0))
             }
             Self::Fresh { next } => {
-                let number = next.wrapping_mul(SCATTER) & (FRESH_COUNT - 1);
+                let client = fresh_client(*next);
                 *next = next.wrapping_add(1);
-                traffic::client(number)
+                client
+            }
+            Self::Again { count, next } => {
+                let place = u64::from(*next) * u64::from(STRIDE) % u64::from(*count);
+                *next = if *next + 1 == *count { 0 } else { *next + 1 };
+                fresh_client(u32::try_from(place).unwrap_or(0))
             }
         }
     }
@@ -76,6 +102,18 @@ mod tests {
         let second: Vec<End> = (0..100).map(|_| flows.next()).collect();
         assert_eq!(first, second);
         assert_eq!(first.iter().collect::<HashSet<_>>().len(), 100);
+    }
+
+    #[test]
+    fn the_first_flows_come_again_all_of_them() {
+        for count in [1, 2, 1000, 65_536] {
+            let mut fresh = Flows::fresh();
+            let first: HashSet<End> = (0..count).map(|_| fresh.next()).collect();
+            let mut again = Flows::again(count);
+            for _ in 0..2 {
+                assert_eq!((0..count).map(|_| again.next()).collect::<HashSet<_>>(), first);
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! * [`flows`]: which client sends next;
 //! * [`frame`]: that client's frame, stamped out of a template;
 //! * [`requests`]: an engine of UDP requests, answered or not, and of floods;
-
+//! * [`tcp`]: an engine of whole TCP connections;
 //! * [`check`]: what a frame must look like when it comes back;
 //! * [`arp`]: answers to the director's questions;
 //! * [`protocol`]: what the benchmark and `rvs-gen` say to each other.
@@ -21,6 +21,7 @@ pub mod memory;
 pub mod protocol;
 pub mod requests;
 pub mod serve;
+pub mod tcp;
 
 use dataplane::io::Burst;
 use dataplane::snapshot::PortIdx;

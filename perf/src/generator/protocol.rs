@@ -34,6 +34,8 @@ pub enum Kind {
     Requests,
     /// UDP requests, and an answer to each.
     Both,
+    /// Whole TCP connections, each of a new flow.
+    Connections,
 }
 
 /// A question of the benchmark.

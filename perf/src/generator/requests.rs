@@ -60,6 +60,11 @@ impl Requests {
         Self { plan, pool, left: 0, waiting, counts, checking, bursts: 0, fault: None }
     }
 
+    /// Goes on with other flows.
+    pub fn set_flows(&mut self, flows: Flows) {
+        self.plan.flows = flows;
+    }
+
     /// Requests that may be sent now: a whole burst, or the last ones.
     #[inline]
     fn allowed(&self, room: usize) -> usize {

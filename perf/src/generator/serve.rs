@@ -21,6 +21,7 @@ use super::flows::Flows;
 use super::frame::{FRAME_LEN_RANGE, Template};
 use super::protocol::{self, Answer, Ask, Kind, Measure, Tally, Traffic};
 use super::requests::{self, Requests};
+use super::tcp::Connections;
 use super::{Counts, Engine, LAN, WAN, arp};
 use crate::bench::site::{VIP, WAN_MAC};
 
@@ -163,7 +164,12 @@ impl Player {
                 answer(&Answer::Failed("no traffic is prepared".to_owned()))?;
                 continue;
             };
-            match self.engine(traffic) {
+            if traffic.kind == Kind::Connections {
+                let pool = self.pool.clone();
+                self.play(&mut Connections::new(WAN_MAC, VIP, traffic.window, pool))?;
+                continue;
+            }
+            match self.requests(traffic) {
                 Ok(mut engine) => self.play(&mut engine)?,
                 Err(why) => answer(&Answer::Failed(why))?,
             }
@@ -179,7 +185,7 @@ impl Player {
         }
     }
 
-    fn engine(&self, traffic: Traffic) -> Result<Requests, String> {
+    fn requests(&self, traffic: Traffic) -> Result<Requests, String> {
         let Traffic { kind, mode, flows, frame_len, window } = traffic;
         let mode = protocol::mode_named(&mode).ok_or(format!("there is no mode {mode:?}"))?;
         if !FRAME_LEN_RANGE.contains(&frame_len) {

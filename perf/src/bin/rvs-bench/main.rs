@@ -21,6 +21,7 @@ use dpdk::{DpdkError, Eal, EalArgs, HugePages, PktMempool, SocketId};
 use rvs_perf::bench::catalogue::{Bench, LinkKind, Scenario};
 use rvs_perf::bench::memif::Link;
 use rvs_perf::bench::pages::{self, Reserved};
+use rvs_perf::bench::workers;
 use rvs_perf::generator::serve;
 
 use options::Options;
@@ -92,11 +93,14 @@ fn bench(options: &Options, scenarios: Vec<Scenario>, table: Table) -> Result<bo
     };
     let linked = link.is_some();
     let mut bench = Bench {
-        pool: pool.clone(),
         link,
+        pool: pool.clone(),
+        pools: workers::Pools::create(&eal)?,
+        cpus: (own, cpus.first().copied().filter(|cpu| *cpu != own)),
         effort: options.effort(),
         frame_len: options.frame_len(),
-        new_flow_table: options.new_flow_table(),
+        table: options.table(),
+        eal,
     };
     table.head(options, huge, pinned);
     let mut all_valid = true;

@@ -61,7 +61,7 @@ impl Options {
     }
 
     /// Room for all new flows of a run, at more a second than can be hoped for.
-    pub(crate) fn new_flow_table(&self) -> u32 {
+    pub(crate) fn table(&self) -> u32 {
         if self.quick { 12_000_000 } else { 24_000_000 }
     }
 }
