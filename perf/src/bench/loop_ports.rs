@@ -15,7 +15,6 @@ use super::traffic::{self, FRAME_LEN};
 use crate::generator::arp::{ARP_FRAME_LEN, NEIGHBOR};
 use crate::generator::{LAN, WAN};
 
-
 /// Where a request's payload begins.
 const PAYLOAD: usize = EthernetHeader::LEN + Ipv4Header::LEN + UdpHeader::LEN;
 

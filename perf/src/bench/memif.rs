@@ -19,8 +19,8 @@ use dpdk::{DpdkError, Eal, Mbuf, PktMempool, PortConfig, StartedPort};
 use crate::generator::PORT_COUNT;
 use crate::generator::protocol::{self, Answer, Ask};
 
-/// Base-two logarithm of the descriptors of a ring. Longer rings lend more buffers to the other end,
-/// and cost more cache than they gain.
+/// Base-two logarithm of the descriptors of a ring. Longer rings lend more buffers to the other
+/// end, and cost more cache than they gain.
 const RING_LOG2: u8 = 9;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -101,7 +101,7 @@ impl Link {
         let asks = child.stdin.take();
         let answers = listen(&mut child);
         let ports = Some(DpdkPorts::new(queues, pool.clone()));
-        let link = Self { child, asks, answers, ports, started: started };
+        let link = Self { child, asks, answers, ports, started };
         match link.answers.recv_timeout(START_TIMEOUT) {
             Ok(Answer::Up) => Ok(link),
             Ok(other) => Err(LinkError::Unexpected(Box::new(other))),

@@ -229,7 +229,5 @@ fn local_addresses() -> Box<[Ipv4Addr]> {
 }
 
 fn dests(real_servers: std::ops::Range<u32>) -> Box<[Dest]> {
-    VirtualService::list_order(
-        real_servers.map(|number| Dest { real: RealId(number), weight: 1 }),
-    )
+    VirtualService::list_order(real_servers.map(|number| Dest { real: RealId(number), weight: 1 }))
 }

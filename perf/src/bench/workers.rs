@@ -54,12 +54,7 @@ struct Record {
 ///
 /// # Errors
 /// [`Invalid`] if packets were lost, or there are no two CPUs.
-pub fn run(
-    cpus: [usize; 2],
-    effort: Effort,
-    eal: &Eal,
-    pools: &Pools,
-) -> Result<Outcome, Invalid> {
+pub fn run(cpus: [usize; 2], effort: Effort, eal: &Eal, pools: &Pools) -> Result<Outcome, Invalid> {
     let barrier = Barrier::new(cpus.len());
     let records = thread::scope(|scope| {
         let threads: Vec<_> = cpus
@@ -79,7 +74,8 @@ pub fn run(
     })?;
     let packets = effort.packets;
     let cycles = |times: &Times| per_packet(times.1 - times.0, packets);
-    let alone: Vec<f64> = records.iter().flat_map(|record| record.alone.iter().map(cycles)).collect();
+    let alone: Vec<f64> =
+        records.iter().flat_map(|record| record.alone.iter().map(cycles)).collect();
     let alone = Spread::of(alone).ok_or(Invalid::Nothing)?.per(mhz());
     let together: Vec<f64> = (0..effort.rounds)
         .filter_map(|round| {
@@ -148,8 +144,8 @@ fn work(
     if !pinned {
         return Err(Invalid::Broken(format!("CPU {cpu} cannot be used")));
     }
-    let registration =
-        registration.map_err(|error| Invalid::Broken(format!("a thread for CPU {cpu}: {error}")))?;
+    let registration = registration
+        .map_err(|error| Invalid::Broken(format!("a thread for CPU {cpu}: {error}")))?;
     drop(registration);
     Ok(record)
 }

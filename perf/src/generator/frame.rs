@@ -59,7 +59,8 @@ impl Template {
         let mut bytes = vec![0; *FRAME_LEN_RANGE.start()].into_boxed_slice();
         let ip_len = Ipv4Header::LEN + TcpHeader::LEN;
         emit_ip(&mut bytes, macs, IpProto::TCP, service.0, ip_len);
-        let fields = TcpFields { dst_port: service.1, flags, window: 65_535, ..TcpFields::default() };
+        let fields =
+            TcpFields { dst_port: service.1, flags, window: 65_535, ..TcpFields::default() };
         let _padding = TcpHeader::new(&fields).emit(&mut bytes[L4..]);
         let segment = &bytes[L4..IP + ip_len];
         let len = u16::try_from(segment.len()).unwrap_or(0);
@@ -120,9 +121,7 @@ fn emit_ip(bytes: &mut [u8], macs: (Mac, Mac), protocol: u8, dst: Ipv4Addr, ip_l
         dont_fragment: true,
         total_len: u16::try_from(ip_len).unwrap_or(0),
     });
-    EthernetHeader::new(macs.1, macs.0, EtherType::IPV4)
-        .emit(bytes)
-        .and_then(|rest| ip.emit(rest));
+    EthernetHeader::new(macs.1, macs.0, EtherType::IPV4).emit(bytes).and_then(|rest| ip.emit(rest));
 }
 
 /// The sum of the IP header without source address and checksum.

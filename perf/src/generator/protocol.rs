@@ -98,14 +98,9 @@ pub struct Tally {
 /// The mode of this name.
 #[must_use]
 pub fn mode_named(name: &str) -> Option<ForwardingMode> {
-    [
-        ForwardingMode::Dr,
-        ForwardingMode::Tunnel,
-        ForwardingMode::Nat,
-        ForwardingMode::FullNat,
-    ]
-    .into_iter()
-    .find(|mode| mode.name() == name)
+    [ForwardingMode::Dr, ForwardingMode::Tunnel, ForwardingMode::Nat, ForwardingMode::FullNat]
+        .into_iter()
+        .find(|mode| mode.name() == name)
 }
 
 /// Writes one message.
