@@ -1,6 +1,6 @@
 # Thin on purpose: each target is a few lines that call cargo. See README.md.
 
-.PHONY: demo test bench deps install
+.PHONY: demo test bench baseline deps install
 
 # Real clients through real DPDK in all four forwarding modes, in network namespaces; needs root.
 # MODE=dr|nat|tun|fullnat shows one mode only, KEEP=1 leaves it running to try things.
@@ -18,6 +18,10 @@ test: deps
 bench: deps
 	cargo build --release --package rvs-perf --bin rvs-bench --bin rvs-gen
 	target/release/rvs-bench $(if $(QUICK),--quick)
+
+# Records anew how many instructions the packet path takes; the tests compare with it.
+baseline: deps
+	RVS_BASELINE=record cargo test --package rvs-icount --test baseline
 
 # Installs what is missing of the Debian packages that building and testing need.
 deps:

@@ -39,6 +39,6 @@ pub use config::{
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};
 pub use ipnet::Ipv4Net;
-pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document};
+pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document, read};
 pub use rule::Rule;
 pub use schema::json_schema;

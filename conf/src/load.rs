@@ -23,9 +23,17 @@ pub const FILE_BYTES_MAX: usize = 64 << 20;
 /// # Errors
 /// Everything that is wrong with the file, or why it could not be read.
 pub fn load(path: &Path, machine: &Machine) -> Result<Config, ConfErrors> {
+    parse_bytes(&path.display().to_string(), &read(path)?, machine)
+}
+
+/// Reads the file at `path`, as far as a configuration can be long.
+///
+/// # Errors
+/// Why it could not be read.
+pub fn read(path: &Path) -> Result<Vec<u8>, ConfErrors> {
     let name = path.display().to_string();
     let bytes = read_file(path).map_err(|error| unreadable(&name, &error))?;
-    parse_bytes(&name, &bytes, machine)
+    if bytes.len() > FILE_BYTES_MAX { Err(too_large(&name)) } else { Ok(bytes) }
 }
 
 /// Reads at most one byte more than a file may have, so that a device or pipe cannot fill memory.

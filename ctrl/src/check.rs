@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use conf::{Config, Protocol};
+use conf::{Config, Document, Machine, Protocol};
 use dataplane::limits::PORT_COUNT_MAX;
 
 use crate::error::CtrlError;
@@ -18,14 +18,15 @@ pub(crate) fn load(path: &Path) -> Result<Config, CtrlError> {
     Ok(config)
 }
 
+/// Checks the text of the file `name`.
+pub(crate) fn document(name: &str, text: &[u8], machine: &Machine) -> Result<Document, CtrlError> {
+    let document = conf::parse_document(name, text, machine)?;
+    check_limits(Path::new(name), &document.config)?;
+    Ok(document)
+}
+
 /// Refuses what a later version may be able to do.
 fn check_limits(path: &Path, config: &Config) -> Result<(), CtrlError> {
-    if config.workers.len() > 1 {
-        return Err(CtrlError::SeveralWorkers {
-            file: path.to_path_buf(),
-            workers: config.workers.clone(),
-        });
-    }
     if config.ports.len() > PORT_COUNT_MAX {
         let count = config.ports.len();
         return Err(CtrlError::TooManyPorts { file: path.to_path_buf(), count });
@@ -60,19 +61,6 @@ mod tests {
 
     fn parse(text: &str) -> Config {
         conf::parse("test.yaml", text, &conf::Machine::default()).unwrap()
-    }
-
-    #[test]
-    fn one_worker_passes_and_two_are_refused_by_number() {
-        let text = "version: 1\nworkers: [3, 1]\nports:\n  lan: {device: net_null0}\n";
-        let config = parse(&format!("{text}services: {{}}\n"));
-        let error = check_limits(Path::new("two.yaml"), &config).unwrap_err().to_string();
-        assert!(error.contains("two.yaml"), "{error}");
-        assert!(error.contains("this version forwards with one worker"), "{error}");
-        assert!(error.contains("[3, 1]") && error.contains("workers: [3]"), "{error}");
-        let mut config = config;
-        config.workers.truncate(1);
-        check_limits(Path::new("one.yaml"), &config).unwrap();
     }
 
     #[test]

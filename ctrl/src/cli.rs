@@ -1,4 +1,4 @@
-//! The command line: `rvs run`, `check`, `schema`, `show`.
+//! The command line: `rvs run`, `check`, `apply`, `schema`, `show`.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::apply::command::{self, Apply};
 use crate::error::CtrlError;
 use crate::log::{self, Format, Level};
 use crate::show::{self, Show};
@@ -41,6 +42,8 @@ enum Command {
         #[arg(value_name = "FILE")]
         config: PathBuf,
     },
+    /// Put a configuration file into force in the running daemon, all of it or nothing.
+    Apply(Apply),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema,
     /// Ask the running daemon.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
             (daemon::run(&run.config), run.log_format.is_json())
         }
         Command::Check { config } => (check_file(&config), false),
+        Command::Apply(apply) => (command::run(&apply), false),
         Command::Schema => (print(&conf::json_schema()), false),
         Command::Show(show) => (show::run(&show), false),
     };
@@ -93,6 +97,8 @@ fn report(error: &CtrlError, json: bool) {
     }
     let text = if let CtrlError::Conf(errors) = error {
         errors.render(io::stderr().is_terminal())
+    } else if let CtrlError::Refused { text, is_report: true } = error {
+        text.clone()
     } else {
         format!("rvs: {error}")
     };

@@ -1,15 +1,17 @@
-//! The tool's side of the control socket: one GET, one answer.
+//! The tool's side of the control socket: one request, one answer.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::HOST;
-use hyper::{Request, Response};
+use hyper::{Request, Response, http};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::runtime;
 use tokio::time::timeout;
@@ -27,9 +29,11 @@ pub(crate) fn get(
     target: &str,
     take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), CtrlError> {
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().map_err(CtrlError::Runtime)?;
-    runtime.block_on(exchange(&Daemon(socket.to_path_buf()), target, take))
+    let request = Request::get(target).header(HOST, "localhost").body(Full::default());
+    match talk(socket, request, take)? {
+        None => Ok(()),
+        Some(refusal) => Err(Daemon(socket.to_path_buf()).error(refusal.error)),
+    }
 }
 
 /// Asks the daemon at `socket` for `target` and returns the answer whole.
@@ -40,6 +44,57 @@ pub(crate) fn get_whole(socket: &Path, target: &str) -> Result<Vec<u8>, CtrlErro
         Ok(())
     })?;
     Ok(whole)
+}
+
+/// Sends `body` to `target` of the daemon at `socket`, with parameters, and returns the answer.
+pub(crate) fn post(
+    socket: &Path,
+    target: &str,
+    parameters: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Vec<u8>, CtrlError> {
+    let encoded = |(name, value): &(&str, &str)| {
+        format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
+    };
+    let parameters: Vec<_> = parameters.iter().map(encoded).collect();
+    let target = format!("{target}?{}", parameters.join("&"));
+    let request = Request::post(target).header(HOST, "localhost").body(Full::from(body));
+    let mut whole = Vec::new();
+    let refusal = talk(socket, request, &mut |piece| {
+        whole.extend_from_slice(piece);
+        Ok(())
+    })?;
+    match refusal {
+        None => Ok(whole),
+        Some(refusal) => {
+            let is_report = !refusal.errors.is_empty();
+            Err(CtrlError::Refused { text: refusal.error, is_report })
+        }
+    }
+}
+
+/// Reads an answer of the daemon at `socket`.
+pub(crate) fn understand<T: DeserializeOwned>(
+    socket: &Path,
+    answer: &[u8],
+) -> Result<T, CtrlError> {
+    serde_json::from_slice(answer).map_err(|error| CtrlError::Answer {
+        socket: socket.to_path_buf(),
+        why: format!("it is not what this version of rvs expects ({error})"),
+    })
+}
+
+/// Sends a request and hands the answer to `take` piece by piece, or returns the refusal.
+fn talk(
+    socket: &Path,
+    request: http::Result<Request<Full<Bytes>>>,
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Result<Option<Refusal>, CtrlError> {
+    let daemon = Daemon(socket.to_path_buf());
+    let request = request.map_err(|error| daemon.error(error.to_string()))?;
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().map_err(CtrlError::Runtime)?;
+    runtime.block_on(exchange(&daemon, request, take))
 }
 
 /// The daemon, for errors.
@@ -77,19 +132,17 @@ impl Daemon {
 
 async fn exchange(
     daemon: &Daemon,
-    target: &str,
+    request: Request<Full<Bytes>>,
     take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-) -> Result<(), CtrlError> {
+) -> Result<Option<Refusal>, CtrlError> {
     let stream =
         UnixStream::connect(&daemon.0).await.map_err(|error| daemon.unreachable(&error))?;
     let handshake = http1::handshake(TokioIo::new(stream));
     let (mut sender, connection) = daemon.within(handshake).await?;
     tokio::spawn(connection);
-    let request = Request::get(target).header(HOST, "localhost").body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| daemon.error(error.to_string()))?;
     let mut response = daemon.within(sender.send_request(request)).await?;
     if !response.status().is_success() {
-        return Err(daemon.error(refusal(daemon, response).await));
+        return Ok(Some(refusal(daemon, response).await));
     }
     let body = response.body_mut();
     while let Some(frame) = daemon.within(next_frame(body)).await? {
@@ -97,7 +150,7 @@ async fn exchange(
             take(piece).map_err(CtrlError::Output)?;
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn next_frame(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, hyper::Error> {
@@ -105,13 +158,9 @@ async fn next_frame(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, hyper::
 }
 
 /// What the daemon says about a request that it refused.
-async fn refusal(daemon: &Daemon, response: Response<Incoming>) -> String {
+async fn refusal(daemon: &Daemon, response: Response<Incoming>) -> Refusal {
     let status = response.status();
-    let Ok(body) = daemon.within(response.into_body().collect()).await else {
-        return status.to_string();
-    };
-    match serde_json::from_slice::<Refusal>(&body.to_bytes()) {
-        Ok(refusal) => refusal.error,
-        Err(_) => status.to_string(),
-    }
+    let plain = Refusal { error: status.to_string(), errors: Vec::new() };
+    let Ok(body) = daemon.within(response.into_body().collect()).await else { return plain };
+    serde_json::from_slice(&body.to_bytes()).unwrap_or(plain)
 }

@@ -12,7 +12,7 @@ use crate::shutdown::Running;
 use crate::signals::Signals;
 use crate::socket::ControlSocket;
 use crate::state::State;
-use crate::{api, check, shutdown, startup};
+use crate::{api, apply, check, links, local_ports, shutdown, startup};
 
 /// Runs the daemon with the configuration in `file` until a signal stops it.
 pub(crate) fn run(file: &Path) -> Result<(), CtrlError> {
@@ -43,12 +43,16 @@ async fn serve(
     let listener = socket.listener().and_then(UnixListener::from_std).map_err(CtrlError::Serve)?;
     let router = api::router(Arc::clone(&running.state));
     let server = axum::serve(listener, router);
+    let hang_up = signals.hang_up();
     tokio::select! {
         served = server => served.map_err(CtrlError::Serve),
         name = signals.stop() => {
             tracing::info!("{name}: stopping");
             Ok(())
         }
+        never = apply::reload_on(&hang_up, &running.state) => match never {},
+        never = links::watch(&running.state) => match never {},
+        never = local_ports::watch(&running.state) => match never {},
         Some(lcore) = ended.recv() => Err(CtrlError::WorkerEnded { lcore }),
     }
 }
@@ -56,19 +60,23 @@ async fn serve(
 /// Says what was started.
 fn announce(running: &Running, socket: &ControlSocket) {
     let state: &State = &running.state;
-    for (port, conf) in state.ports.iter().zip(&state.config.ports) {
+    let config = &state.in_force.load().config;
+    for (port, conf) in state.ports.iter().zip(&config.ports) {
         let offloads =
             if port.offloads.is_empty() { "none".to_owned() } else { port.offloads.join(", ") };
         let addresses: Vec<_> =
             conf.addresses.iter().map(|own| format!("{}/{}", own.addr, own.prefix_len)).collect();
         tracing::info!(
-            "port {}: {} ({}), MAC {}, MTU {}, addresses [{}], offloads {offloads}",
+            "port {}: {} ({}), MAC {}, MTU {}, addresses [{}], {} queues, steering {}, offloads \
+             {offloads}",
             port.name,
             port.device,
             port.driver,
             dataplane::wire::Mac(port.facts.mac),
             port.facts.mtu,
             addresses.join(", "),
+            port.queues,
+            port.steering.name(),
         );
     }
     let workers: Vec<_> = state.workers.iter().map(|seat| seat.lcore.to_string()).collect();
@@ -77,7 +85,7 @@ fn announce(running: &Running, socket: &ControlSocket) {
         env!("CARGO_PKG_VERSION"),
         state.dpdk,
         workers.join(", "),
-        check::summary(&state.config),
+        check::summary(config),
         state.memory,
         socket.path().display(),
     );

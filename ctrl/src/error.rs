@@ -16,18 +16,6 @@ pub enum CtrlError {
     /// The configuration has errors; whoever wrote it must correct them.
     #[error("{0}")]
     Conf(#[from] ConfErrors),
-    /// The configuration asks for more workers than this version runs.
-    #[error(
-        "{}: `workers: {workers:?}` names {} workers, but this version forwards with one worker: \
-         leave one of them, as in `workers: [{}]`.",
-        file.display(), workers.len(), workers.first().copied().unwrap_or_default()
-    )]
-    SeveralWorkers {
-        /// The configuration file.
-        file: PathBuf,
-        /// The lcores it names.
-        workers: Vec<u32>,
-    },
     /// The configuration has more ports than the packet path has room for.
     #[error(
         "{}: it has {count} ports, and one daemon can have {}: remove some of them.",
@@ -189,6 +177,14 @@ pub enum CtrlError {
         socket: PathBuf,
         /// What was wrong with it.
         why: String,
+    },
+    /// The daemon has refused what was asked of it, or it failed.
+    #[error("{text}")]
+    Refused {
+        /// Its words.
+        text: String,
+        /// Whether they are a report on a configuration.
+        is_report: bool,
     },
     /// The result cannot be written.
     #[error("the result cannot be written: {0}.")]

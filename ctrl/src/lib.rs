@@ -1,16 +1,19 @@
 //! The RVS daemon and its tool: `rvs run` forwards packets, `rvs check` reads a configuration,
-//! `rvs show` asks a running daemon.
+//! `rvs show` asks a running daemon, `rvs apply` gives it another configuration.
 //!
 //! Start in `cli.rs`, which knows the commands. `rvs run` goes on in `daemon.rs`:
 //!
 //! * `check.rs`: the configuration, with the facts of this machine and the limits of this version;
+//! * `steering/`: how packets reach the worker that owns their flow, chosen per port;
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
-//! * `snapshot/` and `identity.rs`: the configuration as the packet path wants it;
+//! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
 //! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself;
+//! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
+//!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs show` is `client.rs` and `show/`.
+//! `rvs show` is `client.rs` and `show/`, `rvs apply` `apply/command.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -19,6 +22,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod api;
+mod apply;
 mod check;
 mod cli;
 mod client;
@@ -26,7 +30,9 @@ mod daemon;
 mod device;
 mod error;
 mod identity;
+mod links;
 mod listing;
+mod local_ports;
 mod log;
 mod machine;
 mod memory;
@@ -38,6 +44,7 @@ mod snapshot;
 mod socket;
 mod startup;
 mod state;
+pub mod steering;
 #[cfg(test)]
 mod testing;
 mod worker;

@@ -2,7 +2,7 @@
 
 use conf::{Config, Device};
 use dataplane::limits::{
-    BURST_LEN_MAX, FRAGMENT_HELD_COUNT, NEIGHBOR_QUEUE_COUNT, NEIGHBOR_QUEUE_LEN,
+    BURST_LEN_MAX, FRAGMENT_HELD_COUNT, HANDOVER_RING_LEN, NEIGHBOR_QUEUE_COUNT, NEIGHBOR_QUEUE_LEN,
 };
 use dpdk::mbuf::HEADROOM;
 use dpdk::{HugePages, hugepages};
@@ -99,8 +99,9 @@ pub(crate) struct PoolSize {
 
 impl PoolSize {
     /// As many buffers as can be in use at once: in every descriptor of every queue, waiting for
-    /// neighbours or first fragments, in bursts, in caches. More would never be used. They may take
-    /// three quarters of the memory; the rest is for queues and drivers.
+    /// neighbours or first fragments, in bursts, in caches, on their way to other workers. More
+    /// would never be used. They may take three quarters of the memory; the rest is for queues and
+    /// drivers.
     pub(crate) fn of(config: &Config) -> Result<Self, CtrlError> {
         let mtu = config.ports.iter().map(|port| port.mtu).max().unwrap_or(0);
         let room = (mtu + FRAME_OVERHEAD).max(DATA_ROOM_MIN).next_multiple_of(64);
@@ -115,7 +116,8 @@ impl PoolSize {
         let bursts = 2 * BURST_LEN_MAX * config.ports.len();
         let held = NEIGHBOR_QUEUE_LEN * NEIGHBOR_QUEUE_COUNT + FRAGMENT_HELD_COUNT;
         let own = (bursts + held) as u64 + u64::from(POOL_CACHE) * 2;
-        let needed = (descriptors + own) * workers + u64::from(POOL_CACHE) * 2;
+        let handed_over = (workers - 1) * HANDOVER_RING_LEN as u64;
+        let needed = (descriptors + own + handed_over) * workers + u64::from(POOL_CACHE) * 2;
 
         let buffer = u64::from(data_room) + BUFFER_OVERHEAD;
         let fit = (u64::from(config.dpdk.memory_mib) << 20) * 3 / 4 / buffer;

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use conf::{Config, Port};
-use dpdk::{Eal, Link, PktMempool, PortConfig, PortStats, RxQueue, StartedPort, TxQueue};
+use dataplane::dpdk_io::QueuePair;
+use dataplane::ownership::WorkerIdx;
+use dpdk::{Eal, Link, PktMempool, PortConfig, PortInfo, PortStats, StartedPort};
 
 use crate::device;
 use crate::error::CtrlError;
@@ -40,14 +42,40 @@ pub(crate) struct RunningPort {
     pub(crate) facts: PortFacts,
     /// Receive queues; there are as many transmit queues.
     pub(crate) queues: u16,
+    /// How packets get to the workers that own their flows.
+    pub(crate) steering: Steering,
     /// Hardware help that is switched on, by name.
     pub(crate) offloads: Vec<&'static str>,
     /// The port itself.
     pub(crate) live: Box<dyn LivePort>,
 }
 
+/// How packets of a port get to the workers that own their flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Steering {
+    /// There is one worker.
+    OneWorker,
+    /// Whoever receives a packet hands it over.
+    HandOver,
+}
+
+impl Steering {
+    /// In one word.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::OneWorker => "one-worker",
+            Self::HandOver => "hand-over",
+        }
+    }
+}
+
 /// One worker's queues on every port, in the order of the configuration.
-pub(crate) type Queues = Vec<(RxQueue, TxQueue)>;
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    pub(crate) pairs: Vec<QueuePair>,
+    /// By port: who sends for this worker where it has no queue.
+    pub(crate) senders: Vec<Option<WorkerIdx>>,
+}
 
 /// Starts all ports. Returns them in the order of the configuration, and the queues of each worker.
 /// Ports that had started are closed when a later one does not.
@@ -57,15 +85,28 @@ pub(crate) fn start_all(
     pool: &PktMempool,
 ) -> Result<(Vec<RunningPort>, Vec<Queues>), CtrlError> {
     let mut ports = Vec::with_capacity(config.ports.len());
-    let mut queues: Vec<Queues> = config.workers.iter().map(|_| Vec::new()).collect();
-    for port in &config.ports {
-        let (running, rx, tx) = start(eal, port, config.workers.len(), pool)?;
+    let mut queues: Vec<Queues> = config.workers.iter().map(|_| Queues::default()).collect();
+    for (index, port) in config.ports.iter().enumerate() {
+        let (running, pairs) = start(eal, port, config.workers.len(), pool)?;
         ports.push(running);
-        for (queues, pair) in queues.iter_mut().zip(rx.into_iter().zip(tx)) {
-            queues.push(pair);
-        }
+        deal(pairs, index, &mut queues);
     }
     Ok((ports, queues))
+}
+
+/// Gives each worker its queue pair of a port. Where there are fewer pairs than workers, each port
+/// begins with another worker, and those without a pair send through those with one, in turn.
+fn deal(pairs: Vec<(dpdk::RxQueue, dpdk::TxQueue)>, port: usize, workers: &mut [Queues]) {
+    let (pair_count, worker_count) = (pairs.len().max(1), workers.len());
+    let owner = |pair: usize| (pair + port) % worker_count;
+    let sender = |pair: usize| u16::try_from(owner(pair)).ok().map(WorkerIdx);
+    let mut pairs = pairs.into_iter();
+    for turn in 0..worker_count {
+        let Some(worker) = workers.get_mut(owner(turn)) else { continue };
+        let pair = pairs.next();
+        worker.senders.push(if pair.is_some() { None } else { sender(turn % pair_count) });
+        worker.pairs.push(pair);
+    }
 }
 
 fn start(
@@ -73,11 +114,13 @@ fn start(
     port: &Port,
     workers: usize,
     pool: &PktMempool,
-) -> Result<(RunningPort, Vec<RxQueue>, Vec<TxQueue>), CtrlError> {
+) -> Result<(RunningPort, Vec<(dpdk::RxQueue, dpdk::TxQueue)>), CtrlError> {
     let id = eal
         .probe(device::text(&port.device))
         .map_err(|error| device::probe_failed(port, &error))?;
-    let queues = u16::try_from(workers).unwrap_or(u16::MAX);
+    let info = PortInfo::of(eal, id).map_err(|error| device::start_failed(port, &error))?;
+    let wanted_queues = u16::try_from(workers).unwrap_or(u16::MAX);
+    let queues = wanted_queues.min(info.max_rx_queues).min(info.max_tx_queues).max(1);
     let wanted = PortConfig {
         rx_queues: queues,
         tx_queues: queues,
@@ -100,10 +143,11 @@ fn start(
             tx_udp_checksum: offloads.tx_udp_checksum,
         },
         queues,
+        steering: if workers > 1 { Steering::HandOver } else { Steering::OneWorker },
         offloads: names(&offloads),
         live: Box::new(started),
     };
-    Ok((running, rx, tx))
+    Ok((running, rx.into_iter().zip(tx).collect()))
 }
 
 fn names(offloads: &dpdk::Offloads) -> Vec<&'static str> {

@@ -13,9 +13,8 @@
 //! politely, and the next daemon replaces the socket that is left.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use dataplane::publish::Publisher;
 use dpdk::{Eal, PktMempool};
 use tokio::runtime::Runtime;
 
@@ -24,11 +23,13 @@ use crate::startup::RuntimeDirectory;
 use crate::state::State;
 use crate::worker::Workers;
 
+/// How long the end waits for the check of a file that is under way.
+const CHECK_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Everything that runs. Fields are dropped in this order, also when a start fails half-way.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) workers: Workers,
-    pub(crate) publisher: Publisher,
     pub(crate) state: Arc<State>,
     pub(crate) pool: PktMempool,
     pub(crate) eal: Arc<Eal>,
@@ -39,12 +40,11 @@ pub(crate) struct Running {
 pub(crate) fn run(socket: ControlSocket, runtime: Runtime, running: Running) {
     let start = Instant::now();
     socket.remove();
-    // Requests hold the state, and with it the ports.
-    drop(runtime);
-    let Running { workers, publisher, state, pool, eal, directory } = running;
+    // Requests hold the state, and with it the ports. A file that is being checked holds nothing.
+    runtime.shutdown_timeout(CHECK_PATIENCE);
+    let Running { workers, state, pool, eal, directory } = running;
     drop(workers);
     tracing::debug!("all workers have stopped");
-    drop(publisher);
     drop(state);
     tracing::debug!("all ports are closed");
     drop(pool);

@@ -8,28 +8,36 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use conf::{Config, Device};
+use arc_swap::ArcSwap;
+use conf::{Config, Device, Limits};
 use dataplane::control;
 use dataplane::director::Sizes;
+use dataplane::handover::Peers;
+use dataplane::ownership::{Team, WorkerIdx};
 use dataplane::publish::Publisher;
 use dataplane::stats::WorkerStats;
-use dpdk::{Eal, EalArgs, PktMempool, SocketId};
+use dpdk::{Eal, EalArgs, Mbuf, PktMempool, SocketId};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::apply::{self, Applier};
 use crate::device;
 use crate::error::CtrlError;
-use crate::identity::Registry;
+use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
+use crate::machine;
 use crate::memory::{Memory, NO_HUGE, POOL_CACHE, PoolSize};
-use crate::port::{self, Queues, RunningPort};
+use crate::port::{self, Queues};
 use crate::shutdown::Running;
-use crate::snapshot::{self, PortFacts};
-use crate::state::{Seat, State};
-use crate::worker::{Parts, Workers};
+use crate::snapshot;
+use crate::state::{InForce, Seat, Seats, State};
+use crate::worker::{self, Parts, Workers};
 
 /// The name that EAL's own complaints about its arguments begin with.
 const EAL_NAME: &str = "rvs-eal";
+
+/// The number of the configuration that the daemon starts with.
+pub(crate) const FIRST_GENERATION: u64 = 1;
 
 /// Starts everything `config` (of `file`) asks for. The end of a worker is told through `ended`.
 pub(crate) fn start(
@@ -59,14 +67,29 @@ pub(crate) fn start(
     .map_err(CtrlError::Pool)?;
     let (ports, queues) = port::start_all(&eal, &config, &pool)?;
 
-    let facts: Vec<PortFacts> = ports.iter().map(|port| port.facts).collect();
-    let mut registry = Registry::default();
-    let publisher = Publisher::new(snapshot::build(&config, &facts, &mut registry, 1));
+    let mut registry = Registry::new(&config.limits);
+    let named = registry.assign(&config, FIRST_GENERATION, &Unused);
+    let facts = apply::facts(&ports);
+    let first = snapshot::build(&config, &facts, &named, &mut registry, FIRST_GENERATION);
+    let publisher = Publisher::new(first);
     let machine = Machine { eal: &eal, pool: &pool, publisher: &publisher };
-    let (seats, parts) = seat_workers(&config, &registry, queues, &machine);
-    let state = state(file, config, memory, registry, ports, seats);
+    let (seats, parts) = seat_workers(&config, queues, &machine);
+    let now = Instant::now();
+    let name = file.display().to_string();
+    let generation = FIRST_GENERATION;
+    let state = State {
+        file: file.to_path_buf(),
+        in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since: now }),
+        applier: Mutex::new(Applier { publisher, registry }),
+        machine: machine::facts(),
+        memory: memory.describe(),
+        dpdk: dpdk::version(),
+        started: now,
+        ports,
+        workers: Seats(seats),
+    };
     let workers = Workers::launch(parts, ended)?;
-    Ok(Running { workers, publisher, state: Arc::new(state), pool, eal, directory })
+    Ok(Running { workers, state: Arc::new(state), pool, eal, directory })
 }
 
 /// What the workers share.
@@ -79,17 +102,15 @@ struct Machine<'a> {
 /// The control thread's and the thread's own part of each worker.
 fn seat_workers(
     config: &Config,
-    registry: &Registry,
     queues: Vec<Queues>,
     machine: &Machine<'_>,
 ) -> (Vec<Seat>, Vec<Parts>) {
-    let sizes = Sizes {
-        flows: config.limits.flows,
-        services: registry.service_count(),
-        real_servers: registry.real_server_count(),
-    };
-    let workers = config.workers.iter().zip(queues);
-    let seat = |(&lcore, queues): (&u32, Queues)| {
+    let sizes = sizes(&config.limits);
+    let count = u16::try_from(config.workers.len()).unwrap_or(u16::MAX);
+    let seed = worker::random();
+    let peers = Peers::mesh(count).into_iter();
+    let workers = (0..count).map(WorkerIdx).zip(&config.workers).zip(queues).zip(peers);
+    let seat = |(((me, &lcore), queues), peers): (((WorkerIdx, &u32), Queues), Peers<Mbuf>)| {
         let (here, there) = control::rings();
         let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
         let snapshots = machine.publisher.reader();
@@ -102,6 +123,8 @@ fn seat_workers(
         let parts = Parts {
             lcore,
             eal: Arc::clone(machine.eal),
+            team: Team::new(me, count, seed),
+            peers: (count > 1).then_some(peers),
             queues,
             pool: machine.pool.clone(),
             sizes,
@@ -114,24 +137,11 @@ fn seat_workers(
     workers.map(seat).unzip()
 }
 
-fn state(
-    file: &Path,
-    config: Config,
-    memory: Memory,
-    registry: Registry,
-    ports: Vec<RunningPort>,
-    workers: Vec<Seat>,
-) -> State {
-    State {
-        file: file.to_path_buf(),
-        config,
-        memory: memory.describe(),
-        dpdk: dpdk::version(),
-        started: Instant::now(),
-        registry,
-        ports,
-        workers,
-    }
+/// How much a worker makes room for.
+pub(crate) fn sizes(limits: &Limits) -> Sizes {
+    let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+    let (services, real_servers) = (count(limits.services), count(limits.real_servers));
+    Sizes { flows: limits.flows, services, real_servers }
 }
 
 fn start_eal(config: &Config, memory: Memory, prefix: &str) -> Result<Eal, CtrlError> {

@@ -1,37 +1,72 @@
-//! What the daemon knows of itself, for its listings.
+//! What the daemon knows of itself, for its listings and for what changes it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use conf::Config;
+use arc_swap::ArcSwap;
+use conf::{Config, Machine};
 use dataplane::publish::Running;
-use dataplane::stats::WorkerStats;
+use dataplane::service::{RealId, ServiceId};
+use dataplane::stats::{TrafficStats, WorkerStats};
 use tokio::sync::Mutex;
 
-use crate::identity::Registry;
+use crate::api::proto::Traffic;
+use crate::apply::Applier;
+use crate::identity::{Named, Usage};
 use crate::listing::Ring;
 use crate::port::RunningPort;
 
 /// Everything that can be asked.
 #[derive(Debug)]
 pub(crate) struct State {
-    /// The configuration file.
+    /// The configuration file that the daemon was started with.
     pub(crate) file: PathBuf,
-    /// The configuration that runs.
-    pub(crate) config: Config,
+    /// The configuration that runs; replaced as a whole.
+    pub(crate) in_force: ArcSwap<InForce>,
+    /// Who replaces it; one at a time.
+    pub(crate) applier: Mutex<Applier>,
+    /// What configurations are checked against.
+    pub(crate) machine: Machine,
     /// The kind and amount of packet memory, in words.
     pub(crate) memory: String,
     /// DPDK's release.
     pub(crate) dpdk: String,
     /// When the daemon started.
     pub(crate) started: Instant,
-    /// The numbers of services and real servers.
-    pub(crate) registry: Registry,
     /// Ports, in the order of the configuration.
     pub(crate) ports: Vec<RunningPort>,
     /// Workers, in the order of the configuration.
-    pub(crate) workers: Vec<Seat>,
+    pub(crate) workers: Seats,
+}
+
+/// The configuration that runs.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    /// The configuration.
+    pub(crate) config: Config,
+    /// The numbers of its services and real servers.
+    pub(crate) named: Named,
+    /// The file it came from, as whoever applied it called it.
+    pub(crate) name: String,
+    /// Counts up with every configuration; the first is 1.
+    pub(crate) generation: u64,
+    /// Since when it is in force.
+    pub(crate) since: Instant,
+}
+
+impl InForce {
+    /// The names of all services, by number; empty where there is none.
+    pub(crate) fn service_names(&self) -> Vec<String> {
+        let count = self.named.iter().map(|service| service.id.index() + 1).max();
+        let mut names = vec![String::new(); count.unwrap_or_default()];
+        for (service, named) in self.config.services.iter().zip(&self.named) {
+            if let Some(name) = names.get_mut(named.id.index()) {
+                name.clone_from(&service.name);
+            }
+        }
+        names
+    }
 }
 
 /// The control thread's view of a worker.
@@ -47,24 +82,53 @@ pub(crate) struct Seat {
     pub(crate) ring: Mutex<Ring>,
 }
 
-impl State {
+/// All workers.
+#[derive(Debug)]
+pub(crate) struct Seats(pub(crate) Vec<Seat>);
+
+impl Seats {
+    /// Each worker, in the order of the configuration.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Seat> {
+        self.0.iter()
+    }
+
     /// The sum over all workers of what `count` reads.
     pub(crate) fn sum(&self, count: impl Fn(&WorkerStats) -> u64) -> u64 {
-        self.workers.iter().map(|worker| count(&worker.stats)).sum()
+        self.iter().map(|seat| count(&seat.stats)).sum()
     }
 
-    /// The names of all services, by number.
-    pub(crate) fn service_names(&self) -> Vec<String> {
-        let mut names = vec![String::new(); self.registry.service_count()];
-        for service in &self.config.services {
-            let id = self.registry.find_service(service.protocol, service.vip);
-            if let Some(name) = id.and_then(|id| names.get_mut(id.index())) {
-                name.clone_from(&service.name);
-            }
-        }
-        names
+    /// A worker that does not run `generation` or a later one yet.
+    pub(crate) fn behind(&self, generation: u64) -> Option<&Seat> {
+        self.iter().find(|seat| seat.running.generation() < generation)
     }
 
+    fn traffic<'a>(&'a self, of: impl Fn(&'a WorkerStats) -> Option<&'a TrafficStats>) -> Traffic {
+        let all = self.iter().filter_map(|seat| of(&seat.stats));
+        all.fold(Traffic::default(), |sum, stats| sum.plus(stats))
+    }
+}
+
+impl Usage for Seats {
+    fn oldest_generation(&self) -> u64 {
+        self.iter().map(|seat| seat.running.generation()).min().unwrap_or_default()
+    }
+
+    fn flows(&self, id: RealId) -> u64 {
+        self.sum(|stats| {
+            stats.real_server(id).map_or(0, |real| real.active.value() + real.inactive.value())
+        })
+    }
+
+    fn real_server(&self, id: RealId) -> Traffic {
+        self.traffic(|stats| stats.real_server(id).map(|real| &real.traffic))
+    }
+
+    fn service(&self, id: ServiceId) -> Traffic {
+        self.traffic(|stats| stats.service(id))
+    }
+}
+
+impl State {
     /// The name of a port.
     pub(crate) fn port_name(&self, index: usize) -> &str {
         self.ports.get(index).map_or("?", |port| port.name.as_str())

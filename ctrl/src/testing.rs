@@ -5,39 +5,45 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use conf::Config;
-use dataplane::buf::PacketAlloc;
+use arc_swap::ArcSwap;
+use conf::{Config, Machine};
+use dataplane::buf::{PacketAlloc, PacketBuf as _};
 use dataplane::control;
-use dataplane::director::{Director, Sizes};
+use dataplane::director::Director;
 use dataplane::io::{Burst, Io, Ports};
 use dataplane::publish::Publisher;
 use dataplane::snapshot::PortIdx;
 use dataplane::stats::WorkerStats;
 use dataplane::testbuf::TestBuf;
 use dataplane::testing::{DIRECTOR_MAC, PacketSpec};
-use dataplane::time::Tick;
+use dataplane::time::{TICKS_PER_SECOND, Tick};
 use dataplane::worker::Worker;
 use dpdk::{Link, PortStats};
 use tokio::sync::Mutex;
 
-use crate::identity::Registry;
+use crate::apply::Applier;
+use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
-use crate::port::{LivePort, RunningPort};
+use crate::port::{LivePort, RunningPort, Steering};
 use crate::snapshot::{self, PortFacts};
-use crate::state::{Seat, State};
+use crate::startup::{self, FIRST_GENERATION};
+use crate::state::{InForce, Seat, Seats, State};
 
 /// What a port of the rig tells about itself.
 #[derive(Debug)]
-struct FakePort;
+struct FakePort {
+    link_up: Arc<AtomicBool>,
+}
 
 impl LivePort for FakePort {
     fn link(&self) -> Option<Link> {
-        Some(Link { up: true, speed_mbps: 25_000, full_duplex: true })
+        let up = self.link_up.load(Ordering::Relaxed);
+        Some(Link { up, speed_mbps: 25_000, full_duplex: true })
     }
 
     fn stats(&self) -> Option<PortStats> {
@@ -49,6 +55,8 @@ impl LivePort for FakePort {
 #[derive(Clone, Debug, Default)]
 struct Wire {
     arriving: Arc<StdMutex<VecDeque<Vec<u8>>>>,
+    /// Gratuitous ARP among what was sent.
+    announcements: Arc<AtomicU64>,
     ports: usize,
 }
 
@@ -72,8 +80,15 @@ impl Ports<TestBuf> for Wire {
     }
 
     fn tx_burst(&mut self, _: PortIdx, burst: &mut Burst<TestBuf>) {
-        burst.clear();
+        let sent = burst.drain(..);
+        let count = sent.filter(|frame| is_announcement(frame.bytes())).count();
+        self.announcements.fetch_add(count as u64, Ordering::Relaxed);
     }
+}
+
+/// Whether a frame is ARP from and about the same address (RFC 826: type, sender, target).
+fn is_announcement(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&[8, 6]) && frame.get(28..32) == frame.get(38..42)
 }
 
 /// A daemon's state with a worker behind it.
@@ -83,15 +98,25 @@ pub(crate) struct Rig {
     worker: Option<Worker<TestBuf, Wire>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    _publisher: Publisher,
+    now: Arc<AtomicU32>,
+    link_up: Arc<AtomicBool>,
 }
 
 /// A checked configuration with two ports and this list of services.
 pub(crate) fn config(services: &str) -> Config {
-    let text = format!(
+    parse(&text(services))
+}
+
+fn parse(text: &str) -> Config {
+    conf::parse("test.yaml", text, &Machine::default()).unwrap()
+}
+
+/// The text of that configuration.
+pub(crate) fn text(services: &str) -> String {
+    format!(
         "version: 1\n\
          workers: [5]\n\
-         limits: {{flows: 10000}}\n\
+         limits: {{flows: 10000, services: 8, real_servers: 16}}\n\
          ports:\n\
          \x20 wan: {{device: net_null0, addresses: [192.0.2.2/24]}}\n\
          \x20 lan: {{device: net_null1, addresses: [10.0.0.2/24], mtu: 1400}}\n\
@@ -99,8 +124,7 @@ pub(crate) fn config(services: &str) -> Config {
          \x20 - {{to: 0.0.0.0/0, via: 192.0.2.1}}\n\
          \x20 - {{to: 10.9.0.0/16, via: 10.0.0.9}}\n\
          services:\n{services}"
-    );
-    conf::parse("test.yaml", &text, &conf::Machine::default()).unwrap()
+    )
 }
 
 /// A UDP service in DR mode, so that every client port makes a flow at once.
@@ -115,15 +139,18 @@ pub(crate) const FACTS: PortFacts =
 impl Rig {
     /// A rig whose worker stands still.
     pub(crate) fn standing(services: &str) -> Self {
-        let config = config(services);
-        let mut registry = Registry::default();
+        Self::of(&text(services))
+    }
+
+    /// A rig with this file, whose worker stands still.
+    fn of(text: &str) -> Self {
+        let config = parse(text);
+        let mut registry = Registry::new(&config.limits);
+        let named = registry.assign(&config, FIRST_GENERATION, &Unused);
         let facts = vec![FACTS; config.ports.len()];
-        let publisher = Publisher::new(snapshot::build(&config, &facts, &mut registry, 1));
-        let sizes = Sizes {
-            flows: config.limits.flows,
-            services: registry.service_count(),
-            real_servers: registry.real_server_count(),
-        };
+        let first = snapshot::build(&config, &facts, &named, &mut registry, FIRST_GENERATION);
+        let publisher = Publisher::new(first);
+        let sizes = startup::sizes(&config.limits);
         let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
         let (here, there) = control::rings();
         let wire = Wire { ports: config.ports.len(), ..Wire::default() };
@@ -132,33 +159,49 @@ impl Rig {
         let reader = publisher.reader();
         let running = reader.running();
         let worker = Worker::new(director, io, reader, there, Arc::clone(&stats));
+        let name = "test.yaml".to_owned();
+        let generation = FIRST_GENERATION;
+        let since = Instant::now();
+        let ring = Mutex::new(Ring::new(here));
+        let link_up = Arc::new(AtomicBool::new(true));
         let state = State {
             file: PathBuf::from("test.yaml"),
             memory: "1024 MiB of ordinary memory".to_owned(),
             dpdk: "DPDK 22.11.0".to_owned(),
-            started: Instant::now(),
-            ports: config.ports.iter().map(running_port).collect(),
-            workers: vec![Seat { lcore: 5, running, stats, ring: Mutex::new(Ring::new(here)) }],
-            config,
-            registry,
+            started: since,
+            machine: Machine::default(),
+            ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
+            workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
+            in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
+            applier: Mutex::new(Applier { publisher, registry }),
         };
         let (stop, thread) = (Arc::default(), None);
         let (state, worker) = (Arc::new(state), Some(worker));
-        Self { state, wire, worker, stop, thread, _publisher: publisher }
+        Self { state, wire, worker, stop, thread, now: Arc::default(), link_up }
     }
 
     /// A rig whose worker turns on a thread, as it does in a daemon.
     pub(crate) fn turning(services: &str) -> Self {
-        let mut rig = Self::standing(services);
+        Self::standing(services).turn_on()
+    }
+
+    /// The same with another file.
+    pub(crate) fn turning_on(text: &str) -> Self {
+        Self::of(text).turn_on()
+    }
+
+    fn turn_on(mut self) -> Self {
+        let rig = &mut self;
         let stop = Arc::clone(&rig.stop);
+        let now = Arc::clone(&rig.now);
         let mut worker = rig.worker.take().unwrap();
         rig.thread = Some(thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                worker.turn(Tick(0));
+                worker.turn(Tick(now.load(Ordering::Relaxed)));
                 thread::yield_now();
             }
         }));
-        rig
+        self
     }
 
     /// Lets `count` clients send a datagram to `vip`, and waits until they are worked off.
@@ -173,10 +216,39 @@ impl Rig {
         while self.received() < before + u64::from(count) {
             thread::yield_now();
         }
+        // What was received last is worked off by the end of that turn.
+        self.turns(2);
+    }
+
+    /// Announcements of VIPs so far.
+    pub(crate) fn announcements(&self) -> u64 {
+        self.wire.announcements.load(Ordering::Relaxed)
+    }
+
+    /// Takes the links of all ports up or down.
+    pub(crate) fn set_link(&self, up: bool) {
+        self.link_up.store(up, Ordering::Relaxed);
+    }
+
+    /// Lets the worker's clock go on, second by second, and the worker turn meanwhile.
+    pub(crate) fn pass_s(&self, seconds: u32) {
+        for _ in 0..seconds {
+            self.now.fetch_add(TICKS_PER_SECOND, Ordering::Relaxed);
+            self.turns(8);
+        }
+    }
+
+    /// Waits until the worker has turned so many times.
+    fn turns(&self, count: u64) {
+        let turns = || self.state.workers.sum(|stats| stats.turns.value());
+        let begun = turns();
+        while turns() < begun + count {
+            thread::yield_now();
+        }
     }
 
     fn received(&self) -> u64 {
-        self.state.sum(|stats| stats.received.value())
+        self.state.workers.sum(|stats| stats.received.value())
     }
 }
 
@@ -189,15 +261,16 @@ impl Drop for Rig {
     }
 }
 
-fn running_port(port: &conf::Port) -> RunningPort {
+fn running_port(port: &conf::Port, link_up: &Arc<AtomicBool>) -> RunningPort {
     RunningPort {
         name: port.name.clone(),
         device: crate::device::text(&port.device).to_owned(),
         driver: "net_null".to_owned(),
         facts: FACTS,
         queues: 1,
+        steering: Steering::OneWorker,
         offloads: vec!["tx-ipv4-checksum"],
-        live: Box::new(FakePort),
+        live: Box::new(FakePort { link_up: Arc::clone(link_up) }),
     }
 }
 

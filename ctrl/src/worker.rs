@@ -10,11 +10,13 @@ use core_affinity::CoreId;
 use dataplane::control::WorkerEnd;
 use dataplane::director::{Director, Sizes};
 use dataplane::dpdk_io::{self, DpdkPorts};
+use dataplane::handover::Peers;
 use dataplane::io::Io;
+use dataplane::ownership::Team;
 use dataplane::publish::Reader;
 use dataplane::stats::WorkerStats;
 use dataplane::worker::Worker;
-use dpdk::{Eal, PktMempool, ThreadRegistration};
+use dpdk::{Eal, Mbuf, PktMempool, ThreadRegistration};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::error::CtrlError;
@@ -24,6 +26,9 @@ use crate::port::Queues;
 pub(crate) struct Parts {
     pub(crate) lcore: u32,
     pub(crate) eal: Arc<Eal>,
+    pub(crate) team: Team,
+    /// The rings to the other workers, if there are any.
+    pub(crate) peers: Option<Peers<Mbuf>>,
     pub(crate) queues: Queues,
     pub(crate) pool: PktMempool,
     pub(crate) sizes: Sizes,
@@ -140,15 +145,26 @@ fn settle(lcore: u32, eal: &Eal) -> Result<ThreadRegistration, CtrlError> {
 }
 
 /// Allocates the worker's tables, on its own CPU so that they are in its own node's memory.
-fn build(parts: Parts) -> Worker<dpdk::Mbuf, DpdkPorts> {
-    let Parts { queues, pool, sizes, snapshots, control, stats, .. } = parts;
+fn build(parts: Parts) -> Worker<Mbuf, DpdkPorts> {
+    let Parts { lcore, team, peers, queues, pool, sizes, snapshots, control, stats, .. } = parts;
     let director = Director::new(sizes, random(), dpdk_io::clock(), Arc::clone(&stats));
-    let io = Io::new(DpdkPorts::new(queues, pool), Arc::clone(&stats));
+    let director = director.in_team(team);
+    let (bytes, pages) = director.flow_memory();
+    tracing::info!(
+        "worker on CPU {lcore}: room for {} flows, {} MiB in {}",
+        director.flow_capacity(),
+        bytes.div_ceil(1 << 20),
+        pages.name(),
+    );
+    let mut io = Io::new(DpdkPorts::new(queues.pairs, pool), Arc::clone(&stats));
+    if let Some(peers) = peers {
+        io = io.with_peers(peers, queues.senders);
+    }
     Worker::new(director, io, snapshots, control, stats)
 }
 
 /// A number nobody can guess: std keys its hash maps from the system's random source.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

@@ -90,17 +90,20 @@ fn dpdk_request(request: TxChecksum) -> Option<(usize, usize, dpdk::TxChecksum)>
     Some((usize::from(l2_len), usize::from(l3_len), dpdk::TxChecksum { ipv4: true, l4 }))
 }
 
+/// A worker's queues on one port; none where there are fewer queues than workers.
+pub type QueuePair = Option<(RxQueue, TxQueue)>;
+
 /// One worker's queue pair on every port, in the order of [`PortIdx`].
 #[derive(Debug)]
 pub struct DpdkPorts {
-    queues: Vec<(RxQueue, TxQueue)>,
+    queues: Vec<QueuePair>,
     pool: PktMempool,
 }
 
 impl DpdkPorts {
     /// Takes over a worker's queues. Packets of our own are allocated from `pool`.
     #[must_use]
-    pub fn new(queues: Vec<(RxQueue, TxQueue)>, pool: PktMempool) -> Self {
+    pub fn new(queues: Vec<QueuePair>, pool: PktMempool) -> Self {
         Self { queues, pool }
     }
 }
@@ -119,14 +122,14 @@ impl Ports<Mbuf> for DpdkPorts {
 
     #[inline]
     fn rx_burst(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
-        if let Some((rx, _)) = self.queues.get_mut(port.index()) {
+        if let Some(Some((rx, _))) = self.queues.get_mut(port.index()) {
             rx.rx_burst(burst);
         }
     }
 
     #[inline]
     fn tx_burst(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
-        if let Some((_, tx)) = self.queues.get_mut(port.index()) {
+        if let Some(Some((_, tx))) = self.queues.get_mut(port.index()) {
             tx.tx_burst(burst);
         }
     }

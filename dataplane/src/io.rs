@@ -93,6 +93,9 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
         let Some(peers) = &mut self.peers else { return };
         // Counted before it is lost, if it is: a lost one is taken back.
         self.stats.handed_over.add(1);
+        if let Some(stats) = self.stats.ports.get(port.index()) {
+            stats.handed_over.add(1);
+        }
         let stats = &self.stats;
         peers.give(to, Handed::Packet { port, stage, frame }, |lost| count_lost(stats, &lost));
     }

@@ -33,6 +33,7 @@ pub mod parse;
 pub mod publish;
 pub mod reject;
 mod route_table;
+pub mod rss;
 pub mod sched;
 pub mod service;
 pub mod snapshot;

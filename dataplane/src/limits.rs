@@ -28,10 +28,10 @@ pub const NEIGHBOR_QUEUE_COUNT: usize = 64;
 pub const NEIGHBOR_PER_TICK: usize = 64;
 
 /// Next hops of a new snapshot looked at in one turn, to pin them.
-pub const PINS_PER_TURN: usize = 32;
+pub const PINS_PER_TURN: usize = 16;
 
 /// Places of VIPs looked at in one turn, to announce those that are new.
-pub const VIP_PLACES_PER_TURN: usize = 64;
+pub const VIP_PLACES_PER_TURN: usize = 16;
 
 /// ARP requests and announcements that taking up a snapshot may send in one tick.
 pub const ADOPTION_FRAMES_PER_TICK: usize = 64;

@@ -97,6 +97,8 @@ pub struct PortStats {
     pub tx_bytes: Counter,
     /// Frames that the port refused, freed here.
     pub tx_refused: Counter,
+    /// Frames received here and handed over to their owner.
+    pub handed_over: Counter,
 }
 
 /// Packets that this worker made itself.

@@ -1,8 +1,8 @@
 //! The loop of one lcore.
 //!
 //! [`Worker::turn`] is one turn of it, and reads like the packet's journey: answer the control
-//! thread, take over what other workers handed over, take a burst from every port, process it, send,
-//! let time pass.
+//! thread, take over what other workers handed over, take a burst from every port, process it,
+//! send, let time pass.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -53,7 +53,7 @@ mod vdevs {
             let (port, mut rx, mut tx) =
                 StartedPort::start(testing::eal(), id, &config, pool).unwrap();
             started.push(port);
-            queues.push((rx.remove(0), tx.remove(0)));
+            queues.push(Some((rx.remove(0), tx.remove(0))));
         }
         (started, DpdkPorts::new(queues, pool.clone()))
     }

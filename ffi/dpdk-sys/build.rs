@@ -51,7 +51,8 @@ const FUNCTIONS: &[&str] = &[
 
 /// Structures that Rust only ever holds a pointer to. Their fields move between releases, so the
 /// bindings do not show them at all.
-const OPAQUE: &[&str] = &["rte_mbuf", "rte_mempool", "rte_eth_rxconf", "rte_eth_txconf"];
+const OPAQUE: &[&str] =
+    &["rte_mbuf", "rte_mempool", "rte_eth_rxconf", "rte_eth_txconf", "rte_flow"];
 
 fn main() {
     for file in ["build.rs", "shim/shim.c", "shim/shim.h"] {

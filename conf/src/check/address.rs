@@ -132,8 +132,7 @@ fn check_real_server(
     if ports.on_link(rip).is_some() || !ports.known {
         return;
     }
-    let mut tos = routes.list.iter().filter_map(|route| route.to);
-    let routed = tos.any(|to| to.value.contains(&rip));
+    let routed = routes.reach(rip);
     let dr = service.mode.is_some_and(|mode| mode.value == ForwardingMode::Dr);
     if dr && routed {
         let message = format!("real server {rip} is behind a gateway");

@@ -1,6 +1,6 @@
 //! Routes: each destination once, each gateway a neighbour of some port.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -35,14 +35,33 @@ pub(super) struct Routes {
     pub(super) list: Vec<RouteDraft>,
     /// Whether every route written could be read.
     pub(super) known: bool,
+    /// Destinations by prefix length, so that many routes are looked up as fast as a few.
+    destinations: BTreeMap<u8, HashSet<Ipv4Addr>>,
+}
+
+impl Routes {
+    fn new(list: Vec<RouteDraft>, known: bool) -> Self {
+        let mut destinations: BTreeMap<u8, HashSet<Ipv4Addr>> = BTreeMap::new();
+        for At { value, .. } in list.iter().filter_map(|route| route.to) {
+            destinations.entry(value.prefix_len()).or_default().insert(value.network());
+        }
+        Self { list, known, destinations }
+    }
+
+    /// Whether a route leads to `addr`.
+    pub(super) fn reach(&self, addr: Ipv4Addr) -> bool {
+        self.destinations.iter().any(|(prefix_len, networks)| {
+            Ipv4Net::new(addr, *prefix_len).is_ok_and(|net| networks.contains(&net.network()))
+        })
+    }
 }
 
 /// Checks each route by itself.
 pub(super) fn routes(raw: &RawConfig<'_>, diags: &mut Diags) -> Routes {
-    let Some(routes) = &raw.routes else { return Routes { list: Vec::new(), known: true } };
+    let Some(routes) = &raw.routes else { return Routes::new(Vec::new(), true) };
     let list: Vec<RouteDraft> = routes.items.iter().map(|route| draft(route, diags)).collect();
     let known = list.len() == routes.written && list.iter().all(|route| route.to.is_some());
-    Routes { list, known }
+    Routes::new(list, known)
 }
 
 fn draft(raw: &RawRoute<'_>, diags: &mut Diags) -> RouteDraft {

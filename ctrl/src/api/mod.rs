@@ -1,11 +1,12 @@
 //! The control socket's API: HTTP/1.1 and JSON over a unix socket, described in `docs/API.md`.
 //!
 //! `proto.rs` has the messages, `view.rs` fills them in, `stream.rs` sends those without a bound
-//! piece by piece. Handlers read counters and ask workers; none of them changes anything.
+//! piece by piece. Handlers read counters and ask workers; only `apply.rs` changes anything.
 
+mod apply;
 pub mod proto;
 mod stream;
-mod view;
+pub(crate) mod view;
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use dataplane::control::Command;
 use serde::Deserialize;
 
@@ -36,11 +37,13 @@ struct FlowQuery {
 pub(crate) fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/v1/status", get(async |Shared(state): Here| Json(view::status(&state))))
+        .route("/v1/workers", get(async |Shared(state): Here| Json(view::workers(&state))))
         .route("/v1/services", get(async |Shared(state): Here| Json(view::services(&state))))
         .route("/v1/ports", get(async |Shared(state): Here| Json(view::ports(&state))))
         .route("/v1/drops", get(async |Shared(state): Here| Json(view::drops(&state))))
         .route("/v1/flows", get(flows))
         .route("/v1/neighbors", get(neighbors))
+        .route("/v1/apply", post(apply::apply))
         .fallback(no_such_resource)
         .method_not_allowed_fallback(no_such_method)
         .with_state(state)
@@ -54,7 +57,7 @@ async fn flows(Shared(state): Here, query: Result<Query<FlowQuery>, QueryRejecti
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.body_text()),
     };
     let listing = listing::start(&state, Command::ListFlows);
-    let body = Body::new(FlowStream::new(listing, state.service_names(), limit));
+    let body = Body::new(FlowStream::new(listing, state.in_force.load().service_names(), limit));
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
@@ -75,12 +78,16 @@ async fn no_such_resource() -> Response {
 }
 
 async fn no_such_method() -> Response {
-    refuse(StatusCode::METHOD_NOT_ALLOWED, "this resource can be read with GET only".to_owned())
+    let error = "resources are read with GET; only /v1/apply takes POST, and nothing else";
+    refuse(StatusCode::METHOD_NOT_ALLOWED, error.to_owned())
 }
 
 fn refuse(status: StatusCode, error: String) -> Response {
-    (status, Json(Refusal { error })).into_response()
+    (status, Json(Refusal { error, errors: Vec::new() })).into_response()
 }
+
+#[cfg(test)]
+pub(crate) use view::services as services_of;
 
 #[cfg(test)]
 mod tests;

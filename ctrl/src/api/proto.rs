@@ -6,6 +6,7 @@
 
 use std::net::Ipv4Addr;
 
+use dataplane::stats::TrafficStats;
 use serde::{Deserialize, Serialize};
 
 /// Answer of `/v1/status`.
@@ -19,8 +20,14 @@ pub struct Status {
     pub pid: u32,
     /// Seconds since the daemon started.
     pub uptime_s: u64,
-    /// The configuration file.
+    /// The configuration file that the daemon was started with.
     pub config: String,
+    /// The file of the configuration in force, as whoever applied it called it.
+    pub applied: String,
+    /// Seconds since it was put into force.
+    pub applied_s_ago: u64,
+    /// Number of the configuration in force, counted from 1.
+    pub generation: u64,
     /// The kind and amount of packet memory.
     pub memory: String,
     /// Number of services.
@@ -48,6 +55,15 @@ pub struct Worker {
     pub busy_turns: u64,
 }
 
+/// Answer of `/v1/workers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workers {
+    /// Number of the configuration in force, counted from 1.
+    pub generation: u64,
+    /// The workers.
+    pub workers: Vec<Worker>,
+}
+
 /// Answer of `/v1/services`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Services {
@@ -68,6 +84,30 @@ pub struct Traffic {
     pub out_packets: u64,
     /// Bytes from real servers; none with dr and tun.
     pub out_bytes: u64,
+}
+
+impl Traffic {
+    /// With what a worker has counted.
+    pub(crate) fn plus(&self, stats: &TrafficStats) -> Self {
+        Self {
+            connections: self.connections + stats.connections.value(),
+            in_packets: self.in_packets + stats.in_packets.value(),
+            in_bytes: self.in_bytes + stats.in_bytes.value(),
+            out_packets: self.out_packets + stats.out_packets.value(),
+            out_bytes: self.out_bytes + stats.out_bytes.value(),
+        }
+    }
+
+    /// What has come since it was `base`.
+    pub(crate) fn since(&self, base: &Self) -> Self {
+        Self {
+            connections: self.connections.saturating_sub(base.connections),
+            in_packets: self.in_packets.saturating_sub(base.in_packets),
+            in_bytes: self.in_bytes.saturating_sub(base.in_bytes),
+            out_packets: self.out_packets.saturating_sub(base.out_packets),
+            out_bytes: self.out_bytes.saturating_sub(base.out_bytes),
+        }
+    }
 }
 
 /// A virtual service.
@@ -107,6 +147,9 @@ pub struct RealServer {
     pub active: u64,
     /// Other connections now: closing TCP, and all of UDP.
     pub inactive: u64,
+    /// Connections it can have at a time, one for each local address and port; `null` but in
+    /// FULLNAT.
+    pub local_ports: Option<u64>,
     /// What it has carried for this service.
     #[serde(flatten)]
     pub traffic: Traffic,
@@ -185,6 +228,8 @@ pub struct Port {
     pub rx_queues: u16,
     /// Transmit queues.
     pub tx_queues: u16,
+    /// How packets get to the workers that own their flows: `one-worker` or `hand-over`.
+    pub steering: String,
     /// Hardware help that is switched on.
     pub offloads: Vec<String>,
     /// Frames that the workers received.
@@ -205,6 +250,8 @@ pub struct Port {
     pub tx_errors: u64,
     /// Frames the port refused to take, which were dropped.
     pub tx_refused: u64,
+    /// Frames received and handed over to the worker that owns their flow.
+    pub handed_over: u64,
 }
 
 /// Answer of `/v1/neighbors`.
@@ -247,6 +294,8 @@ pub struct Drops {
     pub dropped: u64,
     /// Packets held now: for a neighbour or for their first fragment.
     pub held: u64,
+    /// Times a packet was handed over from one worker to another; it has its verdict there.
+    pub handed_over: u64,
     /// Every reason, also those that never occurred.
     pub drops: Vec<Drop>,
     /// Packets that the director made itself.
@@ -279,9 +328,59 @@ pub struct Generated {
     pub fragments: u64,
 }
 
+/// Answer of `/v1/apply`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Number of the configuration in force, which all workers run.
+    pub generation: u64,
+    /// How many workers there are.
+    pub workers: usize,
+    /// Services that differ from before.
+    pub services: Tally,
+    /// Real servers that differ from before, over all services.
+    pub real_servers: Tally,
+    /// Routes that differ from before.
+    pub routes: Tally,
+    /// Other settings that differ from before: timeouts, addresses of ports.
+    pub settings: usize,
+    /// What the operator should know about the change.
+    pub warnings: Vec<String>,
+}
+
+/// How many of a kind were added, removed and changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Only in the new configuration.
+    pub added: usize,
+    /// Only in the old one.
+    pub removed: usize,
+    /// In both, with differences of its own.
+    pub changed: usize,
+}
+
 /// Answer to a request that was refused, with an HTTP status from 400 on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Why.
     pub error: String,
+    /// What is wrong with a configuration, each error by itself; `error` has all of them as text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ConfigError>,
+}
+
+/// One error of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigError {
+    /// The rule that was broken.
+    pub rule: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+    /// Keys leading to the place.
+    pub key_path: String,
+    /// Line, from 1; `null` when the text could not be read at all.
+    pub line: Option<usize>,
+    /// Column in characters, from 1.
+    pub column: Option<usize>,
 }

@@ -2,34 +2,45 @@
 
 use conf::Config;
 use dataplane::control::Report;
-use dataplane::stats::{TrafficStats, WorkerStats};
+use dataplane::forward::LocalPortShare;
+use dataplane::stats::RealServerStats;
 use dataplane::verdict::DropReason;
 use dataplane::wire::Mac;
 
 use super::proto::{
-    Drop, Drops, Generated, Neighbor, Port, Ports, RealServer, Service, Services, Status, Traffic,
-    Worker,
+    Drop, Drops, Generated, Neighbor, Port, Ports, RealServer, Service, Services, Status, Worker,
+    Workers,
 };
+use crate::identity::{NamedRealServer, NamedService, Usage as _};
 use crate::listing::Batch;
 use crate::port::RunningPort;
-use crate::state::{Seat, State};
+use crate::state::{Seat, Seats, State};
 
 pub(super) fn status(state: &State) -> Status {
+    let in_force = state.in_force.load();
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         dpdk: state.dpdk.clone(),
         pid: std::process::id(),
         uptime_s: state.started.elapsed().as_secs(),
         config: state.file.display().to_string(),
+        applied: in_force.name.clone(),
+        applied_s_ago: in_force.since.elapsed().as_secs(),
+        generation: in_force.generation,
         memory: state.memory.clone(),
-        services: state.config.services.len(),
-        real_servers: real_server_count(&state.config),
+        services: in_force.config.services.len(),
+        real_servers: real_server_count(&in_force.config),
         workers: state.workers.iter().map(worker).collect(),
     }
 }
 
 fn real_server_count(config: &Config) -> usize {
     config.services.iter().map(|service| service.real_servers.len()).sum()
+}
+
+pub(super) fn workers(state: &State) -> Workers {
+    let generation = state.in_force.load().generation;
+    Workers { generation, workers: state.workers.iter().map(worker).collect() }
 }
 
 fn worker(seat: &Seat) -> Worker {
@@ -44,42 +55,16 @@ fn worker(seat: &Seat) -> Worker {
     }
 }
 
-pub(super) fn services(state: &State) -> Services {
-    let services = state.config.services.iter().map(|service| view_service(state, service));
-    Services { services: services.collect() }
+pub(crate) fn services(state: &State) -> Services {
+    let in_force = state.in_force.load();
+    let services = in_force.config.services.iter().zip(&in_force.named);
+    Services {
+        services: services.map(|(conf, named)| view_service(&state.workers, conf, named)).collect(),
+    }
 }
 
-fn view_service(state: &State, service: &conf::Service) -> Service {
-    let id = state.registry.find_service(service.protocol, service.vip);
-    let real_servers = service.real_servers.iter().map(|real| {
-        let id = id.and_then(|id| state.registry.find_real_server(id, real.address));
-        let stats = |stats: &WorkerStats| {
-            let Some(stats) = id.and_then(|id| stats.real_server(id)) else {
-                return (0, 0, Traffic::default());
-            };
-            (stats.active.value(), stats.inactive.value(), traffic(&stats.traffic))
-        };
-        let (mut active, mut inactive, mut sum) = (0, 0, Traffic::default());
-        for seat in &state.workers {
-            let (more_active, more_inactive, more) = stats(&seat.stats);
-            active += more_active;
-            inactive += more_inactive;
-            add(&mut sum, more);
-        }
-        RealServer {
-            rip: *real.address.ip(),
-            rport: real.address.port(),
-            weight: real.weight,
-            active,
-            inactive,
-            traffic: sum,
-        }
-    });
-    let real_servers = real_servers.collect();
-    let mut sum = Traffic::default();
-    for seat in &state.workers {
-        add(&mut sum, id.and_then(|id| seat.stats.service(id)).map(traffic).unwrap_or_default());
-    }
+fn view_service(workers: &Seats, service: &conf::Service, named: &NamedService) -> Service {
+    let real_servers = service.real_servers.iter().zip(&named.real_servers);
     Service {
         name: service.name.clone(),
         protocol: service.protocol.as_str().to_owned(),
@@ -88,31 +73,42 @@ fn view_service(state: &State, service: &conf::Service) -> Service {
         mode: service.mode.as_str().to_owned(),
         scheduler: service.scheduler.as_str().to_owned(),
         local_addresses: service.local_addresses.clone(),
-        traffic: sum,
-        real_servers,
+        traffic: workers.service(named.id).since(&named.base),
+        real_servers: real_servers
+            .map(|(real, named)| view_real_server(workers, *real, *named, local_ports(service)))
+            .collect(),
     }
 }
 
-fn traffic(stats: &TrafficStats) -> Traffic {
-    Traffic {
-        connections: stats.connections.value(),
-        in_packets: stats.in_packets.value(),
-        in_bytes: stats.in_bytes.value(),
-        out_packets: stats.out_packets.value(),
-        out_bytes: stats.out_bytes.value(),
-    }
+/// Local ports towards each real server, of all workers.
+fn local_ports(service: &conf::Service) -> Option<u64> {
+    let ports = LocalPortShare::All.capacity(&service.local_addresses);
+    (service.mode == conf::ForwardingMode::FullNat).then_some(ports)
 }
 
-fn add(sum: &mut Traffic, more: Traffic) {
-    sum.connections += more.connections;
-    sum.in_packets += more.in_packets;
-    sum.in_bytes += more.in_bytes;
-    sum.out_packets += more.out_packets;
-    sum.out_bytes += more.out_bytes;
+fn view_real_server(
+    workers: &Seats,
+    real: conf::RealServer,
+    named: NamedRealServer,
+    local_ports: Option<u64>,
+) -> RealServer {
+    let gauge = |read: fn(&RealServerStats) -> u64| {
+        workers.sum(|stats| stats.real_server(named.id).map_or(0, read))
+    };
+    RealServer {
+        rip: *real.address.ip(),
+        rport: real.address.port(),
+        weight: real.weight,
+        active: gauge(|stats| stats.active.value()),
+        inactive: gauge(|stats| stats.inactive.value()),
+        local_ports,
+        traffic: workers.real_server(named.id).since(&named.base),
+    }
 }
 
 pub(super) fn ports(state: &State) -> Ports {
-    let ports = state.ports.iter().zip(&state.config.ports).enumerate();
+    let in_force = state.in_force.load();
+    let ports = state.ports.iter().zip(&in_force.config.ports).enumerate();
     Ports {
         ports: ports.map(|(index, (port, conf))| view_port(state, index, port, conf)).collect(),
     }
@@ -122,7 +118,7 @@ fn view_port(state: &State, index: usize, port: &RunningPort, conf: &conf::Port)
     let link = port.live.link();
     let device = port.live.stats().unwrap_or_default();
     let count = |read: fn(&dataplane::stats::PortStats) -> u64| {
-        state.sum(|stats| stats.ports.get(index).map_or(0, read))
+        state.workers.sum(|stats| stats.ports.get(index).map_or(0, read))
     };
     let addresses = conf.addresses.iter();
     Port {
@@ -136,6 +132,7 @@ fn view_port(state: &State, index: usize, port: &RunningPort, conf: &conf::Port)
         speed_mbps: link.map_or(0, |link| link.speed_mbps),
         rx_queues: port.queues,
         tx_queues: port.queues,
+        steering: port.steering.name().to_owned(),
         offloads: port.offloads.iter().map(|&name| name.to_owned()).collect(),
         rx_packets: count(|stats| stats.rx_packets.value()),
         rx_bytes: count(|stats| stats.rx_bytes.value()),
@@ -146,29 +143,33 @@ fn view_port(state: &State, index: usize, port: &RunningPort, conf: &conf::Port)
         rx_no_mbuf: device.rx_no_mbuf,
         tx_errors: device.tx_errors,
         tx_refused: count(|stats| stats.tx_refused.value()),
+        handed_over: count(|stats| stats.handed_over.value()),
     }
 }
 
 pub(super) fn drops(state: &State) -> Drops {
     let drop = |reason: &DropReason| Drop {
         reason: reason.name().to_owned(),
-        count: state.sum(|stats| stats.dropped(*reason).value()),
+        count: state.workers.sum(|stats| stats.dropped(*reason).value()),
         meaning: reason.meaning().to_owned(),
     };
     let drops: Vec<Drop> = DropReason::ALL.iter().map(drop).collect();
     Drops {
-        received: state.sum(|stats| stats.received.value()),
-        forwarded: state.sum(|stats| stats.forwarded.value()),
-        consumed: state.sum(|stats| stats.consumed.value()),
+        received: state.workers.sum(|stats| stats.received.value()),
+        forwarded: state.workers.sum(|stats| stats.forwarded.value()),
+        consumed: state.workers.sum(|stats| stats.consumed.value()),
         dropped: drops.iter().map(|drop| drop.count).sum(),
-        held: state.sum(|stats| stats.held.value()),
+        held: state.workers.sum(|stats| stats.held.value()),
+        handed_over: state.workers.sum(|stats| stats.handed_over.value()),
         drops,
         generated: Generated {
-            arp_requests: state.sum(|stats| stats.generated.arp_requests.value()),
-            icmp_errors: state.sum(|stats| stats.generated.icmp_errors.value()),
-            icmp_errors_limited: state.sum(|stats| stats.generated.icmp_errors_limited.value()),
-            resets: state.sum(|stats| stats.generated.resets.value()),
-            fragments: state.sum(|stats| stats.generated.fragments.value()),
+            arp_requests: state.workers.sum(|stats| stats.generated.arp_requests.value()),
+            icmp_errors: state.workers.sum(|stats| stats.generated.icmp_errors.value()),
+            icmp_errors_limited: state
+                .workers
+                .sum(|stats| stats.generated.icmp_errors_limited.value()),
+            resets: state.workers.sum(|stats| stats.generated.resets.value()),
+            fragments: state.workers.sum(|stats| stats.generated.fragments.value()),
         },
     }
 }

@@ -64,6 +64,11 @@ impl Ring {
         Self { end, owed: 0 }
     }
 
+    /// Has the worker announce all VIPs again; `false` if it has too many requests already.
+    pub(crate) fn announce_vips(&mut self) -> bool {
+        self.end.request(Command::AnnounceVips)
+    }
+
     /// Hands the answer to `command` to `take`, batch by batch, until `take` wants no more, and
     /// reads it to its end in any case.
     async fn list(
@@ -117,7 +122,7 @@ pub(crate) fn start(state: &Arc<State>, command: Command) -> Listing {
     let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
     let state = Arc::clone(state);
     tokio::spawn(async move {
-        for seat in &state.workers {
+        for seat in state.workers.iter() {
             if let Err(error) = list_one(seat, command, &sender).await {
                 // The client may be gone, too.
                 let _ = timeout(CLIENT_PATIENCE, sender.send(Err(error))).await;

@@ -48,6 +48,8 @@ enum What {
     Neighbors,
     /// What became of all packets, and why some were dropped.
     Drops,
+    /// Workers: what they run, how full their flow tables are, how busy they are.
+    Workers,
     /// The daemon itself and its workers.
     Status,
 }
@@ -61,6 +63,7 @@ impl What {
             Self::Ports => "ports",
             Self::Neighbors => "neighbors",
             Self::Drops => "drops",
+            Self::Workers => "workers",
             Self::Status => "status",
         };
         match limit {
@@ -84,6 +87,7 @@ pub(crate) fn run(show: &Show) -> Result<(), CtrlError> {
         What::Ports => tables::ports(&ask::<proto::Ports>(show)?),
         What::Neighbors => tables::neighbors(&ask::<proto::Neighbors>(show)?),
         What::Drops => tables::drops(&ask::<proto::Drops>(show)?, show.all),
+        What::Workers => tables::workers(&ask::<proto::Workers>(show)?),
         What::Status => tables::status(&ask::<proto::Status>(show)?),
     };
     cli::print(&text)
@@ -93,8 +97,5 @@ pub(crate) fn run(show: &Show) -> Result<(), CtrlError> {
 fn ask<T: DeserializeOwned>(show: &Show) -> Result<T, CtrlError> {
     let limit = show.limit.unwrap_or(TABLE_FLOWS_MAX);
     let answer = client::get_whole(&show.socket, &show.what.target(Some(limit)))?;
-    serde_json::from_slice(&answer).map_err(|error| CtrlError::Answer {
-        socket: show.socket.clone(),
-        why: format!("it is not what this version of rvs expects ({error})"),
-    })
+    client::understand(&show.socket, &answer)
 }

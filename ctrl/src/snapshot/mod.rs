@@ -10,7 +10,7 @@ use dataplane::snapshot::{
 };
 use dataplane::wire::Mac;
 
-use crate::identity::Registry;
+use crate::identity::{Named, NamedService, Registry};
 
 /// What a running port adds to its configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +25,12 @@ pub(crate) struct PortFacts {
     pub(crate) tx_udp_checksum: bool,
 }
 
-/// Builds the snapshot of `config`, whose ports run as `ports` says, in the same order.
+/// Builds the snapshot of `config`, whose ports run as `ports` says and whose services have the
+/// numbers of `named`, both in the order of the configuration.
 pub(crate) fn build(
     config: &Config,
     ports: &[PortFacts],
+    named: &Named,
     registry: &mut Registry,
     generation: u64,
 ) -> Snapshot {
@@ -38,12 +40,16 @@ pub(crate) fn build(
         config.timeouts.tcp_fin_s,
         config.timeouts.udp_s,
     );
+    let real_ids = named.iter().flat_map(|service| &service.real_servers).map(|real| real.id);
+    let real_count = real_ids.map(|id| id.index() + 1).max().unwrap_or_default();
+    snapshot.real_servers = vec![None; real_count];
     let mut services = Vec::with_capacity(config.services.len());
-    for service in &config.services {
+    for (service, named) in config.services.iter().zip(named) {
         add_addresses(&mut snapshot, service);
-        services.push(add_service(&mut snapshot, service, registry));
+        services.push(add_service(&mut snapshot, service, named, registry));
     }
     snapshot.services = ServiceTable::new(services);
+    snapshot.announced = registry.announced(config, generation);
     snapshot
 }
 
@@ -93,24 +99,24 @@ fn add_addresses(snapshot: &mut Snapshot, service: &Service) {
 fn add_service(
     snapshot: &mut Snapshot,
     service: &Service,
+    named: &NamedService,
     registry: &mut Registry,
 ) -> VirtualService {
-    let id = registry.service(service.protocol, service.vip);
+    let id = named.id;
     let mut added = Vec::with_capacity(service.real_servers.len());
-    for real in &service.real_servers {
-        let real_id = registry.real_server(id, real.address);
-        added.push(Dest { real: real_id, weight: real.weight });
-        put_real_server(
-            snapshot,
-            RealServer {
-                id: real_id,
+    for (real, named) in service.real_servers.iter().zip(&named.real_servers) {
+        added.push(Dest { real: named.id, weight: real.weight });
+        let next_hop = snapshot.route(*real.address.ip());
+        if let Some(place) = snapshot.real_servers.get_mut(named.id.index()) {
+            *place = Some(RealServer {
+                id: named.id,
                 service: id,
                 address: *real.address.ip(),
                 l4_port: real.address.port(),
                 weight: real.weight,
-                next_hop: snapshot.route(*real.address.ip()),
-            },
-        );
+                next_hop,
+            });
+        }
     }
     let dests = VirtualService::list_order(added.iter().copied());
     let scheduler = scheduler(service.scheduler);
@@ -125,16 +131,6 @@ fn add_service(
         dests,
         wrr: WrrPlan::after_adding(added.iter().map(|dest| dest.weight)),
         local_addresses: service.local_addresses.clone().into_boxed_slice(),
-    }
-}
-
-fn put_real_server(snapshot: &mut Snapshot, real: RealServer) {
-    let index = real.id.index();
-    if snapshot.real_servers.len() <= index {
-        snapshot.real_servers.resize(index + 1, None);
-    }
-    if let Some(place) = snapshot.real_servers.get_mut(index) {
-        *place = Some(real);
     }
 }
 

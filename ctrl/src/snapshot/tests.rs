@@ -6,6 +6,7 @@ use dataplane::service::{RealId, ServiceId, ServiceKey};
 use dataplane::time::Ticks;
 
 use super::*;
+use crate::identity::Unused;
 use crate::testing::{FACTS, config};
 
 const SERVICES: &str =
@@ -21,14 +22,20 @@ fn ip(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
 }
 
+fn registry() -> Registry {
+    Registry::new(&conf::Limits::default())
+}
+
 fn built(registry: &mut Registry) -> Snapshot {
     let config = config(SERVICES);
-    build(&config, &[FACTS, PortFacts { mac: [2, 0, 0, 0, 0, 9], ..FACTS }], registry, 7)
+    let named = registry.assign(&config, 7, &Unused);
+    let ports = [FACTS, PortFacts { mac: [2, 0, 0, 0, 0, 9], ..FACTS }];
+    build(&config, &ports, &named, registry, 7)
 }
 
 #[test]
 fn ports_join_configuration_and_device() {
-    let snapshot = built(&mut Registry::default());
+    let snapshot = built(&mut registry());
     assert_eq!((snapshot.generation, snapshot.ports.len()), (7, 2));
     let [wan, lan] = &snapshot.ports[..] else { panic!("two ports") };
     assert_eq!((wan.mac, lan.mac), (Mac(FACTS.mac), Mac([2, 0, 0, 0, 0, 9])));
@@ -40,7 +47,7 @@ fn ports_join_configuration_and_device() {
 
 #[test]
 fn services_are_found_by_their_key() {
-    let snapshot = built(&mut Registry::default());
+    let snapshot = built(&mut registry());
     let find = |protocol, vip, vport| {
         snapshot.services.find(&ServiceKey { protocol, vip: ip(vip), vport })
     };
@@ -58,7 +65,7 @@ fn services_are_found_by_their_key() {
 
 #[test]
 fn real_servers_are_in_the_list_order_of_ipvs() {
-    let snapshot = built(&mut Registry::default());
+    let snapshot = built(&mut registry());
     let web = snapshot.services.by_id(ServiceId(0)).unwrap();
     let order: Vec<_> = web.dests.iter().map(|dest| (dest.real.0, dest.weight)).collect();
     assert_eq!(order, [(2, 2), (1, 3), (0, 4)], "the one added last comes first");
@@ -68,7 +75,7 @@ fn real_servers_are_in_the_list_order_of_ipvs() {
 
 #[test]
 fn next_hops_are_on_link_or_behind_the_best_route() {
-    let snapshot = built(&mut Registry::default());
+    let snapshot = built(&mut registry());
     let hop = |id| snapshot.real_server(RealId(id)).unwrap().next_hop.unwrap();
     assert_eq!(hop(0), NextHop { port: PortIdx(1), address: ip("10.0.0.11") });
     assert_eq!(hop(2), NextHop { port: PortIdx(1), address: ip("10.0.0.9") });
@@ -79,7 +86,7 @@ fn next_hops_are_on_link_or_behind_the_best_route() {
 
 #[test]
 fn every_address_has_its_use() {
-    let snapshot = built(&mut Registry::default());
+    let snapshot = built(&mut registry());
     for (address, purpose) in [
         ("192.0.2.10", Some(AddressUse::Vip)),
         ("192.0.2.2", Some(AddressUse::Vip)),
@@ -90,7 +97,7 @@ fn every_address_has_its_use() {
         assert_eq!(snapshot.address_use(ip(address)), purpose, "{address}");
     }
     let announced: Vec<_> = snapshot.announced.iter().flatten().map(|vip| vip.address).collect();
-    assert_eq!(announced, [ip("192.0.2.10"), ip("192.0.2.2")], "each once");
+    assert_eq!(announced, [ip("192.0.2.2"), ip("192.0.2.10")], "each once");
     assert!(snapshot.is_routed(ip("10.0.0.12")), "nat");
     assert!(!snapshot.is_routed(ip("203.0.113.9")), "fullnat");
 }
@@ -99,24 +106,25 @@ fn every_address_has_its_use() {
 fn timeouts_come_from_the_file() {
     let mut config = config("  {}\n");
     config.timeouts = conf::Timeouts { tcp_s: 60, tcp_fin_s: 7, udp_s: 30 };
-    let snapshot = build(&config, &[FACTS, FACTS], &mut Registry::default(), 1);
+    let snapshot = build(&config, &[FACTS, FACTS], &Named::new(), &mut registry(), 1);
     assert_eq!(snapshot.timeouts.udp(), Ticks::from_secs(30));
 }
 
 #[test]
 fn a_later_configuration_keeps_the_numbers_of_what_stays() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     built(&mut registry);
     let mut config = config(SERVICES);
     // web goes, tls gets another real server in front of the old one.
     config.services.remove(0);
     let added = conf::RealServer { address: "203.0.113.8:443".parse().unwrap(), weight: 1 };
     config.services[0].real_servers.insert(0, added);
-    let later = build(&config, &[FACTS, FACTS], &mut registry, 8);
+    let named = registry.assign(&config, 8, &Unused);
+    let later = build(&config, &[FACTS, FACTS], &named, &mut registry, 8);
 
     let key = ServiceKey { protocol: 6, vip: ip("192.0.2.10"), vport: 443 };
     let tls = later.services.find(&key).unwrap();
-    assert_eq!((tls.id, tls.revision), (ServiceId(1), 2));
+    assert_eq!(tls.id, ServiceId(1));
     assert!(later.services.by_id(ServiceId(0)).is_none());
     assert!(later.real_server(RealId(0)).is_none(), "web's are gone");
     assert_eq!(later.real_server(RealId(3)).unwrap().address, ip("203.0.113.9"));

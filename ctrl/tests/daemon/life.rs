@@ -46,7 +46,7 @@ fn the_log_says_what_was_started() {
     let log = daemon.log();
     for words in [
         "port wan: net_null0,no-rx=1 (net_null), MAC ",
-        "addresses [10.0.0.2/24], offloads ",
+        "addresses [10.0.0.2/24], 1 queues, steering one-worker, offloads ",
         "2 ports, 1 worker, 0 routes, 1 service (1 tcp, 0 udp) with 2 real servers",
         "128 MiB of ordinary memory",
         "since `dpdk.eal_args` has --no-huge",
@@ -68,17 +68,6 @@ fn logs_are_json_when_asked() {
     };
     assert!(said("is forwarding on CPU") && said("port lan: net_null1"), "{log}");
     assert!(lines.iter().any(|line| line["target"] == "dpdk"), "DPDK's own lines: {log}");
-}
-
-#[test]
-fn a_hang_up_is_answered_in_the_log() {
-    let mut daemon = Daemon::start(Site::new(PORTS), &[]);
-    daemon.signal("HUP");
-    while !daemon.log().contains("SIGHUP is ignored") {
-        assert!(daemon.is_running(), "{}", daemon.log());
-        std::thread::yield_now();
-    }
-    daemon.site.shown(&["services"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn every_question_has_a_table_and_json() {
         ("ports", "PORT  DEVICE", "net_null0,no-rx=1"),
         ("neighbors", "PORT  ADDRESS", "192.0.2.11"),
         ("drops", "REASON", "received "),
+        ("workers", "WORKER  GENERATION", "CPU "),
         ("status", "rvs ", "128 MiB of ordinary memory"),
     ] {
         let table = daemon.site.shown(&[what]);
@@ -42,7 +43,8 @@ fn json_has_the_documented_names_and_numbers_are_numbers() {
     let drops = show("drops");
     assert!(drops["received"].as_u64().unwrap() > 0 && drops["dropped"].as_u64().unwrap() > 0);
     let documented = include_str!("../../../docs/API.md");
-    for answer in [&services, &ports, &drops, &show("neighbors"), &show("status")] {
+    for answer in [&services, &ports, &drops, &show("neighbors"), &show("status"), &show("workers")]
+    {
         assert_documented(answer, documented);
     }
 }

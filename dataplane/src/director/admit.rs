@@ -204,13 +204,12 @@ impl<B: PacketBuf> Director<B> {
                 Ok(key)
             }
             ForwardingMode::FullNat => {
-                let (flows, team) = (&self.flows, &self.team);
+                let flows = &self.flows;
                 let (lip, lport) = self
                     .local_ports
-                    .allocate(real.id, &service.local_addresses, |lip, lport| {
+                    .allocate(real, &service.local_addresses, |lip, lport| {
                         let key = from_real(lip, lport);
-                        team.by_local_port(lip, lport) == team.me()
-                            && flows.lookup(flows.hash(&key), &key).is_none()
+                        flows.lookup(flows.hash(&key), &key).is_none()
                     })
                     .ok_or(DropReason::LocalPortsExhausted)?;
                 Ok(from_real(lip, lport))

@@ -18,10 +18,12 @@ mod upkeep;
 
 use std::sync::Arc;
 
+use memory::Pages;
+
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{FlowTable, Hit, KeyHash};
-use crate::forward::LocalPorts;
+use crate::forward::{LocalPortShare, LocalPorts, PortClasses};
 use crate::fragment::Trains;
 use crate::handover::Stage;
 use crate::io::{Burst, Io, Ports};
@@ -115,6 +117,9 @@ impl<B: PacketBuf> Director<B> {
     #[must_use]
     pub fn in_team(mut self, team: Team) -> Self {
         self.team = team;
+        if let Ok(classes) = PortClasses::by_port(team.count()) {
+            self.local_ports.set_share(LocalPortShare::Classes(classes, team.me().0));
+        }
         self.egress.announces = team.me() == WorkerIdx(0);
         self
     }
@@ -239,6 +244,12 @@ impl<B: PacketBuf> Director<B> {
     #[must_use]
     pub fn flow_capacity(&self) -> usize {
         self.flows.capacity()
+    }
+
+    /// Bytes of the flow table, all parts together, and the kind of pages it is in.
+    #[must_use]
+    pub fn flow_memory(&self) -> (usize, Pages) {
+        (self.flows.bytes(), self.flows.pages())
     }
 
     /// The report on the neighbour at `position`; `None` behind the last.

@@ -7,7 +7,10 @@ mod local_port;
 mod translate;
 mod tunnel;
 
-pub use local_port::{LOCAL_PORT_MIN, LocalPorts};
+pub use local_port::{
+    LOCAL_PORT_COUNT, LOCAL_PORT_MIN, LocalPortLevel, LocalPortShare, LocalPortUsage, LocalPorts,
+    PORT_CLASSES_MAX, PortClasses, PortClassesError,
+};
 pub use translate::{decrement_ttl, translate, translate_fragment};
 pub use tunnel::{TUNNEL_OVERHEAD, TunnelEnds, encapsulate};
 

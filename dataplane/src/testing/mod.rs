@@ -1,4 +1,4 @@
-//! Packets for tests: built, verified and printed.
+//! Packets for tests: built, verified, printed, and spread over queues as a NIC does it.
 //!
 //! * [`PacketSpec`] describes a frame by what matters to the test and builds it with correct
 //!   lengths and checksums. The bytes come from the `etherparse` crate, not from our own `wire`
@@ -6,6 +6,7 @@
 //! * [`verify`] asks the same crate whether a frame that came out is well-formed, checksums
 //!   included.
 //! * [`describe`] prints a frame in one line, for messages of failing tests.
+//! * [`nic`] is a model of a NIC: which queue a frame is received on.
 //!
 //! Compiled for this crate's own tests and under the `testing` feature for those of others.
 
@@ -17,6 +18,7 @@
 )]
 
 mod describe;
+pub mod nic;
 mod packet_spec;
 mod verify;
 

@@ -12,6 +12,8 @@ mod adoption;
 #[cfg(test)]
 mod arp;
 #[cfg(test)]
+mod churn;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod forward_dr;

@@ -3,6 +3,7 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,6 +60,7 @@ int shim_port_info_get(uint16_t port_id, struct shim_port_info *out)
 	out->max_rx_queues = info.max_rx_queues;
 	out->max_tx_queues = info.max_tx_queues;
 	out->reta_size = info.reta_size;
+	out->rss_key_size = info.hash_key_size;
 	copy_name(out->driver, info.driver_name);
 	copy_name(out->device, info.device == NULL ? NULL : rte_dev_name(info.device));
 	return 0;
@@ -75,6 +77,9 @@ int shim_port_configure(uint16_t port_id, const struct shim_port_conf *conf)
 	if (conf->rss_hf != 0) {
 		eth.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		eth.rx_adv_conf.rss_conf.rss_hf = conf->rss_hf;
+		/* DPDK does not write through this pointer; it is only not const. */
+		eth.rx_adv_conf.rss_conf.rss_key = (uint8_t *)(uintptr_t)conf->rss_key;
+		eth.rx_adv_conf.rss_conf.rss_key_len = conf->rss_key_len;
 	}
 	return rte_eth_dev_configure(port_id, conf->rx_queues, conf->tx_queues, &eth);
 }
@@ -131,6 +136,174 @@ int shim_port_by_device(const char *device, uint16_t *port_id)
 		}
 	}
 	return -ENODEV;
+}
+
+int shim_rss_get(uint16_t port_id, struct shim_rss *rss)
+{
+	struct rte_eth_rss_conf conf;
+	int ret;
+
+	memset(&conf, 0, sizeof(conf));
+	memset(rss->key, 0, sizeof(rss->key));
+	conf.rss_key = rss->key;
+	conf.rss_key_len = rss->key_len;
+	ret = rte_eth_dev_rss_hash_conf_get(port_id, &conf);
+	rss->rss_hf = conf.rss_hf;
+	/* Some drivers leave the length as it was, which is the length they have. */
+	if (conf.rss_key_len != 0 && conf.rss_key_len <= SHIM_RSS_KEY_MAX)
+		rss->key_len = conf.rss_key_len;
+	return ret;
+}
+
+int shim_rss_set(uint16_t port_id, const struct shim_rss *rss)
+{
+	struct rte_eth_rss_conf conf;
+	uint8_t key[SHIM_RSS_KEY_MAX];
+
+	memset(&conf, 0, sizeof(conf));
+	memcpy(key, rss->key, sizeof(key));
+	conf.rss_hf = rss->rss_hf;
+	conf.rss_key = key;
+	conf.rss_key_len = rss->key_len;
+	return rte_eth_dev_rss_hash_update(port_id, &conf);
+}
+
+#define RETA_GROUPS_MAX (SHIM_RETA_MAX / RTE_ETH_RETA_GROUP_SIZE)
+
+/* Marks the first `size` entries in `groups`, as both calls want them. */
+static int reta_select(struct rte_eth_rss_reta_entry64 *groups, uint16_t size)
+{
+	if (size == 0)
+		return -ENOTSUP;
+	if (size > SHIM_RETA_MAX)
+		return -EINVAL;
+	memset(groups, 0, sizeof(*groups) * RETA_GROUPS_MAX);
+	for (uint16_t i = 0; i < size; i++)
+		groups[i / RTE_ETH_RETA_GROUP_SIZE].mask |=
+			UINT64_C(1) << (i % RTE_ETH_RETA_GROUP_SIZE);
+	return 0;
+}
+
+int shim_reta_get(uint16_t port_id, uint16_t *queues, uint16_t size)
+{
+	struct rte_eth_rss_reta_entry64 groups[RETA_GROUPS_MAX];
+	int ret = reta_select(groups, size);
+
+	if (ret == 0)
+		ret = rte_eth_dev_rss_reta_query(port_id, groups, size);
+	if (ret != 0)
+		return ret;
+	for (uint16_t i = 0; i < size; i++)
+		queues[i] = groups[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE];
+	return 0;
+}
+
+int shim_reta_set(uint16_t port_id, const uint16_t *queues, uint16_t size)
+{
+	struct rte_eth_rss_reta_entry64 groups[RETA_GROUPS_MAX];
+	int ret = reta_select(groups, size);
+
+	if (ret != 0)
+		return ret;
+	for (uint16_t i = 0; i < size; i++)
+		groups[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] = queues[i];
+	return rte_eth_dev_rss_reta_update(port_id, groups, size);
+}
+
+/* What rte_flow takes for one rule; the pattern points into the structure. */
+struct flow_request {
+	struct rte_flow_attr attr;
+	struct rte_flow_item_ipv4 ip, ip_mask;
+	struct rte_flow_item_tcp tcp, tcp_mask;
+	struct rte_flow_item_udp udp, udp_mask;
+	struct rte_flow_action_queue queue;
+	struct rte_flow_item pattern[4];
+	struct rte_flow_action actions[2];
+};
+
+static int flow_request(struct flow_request *r, const struct shim_flow_rule *rule)
+{
+	rte_be16_t port = rte_cpu_to_be_16(rule->dst_port & rule->dst_port_mask);
+	rte_be16_t mask = rte_cpu_to_be_16(rule->dst_port_mask);
+
+	memset(r, 0, sizeof(*r));
+	r->attr.ingress = 1;
+	memcpy(&r->ip.hdr.dst_addr, rule->dst, sizeof(rule->dst));
+	memset(&r->ip_mask.hdr.dst_addr, 0xff, sizeof(rule->dst));
+	r->tcp.hdr.dst_port = r->udp.hdr.dst_port = port;
+	r->tcp_mask.hdr.dst_port = r->udp_mask.hdr.dst_port = mask;
+	r->queue.index = rule->queue;
+	r->pattern[0].type = RTE_FLOW_ITEM_TYPE_ETH;
+	r->pattern[1].type = RTE_FLOW_ITEM_TYPE_IPV4;
+	r->pattern[1].spec = &r->ip;
+	r->pattern[1].mask = &r->ip_mask;
+	switch (rule->protocol) {
+	case IPPROTO_TCP:
+		r->pattern[2].type = RTE_FLOW_ITEM_TYPE_TCP;
+		r->pattern[2].spec = &r->tcp;
+		r->pattern[2].mask = &r->tcp_mask;
+		break;
+	case IPPROTO_UDP:
+		r->pattern[2].type = RTE_FLOW_ITEM_TYPE_UDP;
+		r->pattern[2].spec = &r->udp;
+		r->pattern[2].mask = &r->udp_mask;
+		break;
+	default:
+		return -EINVAL;
+	}
+	r->pattern[3].type = RTE_FLOW_ITEM_TYPE_END;
+	r->actions[0].type = RTE_FLOW_ACTION_TYPE_QUEUE;
+	r->actions[0].conf = &r->queue;
+	r->actions[1].type = RTE_FLOW_ACTION_TYPE_END;
+	return 0;
+}
+
+static void copy_why(char *why, const struct rte_flow_error *error)
+{
+	copy_name(why, error->message);
+}
+
+int shim_flow_validate(uint16_t port_id, const struct shim_flow_rule *rule, char *why)
+{
+	struct rte_flow_error error;
+	struct flow_request r;
+	int ret = flow_request(&r, rule);
+
+	memset(&error, 0, sizeof(error));
+	if (ret == 0)
+		ret = rte_flow_validate(port_id, &r.attr, r.pattern, r.actions, &error);
+	copy_why(why, &error);
+	return ret;
+}
+
+int shim_flow_create(uint16_t port_id, const struct shim_flow_rule *rule, struct rte_flow **out,
+		     char *why)
+{
+	struct rte_flow_error error;
+	struct flow_request r;
+	int ret = flow_request(&r, rule);
+
+	memset(&error, 0, sizeof(error));
+	*out = NULL;
+	if (ret == 0) {
+		rte_errno = 0;
+		*out = rte_flow_create(port_id, &r.attr, r.pattern, r.actions, &error);
+		if (*out == NULL)
+			ret = rte_errno > 0 ? -rte_errno : -ENOTSUP;
+	}
+	copy_why(why, &error);
+	return ret;
+}
+
+int shim_flow_destroy(uint16_t port_id, struct rte_flow *flow, char *why)
+{
+	struct rte_flow_error error;
+	int ret;
+
+	memset(&error, 0, sizeof(error));
+	ret = rte_flow_destroy(port_id, flow, &error);
+	copy_why(why, &error);
+	return ret;
 }
 
 int rte_errno_(void)

@@ -16,6 +16,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_flow.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
@@ -49,6 +50,8 @@ enum shim_limits {
 	SHIM_MEMPOOL_CACHE_MAX = RTE_MEMPOOL_CACHE_MAX_SIZE,
 	SHIM_MAX_LCORE = RTE_MAX_LCORE,
 	SHIM_NAME_SIZE = 64,
+	SHIM_RSS_KEY_MAX = 64,
+	SHIM_RETA_MAX = RTE_ETH_RSS_RETA_SIZE_512 * 4,
 };
 
 /* 64-bit flag values. */
@@ -75,6 +78,10 @@ static const uint64_t SHIM_TX_OFFLOAD_IPV4_CKSUM = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM
 static const uint64_t SHIM_TX_OFFLOAD_TCP_CKSUM = RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
 static const uint64_t SHIM_TX_OFFLOAD_UDP_CKSUM = RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
 static const uint64_t SHIM_RSS_IP_TCP_UDP = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+static const uint64_t SHIM_RSS_IPV4_PORTS = RTE_ETH_RSS_NONFRAG_IPV4_TCP |
+					    RTE_ETH_RSS_NONFRAG_IPV4_UDP;
+static const uint64_t SHIM_RSS_SRC_ONLY = RTE_ETH_RSS_L3_SRC_ONLY | RTE_ETH_RSS_L4_SRC_ONLY;
+static const uint64_t SHIM_RSS_DST_ONLY = RTE_ETH_RSS_L3_DST_ONLY | RTE_ETH_RSS_L4_DST_ONLY;
 
 /* What rte_eth_dev_info_get says, as far as it is used. */
 struct shim_port_info {
@@ -88,6 +95,7 @@ struct shim_port_info {
 	uint16_t max_rx_queues;
 	uint16_t max_tx_queues;
 	uint16_t reta_size;
+	uint16_t rss_key_size; /* 0: the driver does not say */
 	char driver[SHIM_NAME_SIZE];
 	char device[SHIM_NAME_SIZE];
 };
@@ -97,9 +105,27 @@ struct shim_port_conf {
 	uint64_t rx_offloads;
 	uint64_t tx_offloads;
 	uint64_t rss_hf; /* 0: no receive-side scaling */
+	const uint8_t *rss_key; /* null: the driver's own */
 	uint32_t mtu;
 	uint16_t rx_queues;
 	uint16_t tx_queues;
+	uint8_t rss_key_len;
+};
+
+/* Hash key and hashed packet types of a port. */
+struct shim_rss {
+	uint64_t rss_hf;
+	uint8_t key_len; /* in: room in key; out: length of the key */
+	uint8_t key[SHIM_RSS_KEY_MAX];
+};
+
+/* "IPv4 to this address, TCP or UDP to a port with these bits: into this queue". */
+struct shim_flow_rule {
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t dst[4];
+	uint16_t dst_port; /* host order, as the mask */
+	uint16_t dst_port_mask;
+	uint16_t queue;
 };
 
 struct shim_link {
@@ -132,6 +158,18 @@ int shim_port_link(uint16_t port_id, struct shim_link *link);
 int shim_port_stats(uint16_t port_id, struct shim_port_stats *stats);
 /* Looks for a port whose device has this name; a port's own name may differ from it. */
 int shim_port_by_device(const char *device, uint16_t *port_id);
+
+int shim_rss_get(uint16_t port_id, struct shim_rss *rss);
+int shim_rss_set(uint16_t port_id, const struct shim_rss *rss);
+/* The whole redirection table; `size` is what shim_port_info_get said, at most SHIM_RETA_MAX. */
+int shim_reta_get(uint16_t port_id, uint16_t *queues, uint16_t size);
+int shim_reta_set(uint16_t port_id, const uint16_t *queues, uint16_t size);
+
+/* Return 0 or a negative errno; `why` (SHIM_NAME_SIZE bytes) gets the driver's words, if any. */
+int shim_flow_validate(uint16_t port_id, const struct shim_flow_rule *rule, char *why);
+int shim_flow_create(uint16_t port_id, const struct shim_flow_rule *rule, struct rte_flow **out,
+		     char *why);
+int shim_flow_destroy(uint16_t port_id, struct rte_flow *flow, char *why);
 
 int rte_errno_(void);
 unsigned int rte_lcore_id_(void);

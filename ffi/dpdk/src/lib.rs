@@ -55,7 +55,10 @@ pub use mbuf::Mbuf;
 pub use mempool::PktMempool;
 pub use numa::SocketId;
 pub use offload::{L4Checksum, Offloads, RxChecksum, TxChecksum};
-pub use port::{PortConfig, PortId, PortInfo, StartedPort};
+pub use port::{
+    FlowMatch, FlowRule, L4Protocol, PortConfig, PortId, PortInfo, Rss, RssConfig, RssEnds,
+    StartedPort,
+};
 pub use queue::{RxQueue, TxQueue};
 pub use stats::{Link, PortStats};
 

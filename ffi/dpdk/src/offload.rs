@@ -3,6 +3,8 @@
 
 use dpdk_sys as sys;
 
+use crate::Rss;
+
 /// What the port says about a checksum of a received packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RxChecksum {
@@ -102,7 +104,9 @@ impl Offloads {
     ) -> Self {
         let rx = |bit| wanted.rx_checksum && rx_capa & bit != 0;
         let tx = |bit| wanted.tx_checksum && tx_capa & bit != 0;
-        let rss = wanted.rss && wanted.rx_queues > 1 && rss_capa & sys::SHIM_RSS_IP_TCP_UDP != 0;
+        let rss = wanted.rss != Rss::Off
+            && wanted.rx_queues > 1
+            && rss_capa & sys::SHIM_RSS_IP_TCP_UDP != 0;
         Self {
             rx_ipv4_checksum: rx(sys::SHIM_RX_OFFLOAD_IPV4_CKSUM),
             rx_tcp_checksum: rx(sys::SHIM_RX_OFFLOAD_TCP_CKSUM),
@@ -144,7 +148,8 @@ mod tests {
         assert_eq!(Offloads::choose(&config, 0, 0, 0), Offloads::default());
         let all = Offloads::choose(&config, u64::MAX, u64::MAX, u64::MAX);
         assert!(all.rx_ipv4_checksum && all.tx_udp_checksum && all.rss && all.rss_hash);
-        let unwanted = PortConfig { rx_checksum: false, tx_checksum: false, rss: false, ..config };
+        let unwanted =
+            PortConfig { rx_checksum: false, tx_checksum: false, rss: Rss::Off, ..config };
         let none = Offloads::choose(&unwanted, u64::MAX, u64::MAX, u64::MAX);
         assert_eq!((none.rx_flags(), none.tx_flags(), none.rss), (0, 0, false));
         let single = PortConfig { rx_queues: 1, ..PortConfig::default() };

@@ -125,3 +125,24 @@ fn queues_know_their_place() {
     assert_eq!(format!("{:?}", rx[2]), format!("RxQueue {{ port: {}, queue: 2 }}", port.id()));
     assert_eq!(format!("{:?}", tx[1]), format!("TxQueue {{ port: {}, queue: 1 }}", port.id()));
 }
+
+#[test]
+fn queues_of_a_port_do_not_mix() {
+    let pool = testing::pool(255).unwrap();
+    let id = testing::ring_port().unwrap();
+    let max = dpdk::PortInfo::of(testing::eal(), id).unwrap().max_rx_queues;
+    assert!(max >= 2, "a ring port with several queues is needed, not {max}");
+    let config = PortConfig { rx_queues: 2, tx_queues: 2, ..PortConfig::default() };
+    let (_port, mut rx, mut tx) = StartedPort::start(testing::eal(), id, &config, &pool).unwrap();
+    let mut burst = Burst::<8>::new();
+    for (queue, byte) in [(1, 11), (0, 10)] {
+        burst.push(pool.alloc_from(&[byte; 64]).unwrap());
+        assert_eq!(tx[queue].tx_burst(&mut burst), 1);
+    }
+    for (queue, byte) in [(0, 10), (1, 11)] {
+        assert_eq!(rx[queue].rx_burst(&mut burst), 1);
+        assert_eq!(first_bytes(&burst), [byte]);
+        burst.clear();
+    }
+    assert_eq!(pool.in_use(), 0);
+}

@@ -100,7 +100,7 @@ impl Link {
             .map_err(failed)?;
         let asks = child.stdin.take();
         let answers = listen(&mut child);
-        let ports = Some(DpdkPorts::new(queues, pool.clone()));
+        let ports = Some(DpdkPorts::new(queues.into_iter().map(Some).collect(), pool.clone()));
         let link = Self { child, asks, answers, ports, started };
         match link.answers.recv_timeout(START_TIMEOUT) {
             Ok(Answer::Up) => Ok(link),

@@ -98,7 +98,7 @@ pub fn run(options: &Options) -> Result<(), GeneratorError> {
         queues.extend(rx.pop().zip(tx.pop()));
     }
     wait_for_links(&ports, &options.socket)?;
-    let mut ports_in_use = DpdkPorts::new(queues, received);
+    let mut ports_in_use = DpdkPorts::new(queues.into_iter().map(Some).collect(), received);
     // The other end can send only into buffers that the first poll hands to it.
     for port in [LAN, WAN] {
         ports_in_use.rx_burst(port, &mut Burst::new());

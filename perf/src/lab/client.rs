@@ -97,7 +97,18 @@ impl Client {
     /// # Errors
     /// [`LabError::Command`] when the transfer breaks off or is refused.
     pub fn download(&self, url: &str) -> Result<Transfer, LabError> {
+        self.download_at(url, None)
+    }
+
+    /// [`Self::download`], at so many bytes a second.
+    ///
+    /// # Errors
+    /// As [`Self::download`].
+    pub fn download_at(&self, url: &str, rate: Option<u32>) -> Result<Transfer, LabError> {
         let mut curl = self.curl();
+        if let Some(rate) = rate {
+            curl.args(["--limit-rate", &rate.to_string()]);
+        }
         curl.args(["--fail", "--show-error", "--write-out", "%{stderr}%header{x-real-server}"]);
         curl.arg(url).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawn(&mut curl)?;

@@ -76,22 +76,42 @@ fn real_servers(rport: u16, weights: [u32; 2]) -> Vec<(SocketAddrV4, u32)> {
     addresses.into_iter().zip(weights).collect()
 }
 
+/// Who forwards, and how packets get there.
+#[derive(Clone, Copy, Debug)]
+pub struct Workers {
+    /// CPUs.
+    pub lcores: &'static [usize],
+    /// Queues of the wan device; the lan device has one. With several, the kernel chooses one by
+    /// a hash of the packet.
+    pub wan_queues: usize,
+}
+
+impl Workers {
+    /// One worker, on a CPU of its own where there are two.
+    #[must_use]
+    pub fn one() -> Self {
+        Self { lcores: if worker_lcore() == 1 { &[1] } else { &[0] }, wan_queues: 1 }
+    }
+}
+
 /// The text of a configuration file with `services`, whose daemon answers at `socket`.
 #[must_use]
-pub fn write(services: &[Service], socket: &Path) -> String {
+pub fn write(services: &[Service], socket: &Path, workers: Workers) -> String {
     let mut text = format!(
         "version: 1\n\
          dpdk: {{memory: 512M}}\n\
          control: {{socket: {socket}}}\n\
-         workers: [{worker}]\n\
+         workers: {lcores:?}\n\
          ports:\n\
-         \x20 wan: {{device: \"net_af_packet0,iface={WAN_DEVICE}\", addresses: [{wan}/24]}}\n\
+         \x20 wan: {{device: \"net_af_packet0,iface={WAN_DEVICE},qpairs={queues}\", \
+         addresses: [{wan}/24]}}\n\
          \x20 lan: {{device: \"net_af_packet1,iface={LAN_DEVICE}\", addresses: [{lan}/24]}}\n\
          routes:\n\
          \x20 - {{to: 0.0.0.0/0, via: {gateway}}}\n\
          services:\n",
         socket = socket.display(),
-        worker = worker_lcore(),
+        lcores = workers.lcores,
+        queues = workers.wan_queues,
         wan = at::DIRECTOR_WAN,
         lan = at::DIRECTOR_LAN,
         gateway = at::ROUTER_WAN,

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::config::{self, Service};
+use super::config::{self, Service, Workers};
 use super::{Lab, LabError, command, requirements, wait};
 
 /// How long the daemon may take until it answers on its socket.
@@ -27,6 +27,7 @@ pub struct Director {
     rvs: PathBuf,
     config: PathBuf,
     socket: PathBuf,
+    workers: Workers,
     log: PathBuf,
     child: Option<Child>,
 }
@@ -38,12 +39,20 @@ impl Director {
     /// # Errors
     /// [`LabError::Director`] with the daemon's log when it ends before that or never answers.
     pub fn start(lab: &Lab, services: &[Service]) -> Result<Self, LabError> {
+        Self::start_on(lab, services, Workers::one())
+    }
+
+    /// [`Self::start`] with these workers.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_on(lab: &Lab, services: &[Service], workers: Workers) -> Result<Self, LabError> {
         let rvs = requirements::rvs_binary()?;
         let socket = lab.directory().join("rvs.sock");
-        let config = lab.write("rvs.yaml", &config::write(services, &socket))?;
+        let config = lab.write("rvs.yaml", &config::write(services, &socket, workers))?;
         let log = lab.directory().join("director.log");
         let child = spawn(lab, &rvs, &config, &log)?;
-        let mut director = Self { rvs, config, socket, log, child: Some(child) };
+        let mut director = Self { rvs, config, socket, workers, log, child: Some(child) };
         let answers = wait::until(START_LIMIT, String::new, || match director.ended()? {
             Some(status) => Err(director.failed(format!("ended at its start ({status})"))),
             None => Ok(director.show("ports").ok()),
@@ -75,6 +84,18 @@ impl Director {
     #[must_use]
     pub fn rvs(&self) -> &Path {
         &self.rvs
+    }
+
+    /// Puts a configuration with `services` into force by `rvs apply`; returns what it prints.
+    ///
+    /// # Errors
+    /// [`LabError::Command`] when it is refused.
+    pub fn apply(&self, lab: &Lab, services: &[Service]) -> Result<String, LabError> {
+        let file =
+            lab.write("applied.yaml", &config::write(services, &self.socket, self.workers))?;
+        command::run(
+            Command::new(&self.rvs).args(["apply", "--socket"]).arg(&self.socket).arg(file),
+        )
     }
 
     /// `rvs show <what> --json`.

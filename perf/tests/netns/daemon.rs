@@ -155,7 +155,7 @@ fn neighbors_agree(neighbors: &Value) {
 }
 
 /// The books balance, and nothing was dropped but what hosts send to everybody.
-fn drops_agree(drops: &Value) {
+pub(crate) fn drops_agree(drops: &Value) {
     let of = |name: &str| number(&drops[name]);
     let ended = of("forwarded") + of("consumed") + of("dropped") + of("held");
     assert_eq!(of("received"), ended, "{drops}");
@@ -166,12 +166,12 @@ fn drops_agree(drops: &Value) {
     }
 }
 
-fn items(list: &Value) -> &[Value] {
+pub(crate) fn items(list: &Value) -> &[Value] {
     list.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 #[expect(clippy::panic, reason = "a test that reads nonsense must fail where it reads it")]
-fn number(value: &Value) -> u64 {
+pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 

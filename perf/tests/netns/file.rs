@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use libtest_mimic::Failed;
@@ -19,11 +19,24 @@ pub(crate) struct Large {
 /// The file, made at the first call.
 pub(crate) fn large() -> Result<Large, Failed> {
     static LARGE: OnceLock<Result<Large, String>> = OnceLock::new();
-    let large = LARGE.get_or_init(|| make().map_err(|error| error.to_string()));
+    let large = LARGE.get_or_init(|| make_large().map_err(|error| words_of(&error)));
     large.clone().map_err(Failed::from)
 }
 
-fn make() -> Result<Large, Box<dyn std::error::Error>> {
+/// A file of `mib` mebibytes in `directory`.
+pub(crate) fn make(directory: &Path, mib: u32) -> Result<Large, Failed> {
+    let path = directory.join(format!("noise-{mib}"));
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+    let mut noise = Noise(0x5eed);
+    for _ in 0..mib {
+        file.write_all(&noise.mebibyte())?;
+    }
+    file.into_inner().map_err(|error| error.to_string())?;
+    let sha256 = sha256_of(&path)?;
+    Ok(Large { path, sha256 })
+}
+
+fn make_large() -> Result<Large, Failed> {
     let mib = match std::env::var("RVS_E2E_TRANSFER_MIB") {
         Ok(text) => text.parse().map_err(|_| {
             format!("RVS_E2E_TRANSFER_MIB is `{text}`; it must be a whole number of mebibytes")
@@ -33,15 +46,11 @@ fn make() -> Result<Large, Box<dyn std::error::Error>> {
     // Not a lab, but it is named and removed like one.
     let directory = cleanup::register()?.directory();
     std::fs::create_dir_all(&directory)?;
-    let path = directory.join("large");
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
-    let mut noise = Noise(0x5eed);
-    for _ in 0..mib {
-        file.write_all(&noise.mebibyte())?;
-    }
-    file.into_inner()?;
-    let sha256 = sha256_of(&path)?;
-    Ok(Large { path, sha256 })
+    make(&directory, mib)
+}
+
+fn words_of(failed: &Failed) -> String {
+    failed.message().unwrap_or("failed").to_owned()
 }
 
 /// Bytes that repeat nowhere in the file, so that a piece that is lost, doubled or swapped changes

@@ -20,8 +20,10 @@ mod file;
 mod fullnat;
 mod lab;
 mod nat;
+mod reload;
 mod setup;
 mod tun;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
     add(&mut trials, "nat", &daemon, &nat::TESTS);
     add(&mut trials, "tun", &daemon, &tun::TESTS);
     add(&mut trials, "fullnat", &daemon, &fullnat::TESTS);
+    add(&mut trials, "reload", &daemon, &reload::TESTS);
+    add(&mut trials, "workers", &daemon, &workers::TESTS);
     add(&mut trials, "daemon", &daemon, &daemon::TESTS);
     let conclusion = libtest_mimic::run(&arguments, trials);
     cleanup::take_down_all();

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use libtest_mimic::Failed;
 use rvs_perf::lab::addresses::{HTTP_VPORT, VIP};
 use rvs_perf::lab::client::Answer;
-use rvs_perf::lab::config::Service;
+use rvs_perf::lab::config::{Service, Workers};
 use rvs_perf::lab::{Director, Lab, Mode};
 
 /// What a test works with.
@@ -24,8 +24,18 @@ pub(crate) fn with_director(
     services: &[Service],
     test: impl FnOnce(&mut Setup) -> Result<(), Failed>,
 ) -> Result<(), Failed> {
+    with_workers(mode, services, Workers::one(), test)
+}
+
+/// [`with_director`] with these workers.
+pub(crate) fn with_workers(
+    mode: Mode,
+    services: &[Service],
+    workers: Workers,
+    test: impl FnOnce(&mut Setup) -> Result<(), Failed>,
+) -> Result<(), Failed> {
     let lab = Lab::new(mode)?;
-    let director = Director::start(&lab, services)?;
+    let director = Director::start_on(&lab, services, workers)?;
     let mut setup = Setup { director, lab };
     let outcome = failure_of(|| test(&mut setup));
     outcome.map_err(|failure| {

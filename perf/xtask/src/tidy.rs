@@ -36,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rvs-dataplane", &["dpdk", "rvs-memory"]),
     ("rvs-ctrl", &["dpdk", "rvs-conf", "rvs-dataplane"]),
     ("rvs-perf", &["dpdk", "rvs-conf", "rvs-ctrl", "rvs-dataplane"]),
+    ("rvs-icount", &["rvs-dataplane"]),
     ("xtask", &[]),
 ];
 

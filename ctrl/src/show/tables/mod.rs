@@ -1,9 +1,10 @@
 //! One table per question, in the spirit of `ipvsadm -Ln`.
 
 use crate::api::proto::{
-    Drops, Flow, Flows, Neighbors, Port, Ports, Service, Services, Status, Traffic,
+    Drops, Flow, Flows, Neighbors, Port, Ports, Service, Services, Status, Traffic, Worker, Workers,
 };
 use crate::check::counted;
+use crate::local_ports;
 
 use super::table::Column::{Left, Right};
 use super::table::render;
@@ -23,6 +24,7 @@ pub(super) fn services(answer: &Services) -> String {
         Right("OUT-PKTS"),
         Right("IN-BYTES"),
         Right("OUT-BYTES"),
+        Right("LPORTS"),
     ];
     render(&columns, answer.services.iter().flat_map(service_rows))
 }
@@ -43,6 +45,7 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
         inactive.to_string(),
     ];
     head.extend(traffic_cells(&service.traffic));
+    head.push(String::new());
     let mut rows = vec![head];
     for real in real_servers {
         let mut row = vec![
@@ -56,6 +59,8 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
             real.inactive.to_string(),
         ];
         row.extend(traffic_cells(&real.traffic));
+        let used = local_ports::usage(real).map(|usage| format!("{} %", usage.percent()));
+        row.push(used.unwrap_or_else(|| "-".to_owned()));
         rows.push(row);
     }
     rows
@@ -120,6 +125,7 @@ pub(super) fn ports(answer: &Ports) -> String {
         Left("LINK"),
         Right("MTU"),
         Right("QUEUES"),
+        Left("STEERING"),
         Left("OFFLOADS"),
     ];
     let counters = [
@@ -133,6 +139,7 @@ pub(super) fn ports(answer: &Ports) -> String {
         Right("RX-NOMBUF"),
         Right("TX-ERRORS"),
         Right("TX-REFUSED"),
+        Right("HANDED-OVER"),
     ];
     let first = render(&what, answer.ports.iter().map(port_row));
     let second = render(&counters, answer.ports.iter().map(port_counters));
@@ -159,6 +166,7 @@ fn port_row(port: &Port) -> Vec<String> {
         link,
         port.mtu.to_string(),
         format!("{}+{}", port.rx_queues, port.tx_queues),
+        port.steering.clone(),
         or_dash(&port.offloads),
     ]
 }
@@ -174,6 +182,7 @@ fn port_counters(port: &Port) -> Vec<String> {
         port.rx_no_mbuf,
         port.tx_errors,
         port.tx_refused,
+        port.handed_over,
     ];
     let mut row = vec![port.name.clone()];
     row.extend(counters.map(|count| count.to_string()));
@@ -215,11 +224,12 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
     } else {
         render(&columns, rows)
     };
-    let Drops { received, forwarded, consumed, dropped, held, generated, .. } = answer;
+    let Drops { received, forwarded, consumed, dropped, held, handed_over, generated, .. } = answer;
     format!(
         "{table}\n\
          received {received} = forwarded {forwarded} + consumed {consumed} + dropped {dropped} \
          + held {held}\n\
+         handed over between workers: {handed_over}\n\
          sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
          {} resets, {} fragments\n",
         generated.arp_requests,
@@ -231,28 +241,9 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
 }
 
 pub(super) fn status(answer: &Status) -> String {
-    let columns = [
-        Left("WORKER"),
-        Right("GENERATION"),
-        Right("FLOWS"),
-        Right("CAPACITY"),
-        Right("TURNS"),
-        Right("BUSY-TURNS"),
-    ];
-    let rows = answer.workers.iter().map(|worker| {
-        let counts = [
-            worker.generation,
-            worker.flows,
-            worker.flow_capacity,
-            worker.turns,
-            worker.busy_turns,
-        ];
-        let mut row = vec![format!("CPU {}", worker.lcore)];
-        row.extend(counts.map(|count| count.to_string()));
-        row
-    });
     format!(
-        "rvs {} ({}), process {}, up {} s, {}\n{}: {} with {}\n\n{}",
+        "rvs {} ({}), process {}, up {} s, {}\n{}: {} with {}\n\
+         generation {} in force for {} s, from {}\n\n{}",
         answer.version,
         answer.dpdk,
         answer.pid,
@@ -261,8 +252,54 @@ pub(super) fn status(answer: &Status) -> String {
         answer.config,
         counted(answer.services, "service"),
         counted(answer.real_servers, "real server"),
-        render(&columns, rows)
+        answer.generation,
+        answer.applied_s_ago,
+        answer.applied,
+        worker_table(&answer.workers)
     )
+}
+
+pub(super) fn workers(answer: &Workers) -> String {
+    let generation = answer.generation;
+    let behind = answer.workers.iter().filter(|worker| worker.generation < generation).count();
+    let note = match behind {
+        0 => String::new(),
+        count => {
+            let verb = if count == 1 { "does" } else { "do" };
+            format!("\n{} {verb} not run generation {generation} yet\n", counted(count, "worker"))
+        }
+    };
+    format!("{}{note}", worker_table(&answer.workers))
+}
+
+fn worker_table(workers: &[Worker]) -> String {
+    let columns = [
+        Left("WORKER"),
+        Right("GENERATION"),
+        Right("FLOWS"),
+        Right("CAPACITY"),
+        Right("FULL"),
+        Right("TURNS"),
+        Right("BUSY"),
+    ];
+    let rows = workers.iter().map(|worker| {
+        vec![
+            format!("CPU {}", worker.lcore),
+            worker.generation.to_string(),
+            worker.flows.to_string(),
+            worker.flow_capacity.to_string(),
+            share(worker.flows, worker.flow_capacity),
+            worker.turns.to_string(),
+            share(worker.busy_turns, worker.turns),
+        ]
+    });
+    render(&columns, rows)
+}
+
+/// `part` of `whole` in percent.
+fn share(part: u64, whole: u64) -> String {
+    let permille = u128::from(part) * 1000 / u128::from(whole.max(1));
+    format!("{}.{} %", permille / 10, permille % 10)
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ fn services_with_their_real_servers() {
         weight,
         active,
         inactive: 1,
+        local_ports: (weight == 3).then_some(30),
         traffic: traffic(connections),
     };
     let service = |name: &str, real_servers| Service {
@@ -102,6 +103,8 @@ fn ports_with_their_counters() {
         rx_no_mbuf: 3,
         tx_errors: 4,
         tx_refused: 5,
+        steering: "hand-over".to_owned(),
+        handed_over: 77,
     };
     let ports = vec![
         port("wan", Some(true), 10_000, &["tx-ipv4-checksum", "rss"]),
@@ -142,6 +145,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
         consumed: 8,
         dropped,
         held: 2,
+        handed_over: 9,
         drops: vec![drop("no_flow", counts[0]), drop("truncated", counts[1])],
         generated: Generated { arp_requests: 5, icmp_errors: 4, resets: 3, ..Generated::default() },
     }
@@ -151,7 +155,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
 fn drops_that_occurred_and_the_balance() {
     check(&drops(&drops_of([1200, 0]), false), include_str!("expected/drops.txt"));
     let all = drops(&drops_of([1200, 0]), true);
-    assert!(all.contains("truncated") && all.lines().count() == 6, "{all}");
+    assert!(all.contains("truncated") && all.lines().count() == 7, "{all}");
     let none = drops(&drops_of([0, 0]), false);
     assert!(none.starts_with("No packet was dropped.\n\nreceived 100 = "), "{none}");
 }
@@ -167,6 +171,9 @@ fn status_of_the_daemon() {
         busy_turns: 33,
     };
     let answer = Status {
+        applied: "/tmp/new.yaml".to_owned(),
+        applied_s_ago: 9,
+        generation: 3,
         version: "0.1.0".to_owned(),
         dpdk: "DPDK 22.11.11".to_owned(),
         pid: 4711,

@@ -1,6 +1,6 @@
 //! The fixed-size flow table of one worker: bucketed hash of the keys of every flow.
 //!
-//! A key may stand in one of two buckets ([`bucket`]) and stands in the first unless that was full
+//! A key may stand in one of two buckets (`bucket.rs`) and stands in the first unless that was full
 //! when it came, so that a look-up nearly always reads one. A full pair of buckets makes room by
 //! moving one of its keys to that key's other bucket, which its tag tells; only when none of the
 //! sixteen can move is a flow refused like one that finds the table full. So every operation is

@@ -5,6 +5,7 @@ use std::fmt;
 
 use dpdk_sys as sys;
 
+use super::Rss;
 use crate::error::{DpdkError, c_array, check};
 use crate::mbuf::HEADROOM;
 use crate::{Eal, Offloads, PktMempool, SocketId};
@@ -54,9 +55,8 @@ pub struct PortConfig {
     pub rx_checksum: bool,
     /// Whether the port shall be able to fill in IPv4, TCP and UDP checksums, where it can.
     pub tx_checksum: bool,
-    /// Whether several receive queues shall be fed by a hash of addresses and L4 ports, where the
-    /// port can do that.
-    pub rss: bool,
+    /// How packets are spread over several receive queues.
+    pub rss: Rss,
 }
 
 impl Default for PortConfig {
@@ -70,7 +70,7 @@ impl Default for PortConfig {
             promiscuous: false,
             rx_checksum: true,
             tx_checksum: true,
-            rss: true,
+            rss: Rss::default(),
         }
     }
 }
@@ -98,6 +98,8 @@ pub struct PortInfo {
     pub max_mtu: u16,
     /// Entries of its redirection table, by which RSS spreads packets; 0 without RSS.
     pub rss_table_size: u16,
+    /// Bytes of its hash key; `None` if the driver does not say, which then is usually 40.
+    pub rss_key_len: Option<u16>,
     rx_capa: u64,
     tx_capa: u64,
     pub(super) rss_capa: u64,
@@ -127,6 +129,7 @@ impl PortInfo {
             min_mtu: raw.min_mtu,
             max_mtu: raw.max_mtu,
             rss_table_size: raw.reta_size,
+            rss_key_len: Some(raw.rss_key_size).filter(|len| *len > 0),
             rx_capa: raw.rx_offload_capa,
             tx_capa: raw.tx_offload_capa,
             rss_capa: raw.rss_capa,
@@ -156,6 +159,11 @@ impl PortInfo {
             let (min, max) = (self.min_mtu, self.max_mtu);
             let mtu = config.mtu;
             return refuse(format!("an MTU of {mtu} is outside its range of {min} to {max}"));
+        }
+        if let Rss::Set(rss) = &config.rss
+            && config.rx_queues > 1
+        {
+            self.check_rss(rss).or_else(refuse)?;
         }
         let room = pool.data_room().saturating_sub(HEADROOM);
         if room < config.mtu.saturating_add(FRAME_OVERHEAD) {

@@ -4,12 +4,16 @@
 //! and on any thread; closing returns the mbufs it held to their pools. A closed port is gone for
 //! the rest of the process.
 
+mod flow_rule;
 mod info;
+mod rss;
 
 use std::ptr;
 use std::sync::Arc;
 
+pub use flow_rule::{FlowMatch, FlowRule, L4Protocol};
 pub use info::{PortConfig, PortId, PortInfo};
+pub use rss::{Rss, RssConfig, RssEnds};
 
 use dpdk_sys as sys;
 
@@ -52,6 +56,7 @@ pub struct StartedPort {
     offloads: Offloads,
     mac: [u8; 6],
     mtu: u16,
+    rx_queues: u16,
 }
 
 impl StartedPort {
@@ -90,7 +95,8 @@ impl StartedPort {
         let prepare = offloads.tx_flags() != 0;
         let rx = (0..config.rx_queues).map(|q| RxQueue::new(&shared, q)).collect();
         let tx = (0..config.tx_queues).map(|q| TxQueue::new(&shared, q, prepare)).collect();
-        Ok((Self { shared, info, offloads, mac, mtu }, rx, tx))
+        let rx_queues = config.rx_queues;
+        Ok((Self { shared, info, offloads, mac, mtu, rx_queues }, rx, tx))
     }
 
     /// Its number.
@@ -218,15 +224,22 @@ fn bring_up(
     let _guard = shared.eal.lock();
     let id = shared.id.index();
     let mtu_before = mtu(id)?;
+    let rss_key = match &config.rss {
+        Rss::Set(rss) if offloads.rss => rss.key.as_slice(),
+        Rss::Set(_) | Rss::Driver | Rss::Off => &[],
+    };
     let conf = sys::shim_port_conf {
         rx_offloads: offloads.rx_flags(),
         tx_offloads: offloads.tx_flags(),
-        rss_hf: if offloads.rss { info.rss_capa & sys::SHIM_RSS_IP_TCP_UDP } else { 0 },
+        rss_hf: if offloads.rss { info.rss_flags(&config.rss) } else { 0 },
+        rss_key: if rss_key.is_empty() { ptr::null() } else { rss_key.as_ptr() },
+        rss_key_len: u8::try_from(rss_key.len()).unwrap_or(u8::MAX),
         mtu: u32::from(config.mtu),
         rx_queues: config.rx_queues,
         tx_queues: config.tx_queues,
     };
-    // SAFETY: the port is reserved for this object and not started; `conf` outlives the call.
+    // SAFETY: the port is reserved for this object and not started; `conf` and the key it points to
+    // outlive the call.
     check("rte_eth_dev_configure", unsafe { sys::shim_port_configure(id, &raw const conf) })?;
     set_up_queues(id, info, config, pool)?;
     if config.mtu != mtu_before {

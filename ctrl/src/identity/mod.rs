@@ -1,0 +1,225 @@
+//! Stable numbers for services and real servers.
+//!
+//! The packet path knows both by number only, and counters and flows refer to these numbers. The
+//! same key keeps its number over configurations. When a key is gone its number is used for another
+//! one, but only after every worker runs a configuration without it and has no flow of it left
+//! (`numbers.rs`). Counters go on counting over that: what they were at the moment is kept as a
+//! base, and readers subtract it.
+
+mod numbers;
+mod vips;
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddrV4;
+
+use conf::{Config, Limits, Service, ServiceKey};
+use dataplane::sched::Scheduler;
+use dataplane::service::{Dest, RealId, ServiceId};
+use dataplane::snapshot::Announced;
+
+use crate::api::proto::Traffic;
+use numbers::{Numbers, Origin, Previous};
+use vips::VipPlaces;
+
+/// What makes two real servers the same real server: its service, RIP and rport.
+type RealKey = (ServiceId, SocketAddrV4);
+
+/// What the workers tell about numbers.
+pub(crate) trait Usage {
+    /// The oldest generation that a worker runs. To be asked before the flows.
+    fn oldest_generation(&self) -> u64;
+    /// Flows of a real server, over all workers.
+    fn flows(&self, id: RealId) -> u64;
+    /// What has been counted for a real server's number, whoever had it.
+    fn real_server(&self, id: RealId) -> Traffic;
+    /// What has been counted for a service's number, whoever had it.
+    fn service(&self, id: ServiceId) -> Traffic;
+}
+
+/// Before there are any workers: no number was ever used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unused;
+
+impl Usage for Unused {
+    fn oldest_generation(&self) -> u64 {
+        0
+    }
+
+    fn flows(&self, _: RealId) -> u64 {
+        0
+    }
+
+    fn real_server(&self, _: RealId) -> Traffic {
+        Traffic::default()
+    }
+
+    fn service(&self, _: ServiceId) -> Traffic {
+        Traffic::default()
+    }
+}
+
+/// A configuration's services with their numbers, in its order.
+pub(crate) type Named = Vec<NamedService>;
+
+/// A service with its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedService {
+    pub(crate) id: ServiceId,
+    /// What was counted for this number before it was this service's.
+    pub(crate) base: Traffic,
+    /// Its real servers, in the order of the configuration.
+    pub(crate) real_servers: Vec<NamedRealServer>,
+}
+
+/// A real server with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NamedRealServer {
+    pub(crate) id: RealId,
+    /// What was counted for this number before it was this real server's.
+    pub(crate) base: Traffic,
+}
+
+/// A configuration needs more numbers than there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shortage {
+    /// The key under `limits`.
+    pub(crate) limit: &'static str,
+    /// How many do not fit.
+    pub(crate) missing: usize,
+    /// How many numbers cannot be used yet, because removed ones still have flows.
+    pub(crate) retired: usize,
+}
+
+/// What a scheduler looks at, and the number of its last change.
+#[derive(Debug)]
+struct Revision {
+    number: u32,
+    scheduler: Scheduler,
+    dests: Box<[Dest]>,
+}
+
+/// All numbers given so far.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    services: Numbers<ServiceKey>,
+    real_servers: Numbers<RealKey>,
+    /// Bases that are not 0.
+    service_bases: HashMap<ServiceId, Traffic>,
+    real_bases: HashMap<RealId, Traffic>,
+    revisions: HashMap<ServiceId, Revision>,
+    last_revision: u32,
+    vips: VipPlaces,
+}
+
+impl Registry {
+    /// Numbers within `limits`.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            services: Numbers::new(limits.services),
+            real_servers: Numbers::new(limits.real_servers),
+            service_bases: HashMap::new(),
+            real_bases: HashMap::new(),
+            revisions: HashMap::new(),
+            last_revision: 0,
+            vips: VipPlaces::default(),
+        }
+    }
+
+    /// Frees numbers of what is gone and has no flows any more.
+    pub(crate) fn release(&mut self, usage: &dyn Usage) {
+        let generation = usage.oldest_generation();
+        self.real_servers.release(generation, |number| usage.flows(RealId(number)) == 0);
+        // Flows refer to a service along with one of its real servers.
+        let held: HashSet<ServiceId> =
+            self.real_servers.retired_keys().map(|(service, _)| *service).collect();
+        self.services.release(generation, |number| !held.contains(&ServiceId(number)));
+    }
+
+    /// Whether all of `config` can get numbers. Nothing is changed.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), Shortage> {
+        let services = self.services.shortage(config.services.iter().map(Service::key));
+        if services > 0 {
+            let retired = self.services.retired_count();
+            return Err(Shortage { limit: "services", missing: services, retired });
+        }
+        let real_servers = config.services.iter().flat_map(|service| {
+            // A service without a number yet has no real servers with numbers either.
+            let id = self.services.find(&service.key()).map_or(ServiceId(u32::MAX), ServiceId);
+            service.real_servers.iter().map(move |real| (id, real.address))
+        });
+        let missing = self.real_servers.shortage(real_servers);
+        if missing > 0 {
+            let retired = self.real_servers.retired_count();
+            return Err(Shortage { limit: "real_servers", missing, retired });
+        }
+        Ok(())
+    }
+
+    /// Gives all of `config`, which is to be `generation`, its numbers. What it does not have any
+    /// more is retired. Something that [`Self::check`] found no number for is left out.
+    pub(crate) fn assign(&mut self, config: &Config, generation: u64, usage: &dyn Usage) -> Named {
+        let mut services = self.services.begin();
+        let mut real_servers = self.real_servers.begin();
+        let named = config.services.iter().filter_map(|service| {
+            self.assign_service(service, (&mut services, &mut real_servers), usage)
+        });
+        let named = named.collect();
+        self.services.settle(services, generation);
+        self.real_servers.settle(real_servers, generation);
+        named
+    }
+
+    fn assign_service(
+        &mut self,
+        service: &Service,
+        (services, reals): (&mut Previous<ServiceKey>, &mut Previous<RealKey>),
+        usage: &dyn Usage,
+    ) -> Option<NamedService> {
+        let (number, origin) = self.services.keep_or_assign(services, service.key())?;
+        let id = ServiceId(number);
+        if origin == Origin::Used {
+            self.service_bases.insert(id, usage.service(id));
+        }
+        let base = self.service_bases.get(&id).copied().unwrap_or_default();
+        let mut real_servers = Vec::with_capacity(service.real_servers.len());
+        for real in &service.real_servers {
+            let (number, origin) = self.real_servers.keep_or_assign(reals, (id, real.address))?;
+            let id = RealId(number);
+            if origin == Origin::Used {
+                self.real_bases.insert(id, usage.real_server(id));
+            }
+            let base = self.real_bases.get(&id).copied().unwrap_or_default();
+            real_servers.push(NamedRealServer { id, base });
+        }
+        Some(NamedService { id, base, real_servers })
+    }
+
+    /// A number that changes whenever the scheduler of a service or its list of real servers does.
+    /// No two services ever have the same, so that whoever gets a used number starts anew.
+    pub(crate) fn revision(
+        &mut self,
+        service: ServiceId,
+        scheduler: Scheduler,
+        dests: &[Dest],
+    ) -> u32 {
+        if let Some(known) = self.revisions.get(&service)
+            && known.scheduler == scheduler
+            && *known.dests == *dests
+        {
+            return known.number;
+        }
+        self.last_revision = self.last_revision.checked_add(1).unwrap_or(1);
+        let number = self.last_revision;
+        self.revisions.insert(service, Revision { number, scheduler, dests: dests.into() });
+        number
+    }
+
+    /// The places in which the VIPs of `config`, which is to be `generation`, are announced.
+    pub(crate) fn announced(&mut self, config: &Config, generation: u64) -> Vec<Option<Announced>> {
+        let vips = config.services.iter().map(|service| *service.vip.ip()).collect();
+        self.vips.update(&vips, generation)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! What is forwarded: a UDP and a TCP service on one VIP with 16 real servers.
+
+use std::net::Ipv4Addr;
+
+use dataplane::flow::Timeouts;
+use dataplane::forward::ForwardingMode;
+use dataplane::sched::{Scheduler, WrrPlan};
+use dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
+use dataplane::snapshot::{
+    AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
+};
+use dataplane::time::TIMEOUT_S_MAX;
+use dataplane::wire::{IpProto, Mac};
+
+use crate::frames::End;
+
+/// The port that requests come in at.
+pub(crate) const WAN: PortIdx = PortIdx(0);
+/// The port that real servers are at.
+pub(crate) const LAN: PortIdx = PortIdx(1);
+/// VIP and vport of both services.
+pub(crate) const VIP: End = (Ipv4Addr::new(192, 0, 2, 10), 53);
+/// MAC addresses of the ports.
+pub(crate) const MACS: [Mac; 2] = [Mac([2, 0, 0, 0, 1, 1]), Mac([2, 0, 0, 0, 1, 2])];
+
+const REAL_SERVER_COUNT: u32 = 16;
+const LOCAL_ADDRESS_COUNT: u32 = 32;
+/// Services and real servers of both protocols.
+pub(crate) const SERVICES: usize = 2;
+pub(crate) const REAL_SERVERS: usize = 2 * REAL_SERVER_COUNT as usize;
+
+fn host(last: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::from_be_bytes([10, 0, 0, 0]) + last)
+}
+
+/// The configuration with both services in `mode`.
+pub(crate) fn snapshot(mode: ForwardingMode) -> Snapshot {
+    let gateway = NextHop { port: WAN, address: Ipv4Addr::new(192, 0, 2, 1) };
+    let default = Route { to: Subnet::of(Ipv4Addr::UNSPECIFIED, 0), via: gateway };
+    let ports = vec![port(0, [192, 0, 2, 2]), port(1, [10, 0, 0, 2])];
+    let mut snapshot = Snapshot::new(1, ports, &[default]);
+    // No flow ends while it is counted.
+    snapshot.timeouts = Timeouts::with_seconds(TIMEOUT_S_MAX, TIMEOUT_S_MAX, TIMEOUT_S_MAX);
+    snapshot.add_address(VIP.0, AddressUse::Vip);
+    for number in 0..LOCAL_ADDRESS_COUNT {
+        snapshot.add_address(host(100 + number), AddressUse::Local);
+    }
+    for service in 0..2 {
+        let reals = (0..REAL_SERVER_COUNT).map(|number| real_server(mode, service, number));
+        snapshot.real_servers.extend(reals.map(Some));
+    }
+    let services = [(0, IpProto::UDP), (1, IpProto::TCP)];
+    let services = services.map(|(number, protocol)| service(mode, number, protocol));
+    snapshot.services = ServiceTable::new(services);
+    snapshot
+}
+
+fn port(index: usize, address: [u8; 4]) -> PortInfo {
+    let subnet = Subnet::of(address.into(), 24);
+    PortInfo {
+        mac: MACS[index],
+        mtu: 1500,
+        tx_ipv4_checksum: false,
+        tx_udp_checksum: false,
+        addresses: vec![PortAddress { address: address.into(), subnet }],
+    }
+}
+
+fn real_server(mode: ForwardingMode, service: u32, number: u32) -> RealServer {
+    let address = host(10 + number);
+    RealServer {
+        id: RealId(service * REAL_SERVER_COUNT + number),
+        service: ServiceId(service),
+        address,
+        l4_port: if mode.sees_replies() { 5353 } else { VIP.1 },
+        weight: 1,
+        next_hop: Some(NextHop { port: LAN, address }),
+    }
+}
+
+fn service(mode: ForwardingMode, number: u32, protocol: u8) -> VirtualService {
+    let first = number * REAL_SERVER_COUNT;
+    let real = |number| Dest { real: RealId(first + number), weight: 1 };
+    VirtualService {
+        id: ServiceId(number),
+        protocol,
+        vip: VIP.0,
+        vport: VIP.1,
+        mode,
+        scheduler: Scheduler::Rr,
+        dests: VirtualService::list_order((0..REAL_SERVER_COUNT).map(real)),
+        wrr: WrrPlan::after_adding((0..REAL_SERVER_COUNT).map(|_| 1)),
+        local_addresses: (0..LOCAL_ADDRESS_COUNT).map(|number| host(100 + number)).collect(),
+        revision: 1,
+    }
+}
