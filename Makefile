@@ -13,9 +13,10 @@ test: deps
 	cargo build --package rvs-ctrl
 	cargo xtask ci
 
-# Cycles per packet, beside a MAC-swap loop in the same run; QUICK=1 takes seconds. Huge pages help.
+# Rates and cycles of one worker, beside a MAC-swap loop in the same run; QUICK=1 is a look at the most
+# important ones. As root it reserves huge pages while it runs.
 bench: deps
-	cargo build --release --package rvs-perf --bin rvs-bench
+	cargo build --release --package rvs-perf --bin rvs-bench --bin rvs-gen
 	target/release/rvs-bench $(if $(QUICK),--quick)
 
 # Records anew how many instructions the packet path takes; the tests compare with it.

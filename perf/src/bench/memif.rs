@@ -19,8 +19,8 @@ use dpdk::{DpdkError, Eal, Mbuf, PktMempool, PortConfig, StartedPort};
 use crate::generator::PORT_COUNT;
 use crate::generator::protocol::{self, Answer, Ask};
 
-/// Base-two logarithm of the descriptors of a ring. Longer rings lend more buffers to the other end,
-/// and cost more cache than they gain.
+/// Base-two logarithm of the descriptors of a ring. Longer rings lend more buffers to the other
+/// end, and cost more cache than they gain.
 const RING_LOG2: u8 = 9;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);

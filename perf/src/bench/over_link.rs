@@ -6,8 +6,10 @@ use std::sync::Arc;
 use dataplane::dpdk_io;
 use dataplane::forward::ForwardingMode;
 use dataplane::stats::WorkerStats;
+use dpdk::tsc;
 
 use super::effort::Effort;
+use super::in_memory::per_packet;
 use super::mac_swap;
 use super::memif::{LentPorts, Link, LinkError};
 use super::outcome::{Invalid, Outcome, Remark, Spread, Unit, accept, millions_per_second};
@@ -58,6 +60,8 @@ struct Run<'a> {
 struct Round {
     rate: f64,
     checked: u64,
+    /// Share of the time that the worker had packets.
+    busy: f64,
 }
 
 impl Run<'_> {
@@ -71,8 +75,7 @@ impl Run<'_> {
             self.establish(flows)?;
         }
         let (mut ceiling, mut rate, mut checked) = (Vec::new(), Vec::new(), 0);
-        let turns = |stats: &WorkerStats| (stats.turns.value(), stats.busy_turns.value());
-        let before = turns(&self.site.stats);
+        let mut busy = 0.0;
         for _ in 0..self.effort.rounds {
             if flows.is_some() {
                 ceiling.push(self.ceiling()?);
@@ -80,18 +83,16 @@ impl Run<'_> {
             let round = self.round()?;
             rate.push(round.rate);
             checked += round.checked;
+            busy += round.busy;
         }
-        let after = turns(&self.site.stats);
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let busy = (after.1 - before.1) as f64 * 100.0 / (after.0 - before.0).max(1) as f64;
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let checked = checked as f64;
+        let (checked, busy) = (checked as f64, 100.0 * busy / self.effort.rounds.max(1) as f64);
         Ok(Outcome {
             unit: self.unit(),
             ceiling: Spread::of(ceiling),
             rate: Spread::of(rate).ok_or(Invalid::Nothing)?,
             remarks: vec![
-                Remark { what: "turns with packets", value: busy, unit: "%" },
+                Remark { what: "busy", value: busy, unit: "%" },
                 Remark { what: "packets checked", value: checked, unit: "" },
             ],
         })
@@ -107,13 +108,11 @@ impl Run<'_> {
 
     /// Sends the first packet of every flow.
     fn establish(&mut self, flows: u32) -> Result<(), Invalid> {
-        match self.ask(&Ask::Send(flows.into()))? {
-            Answer::Sent(tally) => {
-                let during = "while flows were established";
-                accept(&tally, "packets", during, &self.site.stats)
-            }
-            other => Err(LinkError::Unexpected(Box::new(other)).into()),
-        }
+        let answer = self.ask(&Ask::Send(flows.into()))?;
+        let Answer::Sent(tally) = answer else {
+            return Err(LinkError::Unexpected(Box::new(answer)).into());
+        };
+        accept(&tally, "packets", "while flows were established", &self.site.stats)
     }
 
     fn ceiling(&mut self) -> Result<f64, Invalid> {
@@ -128,8 +127,19 @@ impl Run<'_> {
         let free = self.site.stats.flow_capacity.value() - self.site.stats.flows.value();
         // A table that is nearly full is another scenario.
         let limit = if self.scenario.flows.is_some() { u64::MAX } else { free / 8 * 7 };
-        let answer = self.ask(&Ask::Measure(measurement(self.effort, limit, true)))?;
-        judge(answer, (self.unit(), "in a round"), limit, &self.site.stats)
+        let ask = Ask::Measure(measurement(self.effort, limit, true));
+        let (worker, stats) = (&mut self.site.worker, &self.site.stats);
+        let (start, mut busy_cycles) = (tsc::now(), 0);
+        let answer = self.link.ask(&ask, || {
+            let (before, turns) = (tsc::now(), stats.busy_turns.value());
+            worker.turn(dpdk_io::clock());
+            if stats.busy_turns.value() != turns {
+                busy_cycles += tsc::now() - before;
+            }
+        })?;
+        let busy = per_packet(busy_cycles, tsc::now() - start);
+        let round = judge(answer, (self.unit(), "in a round"), limit, stats)?;
+        Ok(Round { busy, ..round })
     }
 
     /// Asks while the worker forwards.
@@ -165,5 +175,5 @@ fn judge(
         Unit::Connections => window.completed,
     };
     let rate = millions_per_second(count, nanos);
-    Ok(Round { rate, checked: whole.counts.checked })
+    Ok(Round { rate, checked: whole.counts.checked, busy: 1.0 })
 }

@@ -122,6 +122,12 @@ fn rounds<E: Engine>(
     let (mut worker, mut all) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let cycles = play(site, count)?;
+        let forwarded = site.stats.forwarded.value();
+        let passed = site.worker.ports_mut().engine().counts().passed();
+        if forwarded != passed {
+            let text = format!("{forwarded} packets were forwarded and {passed} came out");
+            return Err(Invalid::Broken(text));
+        }
         let lost = site.stats.dropped_total();
         if lost > 0 {
             return Err(Invalid::lost((lost, count), "packets", "in a round", &site.stats));
@@ -156,7 +162,6 @@ pub(super) fn play<E: Engine>(
     count: u64,
 ) -> Result<Cycles, Invalid> {
     let before = *site.worker.ports_mut().engine().counts();
-    let forwarded = site.stats.forwarded.value();
     let engine_before = site.worker.ports_mut().engine_cycles();
     site.worker.ports_mut().engine().grant(count);
     let (start, patience) = (tsc::now(), Instant::now());
@@ -175,11 +180,6 @@ pub(super) fn play<E: Engine>(
     let counts = engine.counts().since(&before);
     let tally = Tally { counts, fault: engine.fault().map(str::to_owned) };
     accept(&tally, "connections", "in a round", &site.stats)?;
-    let passed = site.stats.forwarded.value() - forwarded;
-    if passed != counts.passed() {
-        let text = format!("{passed} packets were forwarded and {} came out", counts.passed());
-        return Err(Invalid::Broken(text));
-    }
     Ok(Cycles { net: per_packet(net, count), gross: per_packet(gross, count) })
 }
 

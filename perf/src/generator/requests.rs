@@ -89,7 +89,7 @@ impl Requests {
         }
         let len = self.plan.template.frame_len();
         for frame in &mut burst[first..] {
-            let client = self.plan.flows.next();
+            let client = self.plan.flows.next_client();
             if let Some(bytes) = frame.append(len) {
                 self.plan.template.stamp(bytes, client, 0);
             }
@@ -102,12 +102,12 @@ impl Requests {
     /// Looks at one frame of some bursts.
     #[inline]
     fn sample(&mut self, port: PortIdx, burst: &[Mbuf]) {
+        let Some(frame) = burst.first() else { return };
         self.bursts += 1;
         if !self.checking || self.bursts < CHECK_INTERVAL {
             return;
         }
         self.bursts = 0;
-        let Some(frame) = burst.first() else { return };
         self.counts.checked += 1;
         let verdict = match port {
             LAN => check::forwarded(self.plan.mode, frame.bytes()),

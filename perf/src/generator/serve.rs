@@ -187,7 +187,8 @@ impl Player {
 
     fn requests(&self, traffic: Traffic) -> Result<Requests, String> {
         let Traffic { kind, mode, flows, frame_len, window } = traffic;
-        let mode = protocol::mode_named(&mode).ok_or(format!("there is no mode {mode:?}"))?;
+        let mode =
+            protocol::mode_named(&mode).ok_or_else(|| format!("there is no mode {mode:?}"))?;
         if !FRAME_LEN_RANGE.contains(&frame_len) {
             return Err(format!("a frame of {frame_len} bytes is not in {FRAME_LEN_RANGE:?}"));
         }

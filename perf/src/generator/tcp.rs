@@ -29,7 +29,8 @@ const SEQ_BITS: u32 = 8;
 const NUMBER_COUNT: u32 = 1 << (u32::BITS - SEQ_BITS);
 /// Payload of a request and of a response: what the shortest frame has room for.
 const PAYLOAD_LEN: u16 = 6;
-const HEADERS_LEN: u16 = (Ipv4Header::LEN + TcpHeader::LEN) as u16;
+const HEADERS_LEN: u16 = 40;
+const _: () = assert!(HEADERS_LEN as usize == Ipv4Header::LEN + TcpHeader::LEN);
 /// One segment out of so many has its checksum checked.
 const CHECK_INTERVAL: u32 = 64;
 
@@ -136,7 +137,7 @@ impl Connections {
             let Some(mut frame) = self.pool.alloc() else { return };
             let number = self.next_number;
             let Some(bytes) = frame.append(self.syn.frame_len()) else { return };
-            self.syn.stamp(bytes, self.flows.next(), number << SEQ_BITS);
+            self.syn.stamp(bytes, self.flows.next_client(), number << SEQ_BITS);
             burst.push(frame);
             let place = number as usize & (self.under_way.len() - 1);
             if let Some(connection) = self.under_way.get_mut(place) {
