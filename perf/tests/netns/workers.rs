@@ -22,7 +22,7 @@ pub(crate) const TESTS: [(&str, Body); 5] = [
     ("two_queues", || every_flow_finds_its_worker(Mode::FullNat, TWO_QUEUES)),
 ];
 
-const FILE_LEN: usize = 32 << 20;
+const FILE_LEN: usize = 8 << 20;
 /// Each port is polled by one worker, and the other sends through that one.
 const ONE_QUEUE: Workers = Workers { lcores: &[0, 1], wan_queues: 1 };
 const TWO_QUEUES: Workers = Workers { lcores: &[0, 1], wan_queues: 2 };
