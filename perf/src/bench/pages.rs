@@ -2,15 +2,20 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const NR_HUGEPAGES: &str = "/proc/sys/vm/nr_hugepages";
 
 /// Huge pages that were reserved for this run. Dropping it gives them back.
 #[derive(Debug, Default)]
-pub struct Reserved {
-    /// How many there were, and how many there are.
-    changed: Option<(u64, u64)>,
+pub struct Reserved(Option<Change>);
+
+/// A number in a file that was raised.
+#[derive(Clone, Debug)]
+struct Change {
+    file: PathBuf,
+    before: u64,
+    after: u64,
 }
 
 /// Why there are not enough huge pages.
@@ -38,10 +43,8 @@ pub fn reserve(wanted_mib: u64) -> Result<Reserved, TooFew> {
     if free_mib >= wanted_mib {
         return Ok(Reserved::default());
     }
-    let before = read(Path::new(NR_HUGEPAGES))?;
     let missing = (wanted_mib - free_mib).div_ceil(page_mib());
-    fs::write(NR_HUGEPAGES, (before + missing).to_string())?;
-    let reserved = Reserved { changed: Some((before, read(Path::new(NR_HUGEPAGES))?)) };
+    let reserved = raise(Path::new(NR_HUGEPAGES), missing)?;
     let free_mib = self::free_mib()?;
     if free_mib < wanted_mib {
         return Err(TooFew::Short { free_mib, wanted_mib });
@@ -52,17 +55,17 @@ pub fn reserve(wanted_mib: u64) -> Result<Reserved, TooFew> {
 impl Reserved {
     /// Gives the pages back now, as dropping it does: for those who leave without dropping.
     pub fn give_back(&self) {
-        let Some((before, after)) = self.changed else { return };
+        let Some(Change { file, before, after }) = &self.0 else { return };
         // Whoever changed the number meanwhile knows better.
-        if read(Path::new(NR_HUGEPAGES)).is_ok_and(|now| now == after) {
-            let _ = fs::write(NR_HUGEPAGES, before.to_string());
+        if read(file).is_ok_and(|now| now == *after) {
+            let _ = fs::write(file, before.to_string());
         }
     }
 
     /// Another handle that gives the same pages back, for the thread that waits for signals.
     #[must_use]
     pub fn twin(&self) -> Self {
-        Self { changed: self.changed }
+        Self(self.0.clone())
     }
 }
 
@@ -70,6 +73,13 @@ impl Drop for Reserved {
     fn drop(&mut self) {
         self.give_back();
     }
+}
+
+/// Raises the number in `file` by `missing`, as far as the kernel goes along.
+fn raise(file: &Path, missing: u64) -> io::Result<Reserved> {
+    let before = read(file)?;
+    fs::write(file, (before + missing).to_string())?;
+    Ok(Reserved(Some(Change { file: file.to_owned(), before, after: read(file)? })))
 }
 
 fn free_mib() -> io::Result<u64> {
@@ -97,7 +107,24 @@ mod tests {
 
     #[test]
     fn nothing_is_changed_where_enough_is_free() {
-        assert!(reserve(0).is_ok_and(|reserved| reserved.changed.is_none()));
+        assert!(reserve(0).is_ok_and(|reserved| reserved.0.is_none()));
+    }
+
+    #[test]
+    fn what_was_raised_is_given_back_unless_somebody_else_changed_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("nr_hugepages");
+        fs::write(&file, "10\n").unwrap();
+        let reserved = raise(&file, 5).unwrap();
+        assert_eq!(read(&file).unwrap(), 15);
+        drop(reserved);
+        assert_eq!(read(&file).unwrap(), 10);
+
+        let reserved = raise(&file, 5).unwrap();
+        fs::write(&file, "40").unwrap();
+        drop(reserved);
+        assert_eq!(read(&file).unwrap(), 40);
+        assert!(raise(&dir.path().join("missing"), 1).is_err());
     }
 
     #[test]

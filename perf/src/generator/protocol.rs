@@ -45,6 +45,8 @@ pub enum Ask {
     Prepare(Traffic),
     /// Send so many requests and wait for them. Answered by [`Answer::Sent`].
     Send(u64),
+    /// Poll no more, and leave the CPU to others. Answered by [`Answer::Ready`].
+    Rest,
     /// Send as much as can be. Answered by [`Answer::Measured`].
     Measure(Measure),
 }
@@ -67,7 +69,7 @@ pub struct Measure {
 pub enum Answer {
     /// The ports are up.
     Up,
-    /// The traffic is prepared.
+    /// The traffic is prepared, or over.
     Ready,
     /// All is sent, and has come back or will not.
     Sent(Tally),

@@ -160,9 +160,16 @@ impl Player {
     /// Answers questions until there are no more.
     fn serve(&mut self) -> Result<(), GeneratorError> {
         while let Some(ask) = self.next_ask()? {
-            let Ask::Prepare(traffic) = ask else {
-                answer(&Answer::Failed("no traffic is prepared".to_owned()))?;
-                continue;
+            let traffic = match ask {
+                Ask::Prepare(traffic) => traffic,
+                Ask::Rest => {
+                    answer(&Answer::Ready)?;
+                    continue;
+                }
+                Ask::Send(_) | Ask::Measure(_) => {
+                    answer(&Answer::Failed("no traffic is prepared".to_owned()))?;
+                    continue;
+                }
             };
             if traffic.kind == Kind::Connections {
                 let pool = self.pool.clone();
@@ -202,7 +209,7 @@ impl Player {
         Ok(Requests::new(plan, self.pool.clone()))
     }
 
-    /// Plays one traffic until another is to be prepared, or all ends.
+    /// Plays one traffic until another is to be prepared, or it is to rest, or all ends.
     fn play(&mut self, engine: &mut impl Engine) -> Result<(), GeneratorError> {
         answer(&Answer::Ready)?;
         let mut tx = [Burst::new(), Burst::new()];
@@ -214,7 +221,7 @@ impl Player {
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return Ok(()),
                 Ok(Err(error)) => return Err(error.into()),
-                Ok(Ok(ask @ Ask::Prepare(_))) => {
+                Ok(Ok(ask @ (Ask::Prepare(_) | Ask::Rest))) => {
                     self.idle = Some(ask);
                     return Ok(());
                 }
