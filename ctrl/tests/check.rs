@@ -35,8 +35,13 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
 #[test]
 fn examples_are_correct() {
     let mut count = 0;
-    for example in fs::read_dir(conf("examples")).unwrap() {
-        let text = fs::read_to_string(example.unwrap().path()).unwrap();
+    let folders = [conf("examples"), conf("../perf/pktgen")];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    for path in files.map(|file| file.unwrap().path()) {
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
         let here = text.lines().map(|line| match line.starts_with("workers:") {
             true => "workers: [0]\n".to_owned(),
             false => format!("{line}\n"),
@@ -46,10 +51,10 @@ fn examples_are_correct() {
         assert_eq!((status, err.as_str()), (0, ""), "{text}");
         assert_eq!(out.lines().count(), 1, "{out}");
         assert!(out.starts_with(&format!("{path}: correct: ")), "{out}");
-        assert!(out.contains("1 worker") && out.contains("real servers"), "{out}");
+        assert!(out.contains("1 worker") && out.contains("real server"), "{out}");
         count += 1;
     }
-    assert!(count >= 4, "a file per mode");
+    assert!(count >= 8, "a file per mode in both folders");
 }
 
 #[test]
