@@ -10,12 +10,12 @@ mod numbers;
 mod vips;
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use conf::{Config, Limits, Service, ServiceKey};
+use conf::{Config, ForwardingMode, Limits, Service, ServiceKey};
 use dataplane::sched::Scheduler;
 use dataplane::service::{Dest, RealId, ServiceId};
-use dataplane::snapshot::Announced;
+use dataplane::snapshot::{AddressUse, Announced};
 
 use crate::api::proto::Traffic;
 use numbers::{Numbers, Origin, Previous};
@@ -214,10 +214,19 @@ impl Registry {
         number
     }
 
-    /// The places in which the VIPs of `config`, which is to be `generation`, are announced.
+    /// Takes in the VIPs of `config`, which is to be `generation`; returns the places in which they
+    /// are announced.
     pub(crate) fn announced(&mut self, config: &Config, generation: u64) -> Vec<Option<Announced>> {
         let vips = config.services.iter().map(|service| *service.vip.ip()).collect();
-        self.vips.update(&vips, generation)
+        let places = self.vips.update(&vips, generation);
+        let nat = config.services.iter().filter(|service| service.mode == ForwardingMode::Nat);
+        self.vips.note_nat(nat.map(|service| *service.vip.ip()));
+        places
+    }
+
+    /// What a VIP, taken in before, is to the packet path.
+    pub(crate) fn vip_use(&self, vip: Ipv4Addr) -> AddressUse {
+        if self.vips.has_nat(vip) { AddressUse::NatVip } else { AddressUse::Vip }
     }
 }
 

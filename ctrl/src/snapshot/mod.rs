@@ -43,13 +43,15 @@ pub(crate) fn build(
     let real_ids = named.iter().flat_map(|service| &service.real_servers).map(|real| real.id);
     let real_count = real_ids.map(|id| id.index() + 1).max().unwrap_or_default();
     snapshot.real_servers = vec![None; real_count];
+    let announced = registry.announced(config, generation);
     let mut services = Vec::with_capacity(config.services.len());
     for (service, named) in config.services.iter().zip(named) {
+        snapshot.add_address(*service.vip.ip(), registry.vip_use(*service.vip.ip()));
         add_addresses(&mut snapshot, service);
         services.push(add_service(&mut snapshot, service, named, registry));
     }
     snapshot.services = ServiceTable::new(services);
-    snapshot.announced = registry.announced(config, generation);
+    snapshot.announced = announced;
     snapshot
 }
 
@@ -82,9 +84,8 @@ fn routes(config: &Config) -> Vec<Route> {
     config.routes.iter().filter_map(route).collect()
 }
 
-/// The addresses that the director answers for, and those it routes for, on account of a service.
+/// The local addresses of a service, and the real servers it is a router for.
 fn add_addresses(snapshot: &mut Snapshot, service: &Service) {
-    snapshot.add_address(*service.vip.ip(), AddressUse::Vip);
     for address in &service.local_addresses {
         snapshot.add_address(*address, AddressUse::Local);
     }

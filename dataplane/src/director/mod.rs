@@ -23,7 +23,7 @@ use memory::Pages;
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{FlowTable, Hit, KeyHash};
-use crate::forward::{LocalPortShare, LocalPorts, PortClasses};
+use crate::forward::LocalPorts;
 use crate::fragment::Trains;
 use crate::handover::Stage;
 use crate::io::{Burst, Io, Ports};
@@ -116,11 +116,9 @@ impl<B: PacketBuf> Director<B> {
     /// Makes this one of several workers.
     #[must_use]
     pub fn in_team(mut self, team: Team) -> Self {
-        self.team = team;
-        if let Ok(classes) = PortClasses::by_port(team.count()) {
-            self.local_ports.set_share(LocalPortShare::Classes(classes, team.me().0));
-        }
+        self.local_ports.set_share(team.share().clone());
         self.egress.announces = team.me() == WorkerIdx(0);
+        self.team = team;
         self
     }
 
@@ -149,8 +147,8 @@ impl<B: PacketBuf> Director<B> {
         let hits = self.look_up_all(&slips[..burst.len()]);
         let steer = turn.io.has_peers() && stage != Stage::Owner;
         for (place, frame) in burst.take().into_iter().enumerate() {
-            let slip = &slips[place % BURST_LEN_MAX];
-            let frame = if steer {
+            let (slip, hit) = (&slips[place % BURST_LEN_MAX], hits[place % BURST_LEN_MAX]);
+            let frame = if steer && !self.has_flow_of(slip, hit) {
                 match self.hand_over(turn, (port, stage), frame, slip.parsed()) {
                     Some(frame) => frame,
                     None => continue,
@@ -159,7 +157,7 @@ impl<B: PacketBuf> Director<B> {
                 frame
             };
             let verdict = match slip.transport() {
-                Some(packet) => self.transport(turn, frame, packet, hits[place % BURST_LEN_MAX]),
+                Some(packet) => self.transport(turn, frame, packet, hit),
                 None => self.handle(turn, port, frame, slip.parsed()),
             };
             self.conclude(verdict);

@@ -30,6 +30,8 @@ mod hops;
 #[cfg(test)]
 mod icmp;
 #[cfg(test)]
+mod nics;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;

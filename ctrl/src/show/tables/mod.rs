@@ -143,7 +143,15 @@ pub(super) fn ports(answer: &Ports) -> String {
     ];
     let first = render(&what, answer.ports.iter().map(port_row));
     let second = render(&counters, answer.ports.iter().map(port_counters));
-    format!("{first}\n{second}")
+    let notes: Vec<_> = answer.ports.iter().flat_map(steering_notes).collect();
+    if notes.is_empty() {
+        return format!("{first}\n{second}");
+    }
+    format!("{first}\n{second}\n{}\n", notes.join("\n"))
+}
+
+fn steering_notes(port: &Port) -> impl Iterator<Item = String> {
+    port.steering_notes.iter().map(|note| format!("{}: {note}", port.name))
 }
 
 fn port_row(port: &Port) -> Vec<String> {
@@ -281,6 +289,8 @@ fn worker_table(workers: &[Worker]) -> String {
         Right("FULL"),
         Right("TURNS"),
         Right("BUSY"),
+        Right("RX-PKTS"),
+        Right("HANDED-OVER"),
     ];
     let rows = workers.iter().map(|worker| {
         vec![
@@ -291,6 +301,8 @@ fn worker_table(workers: &[Worker]) -> String {
             share(worker.flows, worker.flow_capacity),
             worker.turns.to_string(),
             share(worker.busy_turns, worker.turns),
+            worker.received.to_string(),
+            worker.handed_over.to_string(),
         ]
     });
     render(&columns, rows)

@@ -104,6 +104,7 @@ fn ports_with_their_counters() {
         tx_errors: 4,
         tx_refused: 5,
         steering: "hand-over".to_owned(),
+        steering_notes: vec!["no exact RSS: it has 1 receive queue".to_owned()],
         handed_over: 77,
     };
     let ports = vec![
@@ -169,6 +170,8 @@ fn status_of_the_daemon() {
         flow_capacity: 1_000_000,
         turns: 99,
         busy_turns: 33,
+        received: 4096,
+        handed_over: 17,
     };
     let answer = Status {
         applied: "/tmp/new.yaml".to_owned(),

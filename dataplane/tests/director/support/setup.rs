@@ -83,6 +83,8 @@ pub(crate) struct Setup {
     pub(crate) timeouts: Timeouts,
     /// Whether there is a route beyond the ports' own networks.
     pub(crate) default_route: bool,
+    /// Whether all VIPs had a NAT service once.
+    pub(crate) nat_vips: bool,
     services: Vec<ServiceSpec>,
     removed: Vec<SocketAddrV4>,
 }
@@ -101,6 +103,7 @@ impl Setup {
             flows: 1024,
             timeouts: Timeouts::default(),
             default_route: true,
+            nat_vips: false,
             services: services.into_iter().collect(),
             removed: Vec::new(),
         }
@@ -143,6 +146,11 @@ impl Setup {
         }
     }
 
+    /// Gives all services another mode.
+    pub(crate) fn set_mode(&mut self, mode: ForwardingMode) {
+        self.services.iter_mut().for_each(|service| service.mode = mode);
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         let ports = vec![
             self.port(WAN_MAC, self.wan_mtu, WAN_IP),
@@ -174,7 +182,12 @@ impl Setup {
         spec: &ServiceSpec,
     ) -> VirtualService {
         let announced = snapshot.announced.len();
-        snapshot.add_address(*spec.vip.ip(), AddressUse::Vip);
+        let vip_use = if self.nat_vips || spec.mode == ForwardingMode::Nat {
+            AddressUse::NatVip
+        } else {
+            AddressUse::Vip
+        };
+        snapshot.add_address(*spec.vip.ip(), vip_use);
         if let Some(Some(vip)) = snapshot.announced.get_mut(announced) {
             vip.since = spec.since;
         }
