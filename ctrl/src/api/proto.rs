@@ -303,6 +303,9 @@ pub struct Drops {
     pub held: u64,
     /// Times a packet was handed over from one worker to another; it has its verdict there.
     pub handed_over: u64,
+    /// Packets of services of mode dr and tun that were sent on without a flow, since there was no
+    /// room for one.
+    pub stateless: u64,
     /// Every reason, also those that never occurred.
     pub drops: Vec<Drop>,
     /// Packets that the director made itself.

@@ -164,6 +164,7 @@ pub(super) fn drops(state: &State) -> Drops {
         dropped: drops.iter().map(|drop| drop.count).sum(),
         held: state.workers.sum(|stats| stats.held.value()),
         handed_over: state.workers.sum(|stats| stats.handed_over.value()),
+        stateless: state.workers.sum(|stats| stats.stateless.value()),
         drops,
         generated: Generated {
             arp_requests: state.workers.sum(|stats| stats.generated.arp_requests.value()),

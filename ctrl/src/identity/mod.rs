@@ -7,18 +7,21 @@
 //! base, and readers subtract it.
 
 mod numbers;
+mod tables;
 mod vips;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
 use conf::{Config, ForwardingMode, Limits, Service, ServiceKey};
-use dataplane::sched::Scheduler;
+use dataplane::sched::{MaglevEntry, MaglevTable, Scheduler};
 use dataplane::service::{Dest, RealId, ServiceId};
 use dataplane::snapshot::{AddressUse, Announced};
 
 use crate::api::proto::Traffic;
 use numbers::{Numbers, Origin, Previous};
+use tables::Tables;
 use vips::VipPlaces;
 
 /// What makes two real servers the same real server: its service, RIP and rport.
@@ -108,6 +111,7 @@ pub(crate) struct Registry {
     real_bases: HashMap<RealId, Traffic>,
     revisions: HashMap<ServiceId, Revision>,
     last_revision: u32,
+    tables: Tables,
     vips: VipPlaces,
 }
 
@@ -121,6 +125,7 @@ impl Registry {
             real_bases: HashMap::new(),
             revisions: HashMap::new(),
             last_revision: 0,
+            tables: Tables::default(),
             vips: VipPlaces::default(),
         }
     }
@@ -212,6 +217,17 @@ impl Registry {
         let number = self.last_revision;
         self.revisions.insert(service, Revision { number, scheduler, dests: dests.into() });
         number
+    }
+
+    /// The table by which a service chooses where there is no room for flows; its real servers in
+    /// list order.
+    pub(crate) fn stateless_table(
+        &mut self,
+        service: ServiceId,
+        mode: dataplane::forward::ForwardingMode,
+        entries: Vec<MaglevEntry>,
+    ) -> Option<Arc<MaglevTable>> {
+        self.tables.stateless(service, mode, entries)
     }
 
     /// Takes in the VIPs of `config`, which is to be `generation`; returns the places in which they

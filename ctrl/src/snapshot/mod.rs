@@ -3,7 +3,7 @@
 use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
-use dataplane::sched::{Scheduler, WrrPlan};
+use dataplane::sched::{MaglevEntry, Scheduler, WrrPlan};
 use dataplane::service::{Dest, RealServer, ServiceTable, VirtualService};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
@@ -120,6 +120,11 @@ fn add_service(
         }
     }
     let dests = VirtualService::list_order(added.iter().copied());
+    let entries = service.real_servers.iter().rev().map(|real| MaglevEntry {
+        address: *real.address.ip(),
+        l4_port: real.address.port(),
+        weight: real.weight,
+    });
     let scheduler = scheduler(service.scheduler);
     VirtualService {
         id,
@@ -129,6 +134,7 @@ fn add_service(
         mode: mode(service.mode),
         scheduler,
         revision: registry.revision(id, scheduler, &dests),
+        stateless: registry.stateless_table(id, mode(service.mode), entries.collect()),
         dests,
         wrr: WrrPlan::after_adding(added.iter().map(|dest| dest.weight)),
         local_addresses: service.local_addresses.clone().into_boxed_slice(),

@@ -1,10 +1,10 @@
 //! The steps that every burst goes through: parse all, look up all, then each packet to its end.
 //!
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
-//! packets of a flow, `admit` for packets that may open one, `local` for packets to the director
-//! itself, `icmp` for ICMP, `fragments` for fragments, `steer` for packets of other workers' flows,
-//! `egress` for the way out, `upkeep` for what time brings about, and `adoption` for taking up a
-//! new snapshot.
+//! packets of a flow, `admit` for packets that may open one, `stateless` for those that find no
+//! room for it, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for
+//! fragments, `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for
+//! what time brings about, and `adoption` for taking up a new snapshot.
 
 mod admit;
 mod adoption;
@@ -13,6 +13,7 @@ mod fragments;
 mod icmp;
 mod local;
 mod relay;
+mod stateless;
 mod steer;
 mod upkeep;
 
@@ -40,6 +41,7 @@ use crate::verdict::Verdict;
 use adoption::Adoption;
 use egress::Egress;
 use relay::PathMtu;
+use stateless::Shortage;
 
 /// One value for each packet of a burst.
 type PerPacket<T> = [T; BURST_LEN_MAX];
@@ -80,6 +82,7 @@ pub struct Director<B> {
     path_mtu: Box<[PathMtu]>,
     icmp_budget: IcmpBudget,
     adoption: Adoption,
+    shortage: Shortage,
     last_tick: Tick,
     /// Identification of the next tunnel packet that may be fragmented.
     next_ip_id: u16,
@@ -105,6 +108,7 @@ impl<B: PacketBuf> Director<B> {
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
             icmp_budget: IcmpBudget::new(now),
             adoption: Adoption::new(sizes.services),
+            shortage: Shortage::default(),
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),

@@ -36,6 +36,8 @@ mod properties;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod stateless;
+#[cfg(test)]
 mod team;
 #[cfg(test)]
 mod tx_refused;

@@ -232,12 +232,14 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
     } else {
         render(&columns, rows)
     };
-    let Drops { received, forwarded, consumed, dropped, held, handed_over, generated, .. } = answer;
+    let Drops { received, forwarded, consumed, dropped, held, .. } = answer;
+    let Drops { handed_over, stateless, generated, .. } = answer;
     format!(
         "{table}\n\
          received {received} = forwarded {forwarded} + consumed {consumed} + dropped {dropped} \
          + held {held}\n\
          handed over between workers: {handed_over}\n\
+         sent on without a flow, as tables were full: {stateless}\n\
          sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
          {} resets, {} fragments\n",
         generated.arp_requests,

@@ -1,10 +1,11 @@
 //! A small site: a client behind a gateway on the wan port, real servers on the lan port.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
-use rvs_dataplane::sched::{Scheduler, WrrPlan};
+use rvs_dataplane::sched::{MaglevEntry, Scheduler, WrrPlan};
 use rvs_dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use rvs_dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
@@ -211,8 +212,19 @@ impl Setup {
                 snapshot.add_routed(address);
             }
         }
+        let entries: Vec<_> = VirtualService::list_order(dests.iter().copied())
+            .iter()
+            .filter_map(|dest| snapshot.real_server(dest.real))
+            .map(|real| MaglevEntry {
+                address: real.address,
+                l4_port: real.l4_port,
+                weight: real.weight,
+            })
+            .collect();
+        let stateless = VirtualService::stateless_table(spec.mode, &entries).map(Arc::new);
         VirtualService {
             id,
+            stateless,
             protocol: spec.protocol,
             vip: *spec.vip.ip(),
             vport: spec.vip.port(),
