@@ -1,5 +1,7 @@
 //! [`EalArgs`]: the command line that EAL is started with.
 
+use std::collections::BTreeMap;
+
 /// Where packet memory comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum HugePages {
@@ -11,12 +13,16 @@ pub enum HugePages {
     None,
 }
 
+/// Arguments that say how much memory there is, and where.
+const MEMORY: &[&str] = &["-m", "--memory-size", "--socket-mem", "--numa-mem"];
+
 /// Builder of EAL's arguments. What the user passes through [`extra`](Self::extra) wins over what
 /// this crate would have passed.
 #[derive(Debug, Clone)]
 pub struct EalArgs {
     program: String,
     memory_mib: u32,
+    memory_by_node: BTreeMap<u32, u32>,
     huge_pages: HugePages,
     main_lcore: u32,
     main_cpus: Vec<usize>,
@@ -33,6 +39,7 @@ impl EalArgs {
         Self {
             program: program.into(),
             memory_mib: 256,
+            memory_by_node: BTreeMap::new(),
             huge_pages: HugePages::default(),
             main_lcore: 0,
             main_cpus: Vec::new(),
@@ -46,6 +53,15 @@ impl EalArgs {
     #[must_use]
     pub fn memory_mib(mut self, mib: u32) -> Self {
         self.memory_mib = mib;
+        self
+    }
+
+    /// MiB to reserve on each of these NUMA nodes, instead of [`memory_mib`](Self::memory_mib)
+    /// wherever EAL finds it. Ordinary memory has no node, so of that the sum is reserved. Empty
+    /// (the default) leaves the choice to EAL.
+    #[must_use]
+    pub fn memory_by_node(mut self, mib: impl IntoIterator<Item = (u32, u32)>) -> Self {
+        self.memory_by_node = mib.into_iter().collect();
         self
     }
 
@@ -105,8 +121,9 @@ impl EalArgs {
             add(&["--lcores", &format!("{}@({})", self.main_lcore, cpus.join(","))]);
             add(&["--main-lcore", &self.main_lcore.to_string()]);
         }
-        if !self.user_sets(&["-m", "--memory-size", "--socket-mem", "--numa-mem"]) {
-            add(&["-m", &self.memory_mib.to_string()]);
+        if !self.user_sets(MEMORY) {
+            let [option, amount] = self.memory();
+            add(&[&option, &amount]);
         }
         match self.huge_pages {
             // --no-huge and --in-memory exclude each other in DPDK 22.11; --no-shconf is the part
@@ -142,6 +159,32 @@ impl EalArgs {
         }
         args.extend(self.extra.iter().cloned());
         args
+    }
+
+    /// Whether the extra arguments say how much memory is reserved, which then is all that counts.
+    #[must_use]
+    pub fn user_sets_memory(&self) -> bool {
+        self.user_sets(MEMORY)
+    }
+
+    /// The option that reserves memory, and its value.
+    fn memory(&self) -> [String; 2] {
+        let by_node = &self.memory_by_node;
+        let total = by_node.values().fold(0, |sum: u32, mib| sum.saturating_add(*mib));
+        match by_node.last_key_value() {
+            None => ["-m".to_owned(), self.memory_mib.to_string()],
+            Some(_) if self.no_huge_pages() => ["-m".to_owned(), total.to_string()],
+            // A list by node; those left out of it at its end get nothing.
+            Some((&last, _)) => {
+                let list = (0..=last).map(|node| by_node.get(&node).copied().unwrap_or(0));
+                let list: Vec<String> = list.map(|mib| mib.to_string()).collect();
+                ["--socket-mem".to_owned(), list.join(",")]
+            }
+        }
+    }
+
+    fn no_huge_pages(&self) -> bool {
+        self.huge_pages == HugePages::None || self.user_sets(&["--no-huge"])
     }
 
     /// Whether an extra argument is one of these options, in any spelling: `--opt`, `--opt=value`,
@@ -195,6 +238,23 @@ mod tests {
         let expected = "rvs --lcores 0@(1) --main-lcore 0 -m 256 --no-huge --no-shconf --no-pci \
                         --no-telemetry";
         assert_eq!(args.join(" "), expected);
+    }
+
+    #[test]
+    fn memory_by_node() {
+        let args =
+            |pages| EalArgs::new("rvs").memory_by_node([(3, 96), (1, 160)]).huge_pages(pages);
+        let text = |args: EalArgs| args.to_args().join(" ");
+        let huge = text(args(HugePages::InMemory));
+        assert!(huge.contains(" --socket-mem 0,160,0,96 ") && !huge.contains("-m "), "{huge}");
+        // EAL refuses nodes without huge pages.
+        let ordinary = text(args(HugePages::None));
+        assert!(ordinary.contains(" -m 256 ") && !ordinary.contains("--socket-mem"), "{ordinary}");
+        let forgone = text(args(HugePages::InMemory).extra(["--no-huge"]));
+        assert!(forgone.contains(" -m 256 ") && !forgone.contains("--socket-mem"), "{forgone}");
+        let own = args(HugePages::InMemory).extra(["--socket-mem=1,2"]);
+        assert!(own.user_sets_memory() && !text(own).contains("--socket-mem 0"));
+        assert!(!args(HugePages::InMemory).user_sets_memory());
     }
 
     #[test]

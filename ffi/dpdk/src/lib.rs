@@ -8,7 +8,7 @@
 //! * [`PktMempool`] is a cheap handle to a pool. Pools are freed with the EAL and never earlier, so
 //!   an [`Mbuf`] can be a single pointer.
 //! * [`Mbuf`] owns one packet and frees it on drop. A [`Burst`] owns several.
-//! * [`StartedPort::start`] configures a port and hands out its queues once. The port is stopped
+//! * [`StartedPort::start_on`] configures a port and hands out its queues once. The port is stopped
 //!   and closed when the [`StartedPort`] and all of its queues are gone, in any order.
 //!
 //! # Threads
@@ -56,8 +56,8 @@ pub use mempool::PktMempool;
 pub use numa::SocketId;
 pub use offload::{L4Checksum, Offloads, RxChecksum, TxChecksum};
 pub use port::{
-    FlowMatch, FlowRule, L4Protocol, PortConfig, PortId, PortInfo, Rss, RssConfig, RssEnds,
-    StartedPort,
+    FlowMatch, FlowRule, L4Protocol, PortConfig, PortId, PortInfo, QueueMemory, Rss, RssConfig,
+    RssEnds, StartedPort,
 };
 pub use queue::{RxQueue, TxQueue};
 pub use stats::{Link, PortStats};

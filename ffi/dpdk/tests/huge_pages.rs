@@ -5,8 +5,8 @@
 #![allow(clippy::tests_outside_test_module, reason = "an integration test is one module")]
 
 use dpdk::{
-    Burst, Eal, EalArgs, HugePages, PktMempool, PortConfig, SocketId, StartedPort, hugepages,
-    mempool,
+    Burst, Eal, EalArgs, HugePages, PktMempool, PortConfig, QueueMemory, SocketId, StartedPort,
+    hugepages, mempool,
 };
 
 const MEMORY_MIB: u64 = 64;
@@ -20,13 +20,19 @@ fn mapped_mib() -> u64 {
 
 #[test]
 fn packet_memory_is_huge_pages() {
-    let free = hugepages::free_mib(&hugepages::list().unwrap());
+    let pages = hugepages::list().unwrap();
+    // A kernel that does not tell nodes apart has one.
+    let node = pages.iter().max_by_key(|pool| pool.free_mib()).and_then(|pool| pool.node);
+    let node = node.unwrap_or(0);
+    let here: Vec<_> =
+        pages.iter().filter(|pool| pool.node.unwrap_or(0) == node).copied().collect();
+    let free = hugepages::free_mib(&here);
     if free < 2 * MEMORY_MIB {
-        eprintln!("skipped: {free} MiB of huge pages are free");
+        eprintln!("skipped: {free} MiB of huge pages are free on node {node}");
         return;
     }
     let args = EalArgs::new("dpdk-test")
-        .memory_mib(64)
+        .memory_by_node([(node, 64)])
         .huge_pages(HugePages::InMemory)
         .file_prefix("rvs-test");
     let eal = match Eal::init(&args) {
@@ -40,9 +46,17 @@ fn packet_memory_is_huge_pages() {
         }
     };
     assert!(mapped_mib() >= MEMORY_MIB);
-    let pool = PktMempool::create(&eal, "p", 8191, 256, mempool::DATA_ROOM, SocketId::ANY).unwrap();
+    let socket = SocketId::new(node);
+    let pool = PktMempool::create(&eal, "p", 8191, 256, mempool::DATA_ROOM, socket).unwrap();
+    let nowhere = SocketId::new(31);
+    if !pages.iter().any(|pool| pool.node == nowhere.node()) {
+        let error = PktMempool::create(&eal, "q", 1023, 0, mempool::DATA_ROOM, nowhere);
+        assert!(error.is_err(), "a pool on a node that is not there: {error:?}");
+    }
     let id = eal.probe("net_null0").unwrap();
-    let (port, mut rx, tx) = StartedPort::start(&eal, id, &PortConfig::default(), &pool).unwrap();
+    let memory = [QueueMemory { pool: &pool, socket }];
+    let (port, mut rx, tx) =
+        StartedPort::start_on(&eal, id, &PortConfig::default(), &memory).unwrap();
     let mut burst = Burst::<32>::new();
     assert_eq!(rx[0].rx_burst(&mut burst), 32);
     drop(burst);

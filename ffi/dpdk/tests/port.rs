@@ -3,7 +3,7 @@
 #![allow(clippy::tests_outside_test_module, reason = "an integration test is one module")]
 
 use dpdk::port::PortInfo;
-use dpdk::{Offloads, PortConfig, StartedPort, testing};
+use dpdk::{Burst, Offloads, PortConfig, QueueMemory, SocketId, StartedPort, testing};
 
 #[test]
 fn what_a_port_tells() {
@@ -125,4 +125,41 @@ fn requests_a_port_cannot_serve() {
     }
     // None of this used the port up.
     StartedPort::start(eal, id, &base, &pool).unwrap();
+}
+
+#[test]
+fn each_receive_queue_has_a_pool_of_its_own() {
+    let pools = [testing::pool(255).unwrap(), testing::pool(255).unwrap()];
+    let eal = testing::eal();
+    let id = eal.probe(&testing::unique("net_null")).unwrap();
+    let config = PortConfig { rx_queues: 2, tx_queues: 2, ..PortConfig::default() };
+    let sockets = [SocketId::new(0), SocketId::ANY];
+    let memory = [0, 1].map(|at| QueueMemory { pool: &pools[at], socket: sockets[at] });
+
+    let error = StartedPort::start_on(eal, id, &config, &memory[..1]).unwrap_err();
+    assert!(error.to_string().contains("2 queues, and memory for 1 of them"), "{error}");
+
+    let (port, mut rx, tx) = StartedPort::start_on(eal, id, &config, &memory).unwrap();
+    for queue in 0..2 {
+        let mut burst = Burst::<32>::new();
+        assert_eq!(rx[queue].rx_burst(&mut burst), 32);
+        let in_use = pools.each_ref().map(dpdk::PktMempool::in_use);
+        assert_eq!((in_use[queue], in_use[1 - queue]), (32, 0));
+    }
+    drop((port, rx, tx));
+}
+
+#[test]
+fn a_frame_must_fit_the_buffers_of_every_queue() {
+    let large = testing::pool(255).unwrap();
+    let eal = testing::eal();
+    let name = testing::unique("small");
+    let small =
+        dpdk::PktMempool::create(eal, &name, 255, 0, dpdk::mbuf::HEADROOM + 512, SocketId::ANY);
+    let small = small.unwrap();
+    let config = PortConfig { rx_queues: 2, ..PortConfig::default() };
+    let memory = [&large, &small].map(|pool| QueueMemory { pool, socket: SocketId::ANY });
+    let id = testing::null_port().unwrap();
+    let error = StartedPort::start_on(eal, id, &config, &memory).unwrap_err().to_string();
+    assert!(error.contains(&name) && error.contains("MTU of 1500"), "{error}");
 }

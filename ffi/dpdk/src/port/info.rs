@@ -137,11 +137,8 @@ impl PortInfo {
     }
 
     /// Refuses what the port cannot do, in words that say what it can.
-    pub(super) fn check(&self, config: &PortConfig, pool: &PktMempool) -> Result<(), DpdkError> {
-        let refuse = |detail: String| {
-            let detail = format!("port {:?}: {detail}", self.name);
-            Err(DpdkError::new("rte_eth_dev_configure", libc::EINVAL).with_detail(detail))
-        };
+    pub(super) fn check(&self, config: &PortConfig) -> Result<(), DpdkError> {
+        let refuse = |detail| self.refuse(detail);
         for (what, wanted, max) in [
             ("receive", config.rx_queues, self.max_rx_queues),
             ("transmit", config.tx_queues, self.max_tx_queues),
@@ -165,15 +162,29 @@ impl PortInfo {
         {
             self.check_rss(rss).or_else(refuse)?;
         }
-        let room = pool.data_room().saturating_sub(HEADROOM);
-        if room < config.mtu.saturating_add(FRAME_OVERHEAD) {
-            return refuse(format!(
-                "frames of an MTU of {} do not fit the pool {:?}, whose buffers hold {room} bytes",
-                config.mtu,
-                pool.name(),
-            ));
-        }
         Ok(())
+    }
+
+    /// Refuses a pool whose buffers do not hold a frame.
+    pub(super) fn check_pool(
+        &self,
+        config: &PortConfig,
+        pool: &PktMempool,
+    ) -> Result<(), DpdkError> {
+        let room = pool.data_room().saturating_sub(HEADROOM);
+        if room >= config.mtu.saturating_add(FRAME_OVERHEAD) {
+            return Ok(());
+        }
+        self.refuse(format!(
+            "frames of an MTU of {} do not fit the pool {:?}, whose buffers hold {room} bytes",
+            config.mtu,
+            pool.name(),
+        ))
+    }
+
+    fn refuse(&self, detail: String) -> Result<(), DpdkError> {
+        let detail = format!("port {:?}: {detail}", self.name);
+        Err(DpdkError::new("rte_eth_dev_configure", libc::EINVAL).with_detail(detail))
     }
 
     /// What the port gets of the help that is wanted.

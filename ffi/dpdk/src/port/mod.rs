@@ -26,8 +26,8 @@ use crate::{Link, Offloads, PktMempool, PortStats, RxQueue, SocketId, TxQueue, l
 pub(crate) struct PortShared {
     id: PortId,
     eal: Arc<EalShared>,
-    /// Receive queues allocate from it until the port is closed.
-    _pool: PktMempool,
+    /// Receive queues allocate from these until the port is closed.
+    _pools: Vec<PktMempool>,
 }
 
 impl PortShared {
@@ -48,7 +48,23 @@ impl Drop for PortShared {
     }
 }
 
-/// A running port. Its queues are separate: see [`start`](Self::start).
+/// Where the queues with one number have their memory.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueMemory<'a> {
+    /// The receive queue takes its buffers from here.
+    pub pool: &'a PktMempool,
+    /// The NUMA node of the descriptor rings; [`SocketId::ANY`] stands for the port's own.
+    pub socket: SocketId,
+}
+
+impl QueueMemory<'_> {
+    /// As DPDK wants it: unsigned -1 (`SOCKET_ID_ANY`) where the port has no node either.
+    fn ring_socket(&self, info: &PortInfo) -> u32 {
+        self.socket.node().or_else(|| info.socket.node()).unwrap_or(u32::MAX)
+    }
+}
+
+/// A running port. Its queues are separate: see [`start_on`](Self::start_on).
 #[derive(Debug)]
 pub struct StartedPort {
     shared: Arc<PortShared>,
@@ -60,20 +76,42 @@ pub struct StartedPort {
 }
 
 impl StartedPort {
-    /// Configures and starts a port whose receive queues take their buffers from `pool`, and hands
-    /// out its queues. A port can be started once at a time (`EBUSY`). If the port refuses, after
-    /// the request was found sensible, it is closed and gone.
+    /// Like [`start_on`](Self::start_on), with one pool for all queues, whose rings are on the
+    /// port's own NUMA node.
     pub fn start(
         eal: &Eal,
         id: PortId,
         config: &PortConfig,
         pool: &PktMempool,
     ) -> Result<(Self, Vec<RxQueue>, Vec<TxQueue>), DpdkError> {
+        let shared = QueueMemory { pool, socket: SocketId::ANY };
+        let count = config.rx_queues.max(config.tx_queues);
+        Self::start_on(eal, id, config, &vec![shared; usize::from(count)])
+    }
+
+    /// Configures and starts a port whose queues, by number, have their memory where `memory`
+    /// says, and hands them out. A port can be started once at a time (`EBUSY`). If the port
+    /// refuses, after the request was found sensible, it is closed and gone.
+    pub fn start_on(
+        eal: &Eal,
+        id: PortId,
+        config: &PortConfig,
+        memory: &[QueueMemory<'_>],
+    ) -> Result<(Self, Vec<RxQueue>, Vec<TxQueue>), DpdkError> {
         const OP: &str = "rte_eth_dev_configure";
+        let invalid = |detail: String| DpdkError::new(OP, libc::EINVAL).with_detail(detail);
         let info = PortInfo::of(eal, id)?;
-        info.check(config, pool)?;
-        if !pool.belongs_to(eal.shared()) {
-            return Err(DpdkError::new(OP, libc::EINVAL).with_detail("a pool of another EAL"));
+        info.check(config)?;
+        let queues = config.rx_queues.max(config.tx_queues);
+        if memory.len() < usize::from(queues) {
+            let given = memory.len();
+            return Err(invalid(format!("{queues} queues, and memory for {given} of them")));
+        }
+        for memory in memory {
+            info.check_pool(config, memory.pool)?;
+            if !memory.pool.belongs_to(eal.shared()) {
+                return Err(invalid("a pool of another EAL".to_owned()));
+            }
         }
         let offloads = info.choose_offloads(config);
 
@@ -85,10 +123,11 @@ impl StartedPort {
             }
             state.started.push(id.index());
             let eal = Arc::clone(eal.shared());
-            Arc::new(PortShared { id, eal, _pool: pool.clone() })
+            let pools = memory.iter().map(|memory| memory.pool.clone()).collect();
+            Arc::new(PortShared { id, eal, _pools: pools })
         };
         let mark = log::mark();
-        let (mac, mtu) = bring_up(&shared, &info, config, offloads, pool).map_err(|e| {
+        let (mac, mtu) = bring_up(&shared, &info, config, offloads, memory).map_err(|e| {
             let detail = join(&[&format!("port {:?}", info.name), &e.detail, &log::since(mark)]);
             e.with_detail(detail)
         })?;
@@ -221,7 +260,7 @@ fn bring_up(
     info: &PortInfo,
     config: &PortConfig,
     offloads: Offloads,
-    pool: &PktMempool,
+    memory: &[QueueMemory<'_>],
 ) -> Result<([u8; 6], u16), DpdkError> {
     let _guard = shared.eal.lock();
     let id = shared.id.index();
@@ -243,7 +282,7 @@ fn bring_up(
     // SAFETY: the port is reserved for this object and not started; `conf` and the key it points to
     // outlive the call.
     check("rte_eth_dev_configure", unsafe { sys::shim_port_configure(id, &raw const conf) })?;
-    set_up_queues(id, info, config, pool)?;
+    set_up_queues(id, info, config, memory)?;
     if config.mtu != mtu_before {
         // SAFETY: the port is configured and stopped.
         let ret = unsafe { sys::rte_eth_dev_set_mtu(id, config.mtu) };
@@ -268,24 +307,23 @@ fn set_up_queues(
     id: u16,
     info: &PortInfo,
     config: &PortConfig,
-    pool: &PktMempool,
+    memory: &[QueueMemory<'_>],
 ) -> Result<(), DpdkError> {
     let (mut rx_len, mut tx_len) = (config.rx_descriptors, config.tx_descriptors);
     // SAFETY: the port exists; both numbers outlive the call.
     let ret =
         unsafe { sys::rte_eth_dev_adjust_nb_rx_tx_desc(id, &raw mut rx_len, &raw mut tx_len) };
     check("rte_eth_dev_adjust_nb_rx_tx_desc", ret)?;
-    // Unsigned -1 (SOCKET_ID_ANY) for a port without a NUMA node, as DPDK wants it.
-    let socket = info.socket.node().unwrap_or(u32::MAX);
-    for queue in 0..config.rx_queues {
+    for (queue, memory) in (0..config.rx_queues).zip(memory) {
+        let (socket, pool) = (memory.ring_socket(info), memory.pool.as_ptr());
         // SAFETY: the port is configured with this queue; null asks for the driver's defaults; the
         // pool outlives the port, which holds a handle to it.
-        let ret = unsafe {
-            sys::rte_eth_rx_queue_setup(id, queue, rx_len, socket, ptr::null(), pool.as_ptr())
-        };
+        let ret =
+            unsafe { sys::rte_eth_rx_queue_setup(id, queue, rx_len, socket, ptr::null(), pool) };
         check("rte_eth_rx_queue_setup", ret)?;
     }
-    for queue in 0..config.tx_queues {
+    for (queue, memory) in (0..config.tx_queues).zip(memory) {
+        let socket = memory.ring_socket(info);
         // SAFETY: the port is configured with this queue; null asks for the driver's defaults.
         let ret = unsafe { sys::rte_eth_tx_queue_setup(id, queue, tx_len, socket, ptr::null()) };
         check("rte_eth_tx_queue_setup", ret)?;
