@@ -149,18 +149,29 @@ fn build(parts: Parts) -> Worker<Mbuf, DpdkPorts> {
     let Parts { lcore, team, peers, queues, pool, sizes, snapshots, control, stats, .. } = parts;
     let director = Director::new(sizes, random(), dpdk_io::clock(), Arc::clone(&stats));
     let director = director.in_team(team);
-    let (bytes, pages) = director.flow_memory();
-    tracing::info!(
-        "worker on CPU {lcore}: room for {} flows, {} MiB in {}",
-        director.flow_capacity(),
-        bytes.div_ceil(1 << 20),
-        pages.name(),
-    );
+    announce(lcore, &director);
     let mut io = Io::new(DpdkPorts::new(queues.pairs, pool), Arc::clone(&stats));
     if let Some(peers) = peers {
         io = io.with_peers(peers, queues.senders);
     }
     Worker::new(director, io, snapshots, control, stats)
+}
+
+/// Says where the flow table is, which the kernel decided.
+fn announce(lcore: u32, director: &Director<Mbuf>) {
+    let (bytes, pages) = director.flow_memory();
+    let nodes: Vec<_> = director.flow_nodes().iter().map(ToString::to_string).collect();
+    let place = if nodes.is_empty() {
+        String::new()
+    } else {
+        format!(" on NUMA node {}", nodes.join(" and "))
+    };
+    tracing::info!(
+        "worker on CPU {lcore}: room for {} flows, {} MiB in {}{place}",
+        director.flow_capacity(),
+        bytes.div_ceil(1 << 20),
+        pages.name(),
+    );
 }
 
 /// A number nobody can guess: std keys its hash maps from the system's random source.

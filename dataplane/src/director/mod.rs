@@ -17,6 +17,7 @@ mod stateless;
 mod steer;
 mod upkeep;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use memory::Pages;
@@ -252,6 +253,12 @@ impl<B: PacketBuf> Director<B> {
     #[must_use]
     pub fn flow_memory(&self) -> (usize, Pages) {
         (self.flows.bytes(), self.flows.pages())
+    }
+
+    /// The NUMA nodes that the flow table is on; empty if the kernel does not say.
+    #[must_use]
+    pub fn flow_nodes(&self) -> BTreeSet<u32> {
+        self.flows.nodes()
     }
 
     /// The report on the neighbour at `position`; `None` behind the last.

@@ -5,6 +5,7 @@
 //! Nothing here knows DPDK or packets.
 
 mod lanes;
+mod node;
 mod page_array;
 mod prefetch;
 

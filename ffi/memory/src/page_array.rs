@@ -3,13 +3,17 @@
 //! First reserved huge pages (hugetlbfs) are tried, then ordinary memory that the kernel is asked
 //! to back with transparent huge pages. Memory is touched when the array is made, on the thread
 //! that makes it: so it belongs to that thread's NUMA node, and no later access waits for the
-//! kernel.
+//! kernel. Where that node has too few reserved pages the kernel would take those of another one;
+//! ordinary memory of the own node is better then.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 use memmap2::{Advice, MmapMut, MmapOptions};
+
+use crate::node;
 
 /// Arrays smaller than this are left to the allocator: a huge page would be mostly waste.
 const LARGE: usize = HUGE_PAGE;
@@ -90,6 +94,12 @@ impl<T: Copy> PageArray<T> {
             Backing::Boxed(_) => Pages::Ordinary,
         }
     }
+
+    /// The NUMA nodes it is on, looked at every 2 MiB; empty if the kernel does not say.
+    #[must_use]
+    pub fn nodes(&self) -> BTreeSet<u32> {
+        node::of(self.start.as_ptr().cast(), size_of_val(&**self))
+    }
 }
 
 /// Room for `bytes` bytes from the returned offset on, aligned to `align` at least.
@@ -98,7 +108,7 @@ fn map(bytes: usize, align: usize) -> Option<(MmapMut, usize, Pages)> {
     if align > HUGE_PAGE {
         return None;
     }
-    if let Ok(map) = MmapOptions::new().len(whole).huge(Some(21)).map_anon() {
+    if let Some(map) = reserved_nearby(whole) {
         return Some((map, 0, Pages::Huge));
     }
     // The kernel only takes huge pages for aligned ranges, so there is room to begin at one.
@@ -107,6 +117,15 @@ fn map(bytes: usize, align: usize) -> Option<(MmapMut, usize, Pages)> {
     let advised = map.advise(Advice::HugePage).is_ok();
     (offset <= HUGE_PAGE).then_some(())?;
     Some((map, offset, if advised { Pages::Transparent } else { Pages::Ordinary }))
+}
+
+/// Reserved huge pages of the calling thread's own NUMA node, if it has enough of them.
+fn reserved_nearby(len: usize) -> Option<MmapMut> {
+    let mut map = MmapOptions::new().len(len).huge(Some(21)).map_anon().ok()?;
+    for byte in map.iter_mut().step_by(HUGE_PAGE) {
+        *byte = 0;
+    }
+    node::is_near(&node::of(map.as_ptr(), len), node::preferred()).then_some(map)
 }
 
 impl<T: Copy> Drop for PageArray<T> {
@@ -174,5 +193,16 @@ mod tests {
         if cfg!(not(miri)) {
             assert!(large.pages() < Pages::Ordinary, "{large:?}");
         }
+    }
+
+    #[test]
+    fn an_array_is_on_the_node_that_its_maker_gets_memory_from() {
+        for len in [1, 3 * LARGE] {
+            let array = PageArray::new(len, |_| 1u8);
+            let nodes = array.nodes();
+            assert!(node::is_near(&nodes, node::preferred()), "{nodes:?}");
+            assert_eq!(nodes.is_empty(), node::preferred().is_none());
+        }
+        assert!(PageArray::new(0, |_| 1u8).nodes().is_empty());
     }
 }

@@ -10,6 +10,7 @@
 
 mod bucket;
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 
 use super::entry::{Direction, Flow, FlowIdx, Record};
@@ -99,6 +100,14 @@ impl<K: Key> FlowTable<K> {
     #[must_use]
     pub fn pages(&self) -> Pages {
         self.buckets.pages().max(self.records.pages())
+    }
+
+    /// The NUMA nodes that it is on; empty if the kernel does not say.
+    #[must_use]
+    pub fn nodes(&self) -> BTreeSet<u32> {
+        let mut nodes = self.buckets.nodes();
+        nodes.extend(self.records.nodes());
+        nodes
     }
 
     /// Bytes of memory for every flow that the table can hold, all parts together.
