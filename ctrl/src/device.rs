@@ -87,14 +87,12 @@ fn how_to_bind(address: &str) -> String {
 }
 
 fn check_vdev(port: &Port, devargs: &str) -> Result<(), CtrlError> {
-    let (name, arguments) = devargs.split_once(',').unwrap_or((devargs, ""));
+    let name = devargs.split(',').next().unwrap_or(devargs);
     let driver = driver_of(name);
     if !ON_INTERFACE.contains(&driver) {
         return Ok(());
     }
-    let mut arguments = arguments.split(',');
-    let interface = arguments.find_map(|argument| argument.strip_prefix("iface="));
-    let Some(interface) = interface.filter(|interface| !interface.is_empty()) else {
+    let Some(interface) = interface(devargs) else {
         let cause = format!("{driver} is not told which network interface to use");
         let advice = format!("Name one of those that `ip link` lists: \"{name},iface=NAME\".");
         return Err(refuse(port, cause, advice));
@@ -119,6 +117,15 @@ fn check_vdev(port: &Port, devargs: &str) -> Result<(), CtrlError> {
         // Not able to tell: the driver will.
         Err(_) => Ok(()),
     }
+}
+
+/// The existing interface that a virtual device attaches to, if it is of that kind.
+pub(crate) fn interface(devargs: &str) -> Option<&str> {
+    let (name, arguments) = devargs.split_once(',')?;
+    let mut arguments = arguments.split(',');
+    let interface = arguments.find_map(|argument| argument.strip_prefix("iface="));
+    let attaches = ON_INTERFACE.contains(&driver_of(name));
+    interface.filter(|interface| attaches && !interface.is_empty())
 }
 
 /// Whether the kernel says that an interface is switched off; no where it says nothing.

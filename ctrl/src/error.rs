@@ -68,54 +68,59 @@ pub enum CtrlError {
     /// A PCI device needs huge pages, and there are not enough.
     #[error(
         "port {port} is the PCI device {device}, which needs huge pages, and there are not enough: \
-         `dpdk.memory` is {memory_mib} MiB and {free_mib} MiB are free. {}",
-        how_to_reserve(*memory_mib)
+         {missing}. {advice}"
     )]
     HugePages {
         /// The port.
         port: String,
         /// Its PCI address.
         device: String,
-        /// What is wanted.
-        memory_mib: u32,
-        /// What is free.
-        free_mib: u64,
+        /// Where how many are missing.
+        missing: String,
+        /// What to do.
+        advice: String,
     },
     /// The packet buffers do not fit into the memory.
     #[error(
-        "{memory_mib} MiB of memory do not hold the packet buffers that {} and their descriptors \
+        "{memory_mib} MiB of memory{} do not hold the packet buffers that {} and their descriptors \
          need. Set `dpdk: {{memory: {needed_mib}M}}` or more, or give the ports fewer \
          `rx_descriptors` and `tx_descriptors`.",
-        crate::check::counted(*ports, "port")
+        on_node(*node), crate::check::counted(*ports, "port")
     )]
     MemoryTooSmall {
         /// What there is.
         memory_mib: u32,
-        /// What would do.
+        /// The node it is on, if that matters.
+        node: Option<u32>,
+        /// What would do, over all nodes.
         needed_mib: u32,
         /// The number of ports.
         ports: usize,
     },
     /// DPDK's environment layer did not start.
     #[error(
-        "DPDK does not start with {memory}: {}. {}",
-        source.to_string().trim_end_matches('.'), eal_advice(*huge, *memory_mib)
+        "DPDK does not start with {memory}: {}. {advice}",
+        source.to_string().trim_end_matches('.')
     )]
     Eal {
         /// The kind and amount of memory, in words.
         memory: String,
-        /// Whether it was to be huge pages.
-        huge: bool,
-        /// How much.
-        memory_mib: u32,
+        /// What to do.
+        advice: String,
         /// What DPDK said.
         source: DpdkError,
     },
     /// The pool of packet buffers could not be made.
     #[error(
-        "the packet buffers cannot be made: {0}. Set more memory with `dpdk: {{memory: ...}}`."
+        "the packet buffers cannot be made{}: {source}. Set more memory with `dpdk: {{memory: \
+         ...}}`.", on_node(*node)
     )]
-    Pool(DpdkError),
+    Pool {
+        /// The node they should be on, if that matters.
+        node: Option<u32>,
+        /// What DPDK said.
+        source: DpdkError,
+    },
     /// The workers are too many for packets to be brought to each of them.
     #[error("packets cannot be steered to this many workers: {0}. Name fewer `workers`.")]
     Steering(String),
@@ -239,26 +244,6 @@ fn socket_advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// What to do about missing huge pages.
-pub(crate) fn how_to_reserve(memory_mib: u32) -> String {
-    let pages = memory_mib.div_ceil(2);
-    format!(
-        "Reserve them with `echo {pages} > \
-         /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages` as root, or from boot on with \
-         `hugepages={pages}` on the kernel's command line; or ask for less with `dpdk.memory`."
-    )
-}
-
-fn eal_advice(huge: bool, memory_mib: u32) -> String {
-    if huge {
-        format!(
-            "If it is about memory, huge pages may be on another NUMA node or taken by now. {} \
-             If it is about an argument, see `dpdk.eal_args` in the configuration.",
-            how_to_reserve(memory_mib)
-        )
-    } else {
-        "If it is about memory, ask for less with `dpdk.memory`; if it is about an argument, see \
-         `dpdk.eal_args` in the configuration."
-            .to_owned()
-    }
+fn on_node(node: Option<u32>) -> String {
+    node.map(|node| format!(" on NUMA node {node}")).unwrap_or_default()
 }

@@ -36,6 +36,7 @@ mod local_ports;
 mod log;
 mod machine;
 mod memory;
+mod numa;
 mod port;
 mod show;
 mod shutdown;

@@ -15,7 +15,7 @@ pub(crate) fn facts() -> Machine {
 }
 
 /// Reads the kernel's list format, `0-3,8,10-11`.
-fn cpu_list(text: &str) -> Option<Vec<u32>> {
+pub(crate) fn cpu_list(text: &str) -> Option<Vec<u32>> {
     let mut cpus = Vec::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

@@ -3,7 +3,7 @@
 use conf::{Config, Port};
 use dataplane::ownership::WorkerIdx;
 use dpdk::{
-    DpdkError, Eal, Link, PktMempool, PortConfig, PortId, PortInfo, PortStats, Rss, RssConfig,
+    DpdkError, Eal, Link, PortConfig, PortId, PortInfo, PortStats, QueueMemory, Rss, RssConfig,
     RxQueue, StartedPort, TxQueue,
 };
 
@@ -79,6 +79,8 @@ pub(crate) struct Started {
 
 /// A device that is known to DPDK and does not run yet.
 struct Probed<'a> {
+    /// Its place in the configuration.
+    index: usize,
     port: &'a Port,
     id: PortId,
     ability: Ability,
@@ -86,15 +88,17 @@ struct Probed<'a> {
 
 type Pairs = Vec<(RxQueue, TxQueue)>;
 
-/// Starts all ports and agrees with them how packets reach their workers. Ports that had started
-/// are closed when a later one does not.
+/// Starts all ports and agrees with them how packets reach their workers. A queue has its memory
+/// where `memory` says for the worker that polls it. Ports that had started are closed when a later
+/// one does not.
 pub(crate) fn start_all(
     eal: &Eal,
     config: &Config,
-    pool: &PktMempool,
+    memory: &[QueueMemory<'_>],
 ) -> Result<Started, CtrlError> {
     let workers = u16::try_from(config.workers.len()).unwrap_or(u16::MAX);
-    let probed = config.ports.iter().map(|port| Probed::of(eal, port));
+    let probed = config.ports.iter().enumerate();
+    let probed = probed.map(|(index, port)| Probed::of(eal, index, port));
     let probed = probed.collect::<Result<Vec<_>, _>>()?;
     let roles = steering::roles(config);
     let known = probed.iter().map(|port| port.ability.clone()).zip(roles.iter().copied());
@@ -104,7 +108,7 @@ pub(crate) fn start_all(
     let mut queues: Vec<Queues> = config.workers.iter().map(|_| Queues::default()).collect();
     for (index, port) in probed.into_iter().enumerate() {
         let rss = wish.rss_of(index, &port.ability);
-        let (port, pairs) = port.start_with(eal, rss, workers, pool)?;
+        let (port, pairs) = port.start_with(eal, rss, workers, memory)?;
         started.push(port);
         deal(pairs, index, &mut queues);
     }
@@ -119,13 +123,17 @@ pub(crate) fn start_all(
     Ok(Started { ports, queues, plan })
 }
 
-/// Gives each worker its queue pair of a port: queue k to worker k, on which steering rests. Where
-/// there are fewer pairs than workers, each port begins with another worker, and those without a
-/// pair send through those with one, in turn.
+/// The worker that polls a queue pair of a port: worker k has pair k, on which steering rests.
+/// Where there are fewer pairs than workers, each port begins with another worker.
+fn owner(pair: usize, pair_count: usize, port: usize, worker_count: usize) -> usize {
+    let first = if pair_count < worker_count { port } else { 0 };
+    (pair + first) % worker_count
+}
+
+/// Gives each worker its queue pair of a port; those without send through those with one, in turn.
 fn deal<P>(pairs: Vec<P>, port: usize, workers: &mut [Queues<P>]) {
     let (pair_count, worker_count) = (pairs.len().max(1), workers.len());
-    let first = if pair_count < worker_count { port } else { 0 };
-    let owner = |pair: usize| (pair + first) % worker_count;
+    let owner = |pair| owner(pair, pair_count, port, worker_count);
     let sender = |pair: usize| u16::try_from(owner(pair)).ok().map(WorkerIdx);
     let mut pairs = pairs.into_iter();
     for turn in 0..worker_count {
@@ -137,12 +145,12 @@ fn deal<P>(pairs: Vec<P>, port: usize, workers: &mut [Queues<P>]) {
 }
 
 impl<'a> Probed<'a> {
-    fn of(eal: &Eal, port: &'a Port) -> Result<Self, CtrlError> {
+    fn of(eal: &Eal, index: usize, port: &'a Port) -> Result<Self, CtrlError> {
         let id = eal
             .probe(device::text(&port.device))
             .map_err(|error| device::probe_failed(port, &error))?;
         let info = PortInfo::of(eal, id).map_err(|error| device::start_failed(port, &error))?;
-        Ok(Self { port, id, ability: Ability::of(&info) })
+        Ok(Self { index, port, id, ability: Ability::of(&info) })
     }
 
     /// Starts it with this RSS, or with the driver's own if it refuses that.
@@ -151,15 +159,15 @@ impl<'a> Probed<'a> {
         eal: &Eal,
         rss: Option<RssConfig>,
         workers: u16,
-        pool: &PktMempool,
+        memory: &[QueueMemory<'_>],
     ) -> Result<(Up, Pairs), CtrlError> {
         let ends = rss.as_ref().map(|rss| rss.ends);
-        match (self.start(eal, rss.map_or(Rss::Driver, Rss::Set), workers, pool), ends) {
+        match (self.start(eal, rss.map_or(Rss::Driver, Rss::Set), workers, memory), ends) {
             (Err(refused), Some(ends)) => {
                 // A port that does not start is gone, and has to be looked for again.
-                let again = Probed::of(eal, self.port)?;
+                let again = Probed::of(eal, self.index, self.port)?;
                 let (mut up, pairs) = again
-                    .start(eal, Rss::Driver, workers, pool)
+                    .start(eal, Rss::Driver, workers, memory)
                     .map_err(|error| device::start_failed(self.port, &error))?;
                 up.ability.refused_rss.push((ends, refused.to_string()));
                 Ok((up, pairs))
@@ -173,7 +181,7 @@ impl<'a> Probed<'a> {
         eal: &Eal,
         rss: Rss,
         workers: u16,
-        pool: &PktMempool,
+        memory: &[QueueMemory<'_>],
     ) -> Result<(Up, Pairs), DpdkError> {
         let info = PortInfo::of(eal, self.id)?;
         let queues = workers.min(info.max_rx_queues).min(info.max_tx_queues).max(1);
@@ -186,7 +194,10 @@ impl<'a> Probed<'a> {
             rss,
             ..PortConfig::default()
         };
-        let (live, rx, tx) = StartedPort::start(eal, self.id, &wanted, pool)?;
+        let (pairs, workers) = (usize::from(queues), usize::from(workers));
+        let poller = |pair| memory.get(owner(pair, pairs, self.index, workers)).copied();
+        let memory: Vec<_> = (0..pairs).filter_map(poller).collect();
+        let (live, rx, tx) = StartedPort::start_on(eal, self.id, &wanted, &memory)?;
         let ability = Ability::of(live.info());
         Ok((Up { live, queues, ability }, rx.into_iter().zip(tx).collect()))
     }

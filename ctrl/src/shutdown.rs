@@ -5,7 +5,7 @@
 //! 2. The workers: told to stop, waited for. Each sends what it has buffered and frees what it
 //!    holds, on its own thread.
 //! 3. The ports: stopped and closed, which gives their buffers back.
-//! 4. The pool, then the EAL, on the thread that started it: memory is unmapped, huge pages are
+//! 4. The pools, then the EAL, on the thread that started it: memory is unmapped, huge pages are
 //!    free again.
 //! 5. The lock beside the control socket: the next daemon may start.
 //!
@@ -15,9 +15,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dpdk::{Eal, PktMempool};
+use dpdk::Eal;
 use tokio::runtime::Runtime;
 
+use crate::numa::Pools;
 use crate::socket::ControlSocket;
 use crate::startup::RuntimeDirectory;
 use crate::state::State;
@@ -31,7 +32,7 @@ const CHECK_PATIENCE: Duration = Duration::from_millis(200);
 pub(crate) struct Running {
     pub(crate) workers: Workers,
     pub(crate) state: Arc<State>,
-    pub(crate) pool: PktMempool,
+    pub(crate) pools: Pools,
     pub(crate) eal: Arc<Eal>,
     pub(crate) directory: RuntimeDirectory,
 }
@@ -42,12 +43,12 @@ pub(crate) fn run(socket: ControlSocket, runtime: Runtime, running: Running) {
     socket.remove();
     // Requests hold the state, and with it the ports. A file that is being checked holds nothing.
     runtime.shutdown_timeout(CHECK_PATIENCE);
-    let Running { workers, state, pool, eal, directory } = running;
+    let Running { workers, state, pools, eal, directory } = running;
     drop(workers);
     tracing::debug!("all workers have stopped");
     drop(state);
     tracing::debug!("all ports are closed");
-    drop(pool);
+    drop(pools);
     drop(eal);
     drop(directory);
     tracing::info!("stopped within {} ms", start.elapsed().as_millis());

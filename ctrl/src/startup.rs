@@ -1,4 +1,4 @@
-//! From a checked configuration to running workers: EAL, pool, ports, snapshot, threads.
+//! From a checked configuration to running workers: EAL, pools, ports, snapshot, threads.
 //!
 //! Whatever fails here, everything started before it ends again, in the order of `shutdown.rs`.
 
@@ -16,7 +16,7 @@ use dataplane::handover::Peers;
 use dataplane::ownership::{Team, WorkerIdx};
 use dataplane::publish::Publisher;
 use dataplane::stats::WorkerStats;
-use dpdk::{Eal, EalArgs, Mbuf, PktMempool, SocketId};
+use dpdk::{Eal, EalArgs, Mbuf, PktMempool};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -26,7 +26,8 @@ use crate::error::CtrlError;
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
 use crate::machine;
-use crate::memory::{Memory, NO_HUGE, POOL_CACHE, PoolSize};
+use crate::memory::{Memory, NO_HUGE};
+use crate::numa::{self, Layout, PoolSize, Pools, Topology};
 use crate::port::{self, Queues, Started};
 use crate::shutdown::Running;
 use crate::snapshot;
@@ -49,24 +50,16 @@ pub(crate) fn start(
     for port in &config.ports {
         device::check(port)?;
     }
-    let memory = Memory::choose(&config)?;
-    let pool_size = PoolSize::of(&config)?;
+    let memory = choose_memory(&config)?;
+    let pool_sizes = PoolSize::all(&config, &memory.layout)?;
     memory.announce();
 
     let prefix = file_prefix(&config.control.socket);
     let directory = RuntimeDirectory::of(&prefix);
-    let eal = Arc::new(start_eal(&config, memory, &prefix)?);
+    let eal = Arc::new(start_eal(&config, &memory, &prefix)?);
     directory.remove();
-    let pool = PktMempool::create(
-        &eal,
-        "rvs",
-        pool_size.count,
-        POOL_CACHE,
-        pool_size.data_room,
-        SocketId::ANY,
-    )
-    .map_err(CtrlError::Pool)?;
-    let Started { ports, queues, plan } = port::start_all(&eal, &config, &pool)?;
+    let pools = Pools::create(&eal, &memory.layout, &pool_sizes)?;
+    let Started { ports, queues, plan } = port::start_all(&eal, &config, &pools.queues())?;
     let mut rules = Rules::new(&plan);
 
     let mut registry = Registry::new(&config.limits);
@@ -75,7 +68,7 @@ pub(crate) fn start(
     let first = snapshot::build(&config, &facts, &named, &mut registry, FIRST_GENERATION);
     let publisher = Publisher::new(first);
     apply::steer(&mut rules, &config, &ports);
-    let machine = Machine { eal: &eal, pool: &pool, publisher: &publisher, plan: &plan };
+    let machine = Machine { eal: &eal, pools: &pools, publisher: &publisher, plan: &plan };
     let (seats, parts) = seat_workers(&config, queues, &machine)?;
     let now = Instant::now();
     let name = file.display().to_string();
@@ -86,22 +79,26 @@ pub(crate) fn start(
         applier: Mutex::new(Applier { publisher, registry, rules }),
         machine: machine::facts(),
         memory: memory.describe(),
+        layout: memory.layout,
         dpdk: dpdk::version(),
         started: now,
         ports,
         workers: Seats(seats),
     };
     let workers = Workers::launch(parts, ended)?;
-    Ok(Running { workers, state: Arc::new(state), pool, eal, directory })
+    Ok(Running { workers, state: Arc::new(state), pools, eal, directory })
 }
 
 /// What the workers share.
 struct Machine<'a> {
     eal: &'a Arc<Eal>,
-    pool: &'a PktMempool,
+    pools: &'a Pools,
     publisher: &'a Publisher,
     plan: &'a Plan,
 }
+
+/// What each worker is given: its queues, its rings to the others, and its pool.
+type Given<'a> = ((Queues, Peers<Mbuf>), &'a PktMempool);
 
 /// The control thread's and the thread's own part of each worker.
 fn seat_workers(
@@ -113,10 +110,13 @@ fn seat_workers(
     let count = u16::try_from(config.workers.len()).unwrap_or(u16::MAX);
     let seed = worker::random();
     let peers = Peers::mesh(count).into_iter();
-    let workers = (0..count).map(WorkerIdx).zip(&config.workers).zip(queues).zip(peers);
-    let seat = |(((me, &lcore), queues), peers): (((WorkerIdx, &u32), Queues), Peers<Mbuf>)| {
+    let given = queues.into_iter().zip(peers).zip(machine.pools.by_worker());
+    let workers = (0..count).map(WorkerIdx).zip(&config.workers).zip(given);
+    let seat = |((me, &lcore), ((queues, peers), pool)): ((WorkerIdx, &u32), Given<'_>)| {
         let (here, there) = control::rings();
-        let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
+        // A worker counts with every packet: counters are near to it.
+        let stats = numa::made_on(lcore, || WorkerStats::new(sizes.services, sizes.real_servers));
+        let stats = Arc::new(stats);
         let snapshots = machine.publisher.reader();
         let team = machine.plan.team(Team::new(me, count, seed))?;
         let seat = Seat {
@@ -131,7 +131,7 @@ fn seat_workers(
             team,
             peers: (count > 1).then_some(peers),
             queues,
-            pool: machine.pool.clone(),
+            pool: pool.clone(),
             sizes,
             snapshots,
             control: there,
@@ -149,9 +149,23 @@ pub(crate) fn sizes(limits: &Limits) -> Sizes {
     Sizes { flows: limits.flows, services, real_servers }
 }
 
-fn start_eal(config: &Config, memory: Memory, prefix: &str) -> Result<Eal, CtrlError> {
+/// Where the memory of workers and ports is to be, and of which kind. Says which are far apart.
+fn choose_memory(config: &Config) -> Result<Memory, CtrlError> {
+    let topology = Topology::read();
+    let port_nodes = config.ports.iter().map(|port| numa::of_device(&port.device)).collect();
+    let mib = config.dpdk.memory_mib;
+    let buffers = |workers| numa::buffers(config, workers);
+    let layout = Layout::new(&topology, &config.workers, port_nodes, mib, buffers);
+    for warning in numa::warnings(config, &layout, &topology) {
+        tracing::warn!("{warning}");
+    }
+    Memory::choose(config, layout)
+}
+
+fn start_eal(config: &Config, memory: &Memory, prefix: &str) -> Result<Eal, CtrlError> {
     let mut args = EalArgs::new(EAL_NAME)
-        .memory_mib(memory.mib)
+        .memory_mib(config.dpdk.memory_mib)
+        .memory_by_node(memory.layout.by_node())
         .huge_pages(memory.pages)
         .main_cpus(main_cpus(&config.workers))
         .file_prefix(prefix)
@@ -164,8 +178,7 @@ fn start_eal(config: &Config, memory: Memory, prefix: &str) -> Result<Eal, CtrlE
     tracing::debug!("EAL arguments: {}", args.to_args().join(" "));
     Eal::init(&args).map_err(|source| CtrlError::Eal {
         memory: memory.describe(),
-        huge: memory.is_huge(),
-        memory_mib: memory.mib,
+        advice: memory.advice(),
         source,
     })
 }

@@ -15,6 +15,7 @@ use crate::api::proto::Traffic;
 use crate::apply::Applier;
 use crate::identity::{Named, Usage};
 use crate::listing::Ring;
+use crate::numa::Layout;
 use crate::port::RunningPort;
 
 /// Everything that can be asked.
@@ -30,6 +31,8 @@ pub(crate) struct State {
     pub(crate) machine: Machine,
     /// The kind and amount of packet memory, in words.
     pub(crate) memory: String,
+    /// On which NUMA nodes workers and ports are.
+    pub(crate) layout: Layout,
     /// DPDK's release.
     pub(crate) dpdk: String,
     /// When the daemon started.

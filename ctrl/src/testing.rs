@@ -29,6 +29,7 @@ use tokio::sync::Mutex;
 use crate::apply::Applier;
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
+use crate::numa::{Layout, two_nodes};
 use crate::port::{LivePort, RunningPort};
 use crate::snapshot::{self, PortFacts};
 use crate::startup::{self, FIRST_GENERATION};
@@ -182,6 +183,7 @@ impl Rig {
         let state = State {
             file: PathBuf::from("test.yaml"),
             memory: "1024 MiB of ordinary memory".to_owned(),
+            layout: Layout::new(&two_nodes(), &[5], vec![Some(0), None], 1024, |_| 1),
             dpdk: "DPDK 22.11.0".to_owned(),
             started: since,
             machine: Machine::default(),

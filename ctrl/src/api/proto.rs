@@ -43,6 +43,8 @@ pub struct Status {
 pub struct Worker {
     /// The CPU it polls on.
     pub lcore: u32,
+    /// The NUMA node of that CPU; `null` if the kernel does not say.
+    pub numa_node: Option<u32>,
     /// Number of the configuration it runs, counted from 1.
     pub generation: u64,
     /// Flows it holds now.
@@ -217,6 +219,8 @@ pub struct Port {
     pub device: String,
     /// The DPDK driver that serves it.
     pub driver: String,
+    /// The NUMA node it is attached to; `null` for most virtual devices, and if it is not known.
+    pub numa_node: Option<u32>,
     /// Its MAC address.
     pub mac: String,
     /// Its own addresses with their prefix lengths.

@@ -101,6 +101,7 @@ fn ports_join_what_the_device_and_the_workers_count() {
     assert_eq!((&wan["rx_packets"], &lan["rx_packets"]), (&json!(9), &json!(0)));
     assert_eq!((&wan["rx_missed"], &wan["link_up"]), (&json!(3), &json!(true)));
     assert_eq!(wan["offloads"], json!(["tx-ipv4-checksum"]));
+    assert_eq!((&wan["numa_node"], &lan["numa_node"]), (&json!(0), &json!(null)));
 }
 
 #[test]
@@ -135,6 +136,7 @@ fn status_tells_what_runs() {
     assert_eq!(status["config"], "test.yaml");
     let worker = &status["workers"][0];
     assert_eq!((&worker["lcore"], &worker["flow_capacity"]), (&json!(5), &json!(10_000)));
+    assert_eq!(worker["numa_node"], json!(1));
     assert_eq!(worker["flows"], 1);
 }
 

@@ -30,7 +30,7 @@ pub(super) fn status(state: &State) -> Status {
         memory: state.memory.clone(),
         services: in_force.config.services.len(),
         real_servers: real_server_count(&in_force.config),
-        workers: state.workers.iter().map(worker).collect(),
+        workers: all_workers(state),
     }
 }
 
@@ -40,13 +40,19 @@ fn real_server_count(config: &Config) -> usize {
 
 pub(super) fn workers(state: &State) -> Workers {
     let generation = state.in_force.load().generation;
-    Workers { generation, workers: state.workers.iter().map(worker).collect() }
+    Workers { generation, workers: all_workers(state) }
 }
 
-fn worker(seat: &Seat) -> Worker {
+fn all_workers(state: &State) -> Vec<Worker> {
+    let seats = state.workers.iter().enumerate();
+    seats.map(|(index, seat)| worker(seat, state.layout.worker_node(index))).collect()
+}
+
+fn worker(seat: &Seat, numa_node: Option<u32>) -> Worker {
     let stats = &seat.stats;
     Worker {
         lcore: seat.lcore,
+        numa_node,
         generation: seat.running.generation(),
         flows: stats.flows.value(),
         flow_capacity: stats.flow_capacity.value(),
@@ -127,6 +133,7 @@ fn view_port(state: &State, index: usize, port: &RunningPort, conf: &conf::Port)
         name: port.name.clone(),
         device: port.device.clone(),
         driver: port.driver.clone(),
+        numa_node: state.layout.port_node(index),
         mac: Mac(port.facts.mac).to_string(),
         addresses: addresses.map(|own| format!("{}/{}", own.addr, own.prefix_len)).collect(),
         mtu: port.facts.mtu.min(conf.mtu),

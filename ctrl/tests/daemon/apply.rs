@@ -108,7 +108,7 @@ fn a_changed_file_is_put_into_force_and_told() {
         "{back}"
     );
     let workers = site.shown(&["workers"]);
-    assert!(workers.starts_with("WORKER  GENERATION"), "{workers}");
+    assert!(workers.starts_with("WORKER  NUMA  GENERATION"), "{workers}");
     assert_eq!(generation(site), 3);
 }
 

@@ -13,7 +13,7 @@ fn every_question_has_a_table_and_json() {
         ("ports", "PORT  DEVICE", "net_null0,no-rx=1"),
         ("neighbors", "PORT  ADDRESS", "192.0.2.11"),
         ("drops", "REASON", "received "),
-        ("workers", "WORKER  GENERATION", "CPU "),
+        ("workers", "WORKER  NUMA  GENERATION", "CPU "),
         ("status", "rvs ", "128 MiB of ordinary memory"),
     ] {
         let table = daemon.site.shown(&[what]);

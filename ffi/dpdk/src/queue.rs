@@ -1,7 +1,8 @@
 //! [`RxQueue`] and [`TxQueue`]: where packets come from and go to.
 //!
-//! [`StartedPort::start_on`](crate::StartedPort::start_on) hands out each queue once. A queue is polled
-//! by one thread at a time (`&mut self`), may move to another thread, and keeps its port running.
+//! [`StartedPort::start_on`](crate::StartedPort::start_on) hands out each queue once. A queue is
+//! polled by one thread at a time (`&mut self`), may move to another thread, and keeps its port
+//! running.
 
 use std::cell::Cell;
 use std::fmt;

@@ -120,6 +120,7 @@ pub(super) fn ports(answer: &Ports) -> String {
         Left("PORT"),
         Left("DEVICE"),
         Left("DRIVER"),
+        Right("NUMA"),
         Left("MAC"),
         Left("ADDRESSES"),
         Left("LINK"),
@@ -169,6 +170,7 @@ fn port_row(port: &Port) -> Vec<String> {
         port.name.clone(),
         port.device.clone(),
         port.driver.clone(),
+        node(port.numa_node),
         port.mac.clone(),
         or_dash(&port.addresses),
         link,
@@ -285,6 +287,7 @@ pub(super) fn workers(answer: &Workers) -> String {
 fn worker_table(workers: &[Worker]) -> String {
     let columns = [
         Left("WORKER"),
+        Right("NUMA"),
         Right("GENERATION"),
         Right("FLOWS"),
         Right("CAPACITY"),
@@ -297,6 +300,7 @@ fn worker_table(workers: &[Worker]) -> String {
     let rows = workers.iter().map(|worker| {
         vec![
             format!("CPU {}", worker.lcore),
+            node(worker.numa_node),
             worker.generation.to_string(),
             worker.flows.to_string(),
             worker.flow_capacity.to_string(),
@@ -308,6 +312,11 @@ fn worker_table(workers: &[Worker]) -> String {
         ]
     });
     render(&columns, rows)
+}
+
+/// A NUMA node, if it is known.
+fn node(number: Option<u32>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
 }
 
 /// `part` of `whole` in percent.

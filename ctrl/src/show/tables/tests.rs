@@ -82,10 +82,11 @@ fn flows_and_how_many_more_there_are() {
 
 #[test]
 fn ports_with_their_counters() {
-    let port = |name: &str, link_up, speed_mbps, offloads: &[&str]| Port {
+    let port = |name: &str, link_up: Option<bool>, speed_mbps, offloads: &[&str]| Port {
         name: name.to_owned(),
         device: "net_af_packet0,iface=wan0".to_owned(),
         driver: "net_af_packet".to_owned(),
+        numa_node: link_up.map(u32::from),
         mac: "02:00:00:00:00:01".to_owned(),
         addresses: vec!["192.0.2.2/24".to_owned()],
         mtu: 1500,
@@ -166,6 +167,7 @@ fn drops_that_occurred_and_the_balance() {
 fn status_of_the_daemon() {
     let worker = Worker {
         lcore: 1,
+        numa_node: Some(0),
         generation: 1,
         flows: 250,
         flow_capacity: 1_000_000,
