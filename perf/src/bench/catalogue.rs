@@ -1,9 +1,11 @@
 //! All scenarios by name: `memif/established/fullnat/both/1M`.
 
 use std::fmt;
+use std::str::FromStr;
 
 use dataplane::forward::ForwardingMode;
 use dpdk::{Eal, PktMempool};
+use serde::{Deserialize, Serialize};
 
 use super::effort::Effort;
 use super::in_memory::{self, MemoryScenario};
@@ -15,7 +17,8 @@ use super::{fill, played, reload, workers};
 use crate::generator::protocol::Kind;
 
 /// How packets reach the director.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LinkKind {
     /// Made on the director's own thread.
     Memory,
@@ -32,8 +35,9 @@ impl fmt::Display for LinkKind {
     }
 }
 
-/// One thing that can be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One thing that can be measured. In files it is its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Scenario {
     /// Packets of established flows.
     Established {
@@ -185,6 +189,35 @@ impl fmt::Display for Scenario {
     }
 }
 
+/// No scenario has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown scenario {0:?}")]
+pub struct UnknownScenario(String);
+
+impl FromStr for Scenario {
+    type Err = UnknownScenario;
+
+    fn from_str(name: &str) -> Result<Self, UnknownScenario> {
+        let mut scenarios = all(false).into_iter();
+        let unknown = || UnknownScenario(name.to_owned());
+        scenarios.find(|scenario| scenario.to_string() == name).ok_or_else(unknown)
+    }
+}
+
+impl TryFrom<String> for Scenario {
+    type Error = UnknownScenario;
+
+    fn try_from(name: String) -> Result<Self, UnknownScenario> {
+        name.parse()
+    }
+}
+
+impl From<Scenario> for String {
+    fn from(scenario: Scenario) -> Self {
+        scenario.to_string()
+    }
+}
+
 /// A number in thousands or millions where it is a whole number of them.
 struct Short(u32);
 
@@ -251,5 +284,14 @@ mod tests {
         assert!(quick.len() < whole.len());
         assert!(quick.iter().all(|name| whole.contains(name)), "{quick:?}");
         assert!(whole.contains(&"memif/established/fullnat/both/10M".to_owned()), "{whole:?}");
+    }
+
+    #[test]
+    fn every_scenario_is_found_by_its_name() {
+        for scenario in all(false) {
+            assert_eq!(scenario.to_string().parse(), Ok(scenario));
+        }
+        let unknown = "memory/drill".parse::<Scenario>().unwrap_err();
+        assert_eq!(unknown.to_string(), "unknown scenario \"memory/drill\"");
     }
 }
