@@ -2,10 +2,12 @@
 //!
 //! * [`run`]: all figures of a run, and the text they are kept as;
 //! * [`figure`]: what came of one scenario; [`machine`]: what it was measured on;
-//! * [`results`]: the folder that runs are kept in.
+//! * [`results`]: the folder that runs are kept in;
+//! * [`progress`]: a bar on a terminal while it goes on.
 
 pub mod figure;
 pub mod machine;
+pub mod progress;
 pub mod results;
 pub mod run;
 

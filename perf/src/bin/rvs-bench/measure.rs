@@ -11,6 +11,7 @@ use rvs_perf::bench::workers;
 use rvs_perf::generator::serve;
 use rvs_perf::report::figure::Figure;
 use rvs_perf::report::machine::Machine;
+use rvs_perf::report::progress::Progress;
 use rvs_perf::report::run::{self, Run};
 
 use crate::Failure;
@@ -105,15 +106,20 @@ fn measure(
     keeper: &mut Keeper,
     table: Table,
 ) {
+    let progress = Progress::on_stderr(scenarios.len());
     for scenario in scenarios {
         if !table.has_reader() {
             return;
         }
+        progress.begin(&scenario.to_string());
         let outcome = scenario.run(&mut bench);
+        progress.advance();
         let figure = Figure::of(scenario, outcome, run.machine.tsc_mhz);
-        table.row(&figure);
-        run.figures.push(figure);
-        keeper.keep(run);
+        progress.aside(|| {
+            table.row(&figure);
+            run.figures.push(figure);
+            keeper.keep(run);
+        });
     }
 }
 
