@@ -13,7 +13,7 @@ use super::loop_ports::Feed;
 use super::memif::Link;
 use super::outcome::{Invalid, Outcome};
 use super::over_link::{self, LinkScenario};
-use super::{fill, played, reload, workers};
+use super::{fill, played, reload, stages, workers};
 use crate::generator::protocol::Kind;
 
 /// How packets reach the director.
@@ -47,6 +47,13 @@ pub enum Scenario {
         mode: ForwardingMode,
         /// Requests, or requests and answers.
         kind: Kind,
+        /// Flows.
+        flows: u32,
+    },
+    /// Requests of established flows in memory, stage by stage.
+    Stages {
+        /// Forwarding mode.
+        mode: ForwardingMode,
         /// Flows.
         flows: u32,
     },
@@ -128,9 +135,12 @@ impl Scenario {
             Self::Established { link, .. }
             | Self::NewFlows { link, .. }
             | Self::Connections { link, .. } => *link,
-            Self::Fill(_) | Self::MissFlood | Self::SynFlood | Self::TwoWorkers | Self::Reload => {
-                LinkKind::Memory
-            }
+            Self::Stages { .. }
+            | Self::Fill(_)
+            | Self::MissFlood
+            | Self::SynFlood
+            | Self::TwoWorkers
+            | Self::Reload => LinkKind::Memory,
         }
     }
 
@@ -149,6 +159,7 @@ impl Scenario {
             Self::Established { link: Memif, mode, kind, flows } => {
                 bench.over_link(mode, kind, Some(flows))
             }
+            Self::Stages { mode, flows } => stages::run(mode, flows, effort, &bench.pool),
             Self::NewFlows { link: Memory, mode } => {
                 played::new_flows(mode, table, effort, &bench.pool)
             }
@@ -177,6 +188,9 @@ impl fmt::Display for Scenario {
             Self::Established { link, mode, kind, flows } => {
                 let kind = if *kind == Kind::Both { "both" } else { "requests" };
                 write!(f, "{link}/established/{}/{kind}/{}", mode.name(), Short(*flows))
+            }
+            Self::Stages { mode, flows } => {
+                write!(f, "memory/stages/{}/{}", mode.name(), Short(*flows))
             }
             Self::NewFlows { link, mode } => write!(f, "{link}/new-flows/{}", mode.name()),
             Self::Connections { link, mode } => write!(f, "{link}/connections/{}", mode.name()),
@@ -219,7 +233,8 @@ impl From<Scenario> for String {
 }
 
 /// A number in thousands or millions where it is a whole number of them.
-struct Short(u32);
+#[derive(Clone, Copy, Debug)]
+pub struct Short(pub u32);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,7 +252,7 @@ const FILL_TABLE: u32 = 1_000_000;
 /// Every scenario, or those of a quick run.
 #[must_use]
 pub fn all(quick: bool) -> Vec<Scenario> {
-    use ForwardingMode::{Dr, FullNat, Nat};
+    use ForwardingMode::{Dr, FullNat, Nat, Tunnel};
     let mut all = Vec::new();
     for link in [LinkKind::Memif, LinkKind::Memory] {
         established(&mut all, link, quick);
@@ -246,6 +261,9 @@ pub fn all(quick: bool) -> Vec<Scenario> {
         let modes: &[ForwardingMode] = if quick { &[FullNat] } else { &[Nat, FullNat] };
         all.extend(modes.iter().map(|&mode| Scenario::Connections { link, mode }));
     }
+    let modes: &[ForwardingMode] = if quick { &[Dr, FullNat] } else { &[Dr, Tunnel, Nat, FullNat] };
+    let stages = |&mode| [10_000, 1_000_000].map(|flows| Scenario::Stages { mode, flows });
+    all.extend(modes.iter().flat_map(stages));
     let fills: &[u32] = if quick { &[75] } else { &[25, 50, 75, 100] };
     all.extend(fills.iter().map(|&percent| Scenario::Fill(percent)));
     all.extend([Scenario::MissFlood, Scenario::SynFlood, Scenario::TwoWorkers, Scenario::Reload]);

@@ -28,11 +28,15 @@ pub const WAN_MAC: Mac = Mac([2, 0, 0, 0, 1, 1]);
 const LAN_MAC: Mac = Mac([2, 0, 0, 0, 1, 2]);
 /// The port that real servers listen on where they need not listen on the vport.
 pub const RPORT: u16 = 5353;
+/// Keys the director's flow hash, the same in every run.
+pub const HASH_SEED: u64 = 0x5eed;
 const REAL_SERVER_COUNT: u32 = 16;
 const LOCAL_ADDRESS_COUNT: u32 = 32;
 /// Host numbers in the real servers' subnet.
 const FIRST_REAL_SERVER: u32 = 10;
 const FIRST_LOCAL_ADDRESS: u32 = 100;
+const FIRST_LOCAL_PORT: u16 = 1024;
+const LOCAL_PORT_COUNT: u32 = 64_000;
 
 /// Time to settle, in ticks of 10 ms.
 const SETTLE_TICKS: u32 = 10;
@@ -92,7 +96,7 @@ impl<P: Ports<Mbuf>> Site<P> {
         let stats = Arc::new(WorkerStats::new(services, real_servers));
         let publisher = Publisher::new(snapshot);
         let sizes = Sizes { flows, services, real_servers };
-        let director = Director::new(sizes, 0x5eed, dpdk_io::clock(), Arc::clone(&stats));
+        let director = Director::new(sizes, HASH_SEED, dpdk_io::clock(), Arc::clone(&stats));
         let io = Io::new(ports, Arc::clone(&stats));
         let (here, there) = control::rings();
         let reader = publisher.reader();
@@ -109,6 +113,21 @@ impl<P: Ports<Mbuf>> Site<P> {
             self.worker.turn(dpdk_io::clock());
         }
     }
+}
+
+/// One of the real servers, the next one for the next number.
+#[must_use]
+pub fn real_server(number: u32) -> (RealId, Ipv4Addr) {
+    let number = number % REAL_SERVER_COUNT;
+    (RealId(number), host(FIRST_REAL_SERVER + number))
+}
+
+/// An address and port that FULLNAT may connect from, another for each number below two million.
+#[must_use]
+pub fn local_end(number: u32) -> (Ipv4Addr, u16) {
+    let port = number / LOCAL_ADDRESS_COUNT % LOCAL_PORT_COUNT;
+    let port = FIRST_LOCAL_PORT + u16::try_from(port).unwrap_or(0);
+    (host(FIRST_LOCAL_ADDRESS + number % LOCAL_ADDRESS_COUNT), port)
 }
 
 /// Whether a real server has this address.

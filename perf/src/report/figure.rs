@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use dataplane::forward::ForwardingMode;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::catalogue::Scenario;
 use crate::bench::outcome::{self, Invalid, Outcome, Spread, Unit};
+use crate::generator::protocol::Kind;
 
 /// What came of a scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,6 +150,13 @@ impl Measured {
     pub fn remark(&self, what: &str) -> Option<f64> {
         self.remarks.iter().find(|remark| remark.what == what).map(|remark| remark.value)
     }
+}
+
+/// A kind of packets as tables and plots name it: `FULLNAT both`.
+#[must_use]
+pub fn packets(mode: ForwardingMode, kind: Kind) -> String {
+    let kind = if kind == Kind::Both { "both" } else { "requests" };
+    format!("{} {kind}", mode.name().to_uppercase())
 }
 
 impl From<outcome::Remark> for Remark {

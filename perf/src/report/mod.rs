@@ -3,10 +3,12 @@
 //! * [`run`]: all figures of a run, and the text they are kept as;
 //! * [`figure`]: what came of one scenario; [`machine`]: what it was measured on;
 //! * [`results`]: the folder that runs are kept in;
+//! * [`plot`]: SVG plots of a run;
 //! * [`progress`]: a bar on a terminal while it goes on.
 
 pub mod figure;
 pub mod machine;
+pub mod plot;
 pub mod progress;
 pub mod results;
 pub mod run;
@@ -16,6 +18,7 @@ use std::path::PathBuf;
 
 use crate::bench::catalogue::Scenario;
 use figure::Doubt;
+use plot::Fault;
 
 /// What keeps figures from being written or read.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,14 @@ pub enum ReportError {
         scenario: Scenario,
         /// What is wrong with it.
         doubt: Doubt,
+    },
+    /// A plot cannot be drawn.
+    #[error("{}: the plot cannot be drawn: {fault}", path.display())]
+    Plot {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        fault: Fault,
     },
 }
 

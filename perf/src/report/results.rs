@@ -1,4 +1,4 @@
-//! The folder that runs are kept in: a file of JSON for each.
+//! The folder that runs are kept in: a file of JSON for each, and its plots.
 //!
 //! Whether it can be written is tried before anything is measured. A file is replaced as a whole,
 //! so that a run can be kept after each of its scenarios and is never found half written.
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::ReportError;
+use super::plot::{self, Plot};
 use super::run::{FORMAT, Run};
 
 /// Where one run is kept.
@@ -66,6 +67,21 @@ impl Results {
             Ok(text) => self.replace(&path, &(text + "\n")),
             Err(error) => Err(ReportError::Format { path, error }),
         }
+    }
+
+    /// Draws the plots of `run` beside its file; returns their paths.
+    ///
+    /// # Errors
+    /// [`ReportError`] if a plot cannot be drawn or written.
+    pub fn draw(&self, run: &Run) -> Result<Vec<PathBuf>, ReportError> {
+        let draw = |plot: Plot| {
+            let path = self.folder.join(format!("{}-{}.svg", self.name, plot.name));
+            match plot.document {
+                Ok(text) => self.replace(&path, &text).map(|()| path),
+                Err(fault) => Err(ReportError::Plot { path, fault }),
+            }
+        };
+        plot::all(run).into_iter().map(draw).collect()
     }
 
     fn replace(&self, path: &Path, text: &str) -> Result<(), ReportError> {
@@ -132,6 +148,20 @@ mod tests {
             assert_eq!(read(&results.path()).unwrap().figures, run.figures);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn plots_are_drawn_beside_the_file_and_none_without_figures() {
+        let folder = tempfile::tempdir().unwrap();
+        let results = Results::open(folder.path(), "first").unwrap();
+        let mut run = example();
+        let drawn = results.draw(&run).unwrap();
+        let names = ["rates-memif", "rates-memory", "stages", "workers"];
+        let paths = names.map(|name| folder.path().join(format!("first-{name}.svg")));
+        assert_eq!(drawn, paths);
+        assert!(paths.iter().all(|path| fs::read_to_string(path).unwrap().starts_with("<svg")));
+        run.figures.clear();
+        assert!(results.draw(&run).unwrap().is_empty());
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl Run {
 pub(super) mod tests {
     use super::*;
     use crate::bench::outcome::{Invalid, Outcome, Remark, Spread, Unit};
+    use crate::bench::stages::STAGES;
 
     const TSC_MHZ: f64 = 2700.0;
 
@@ -141,6 +142,12 @@ pub(super) mod tests {
                     run.figures.push(figure(&name, rate, Vec::new()));
                 }
             }
+        }
+        for (name, rate, look_up) in [("dr/10k", 20.0, 20.0), ("fullnat/1M", 16.0, 70.0)] {
+            let cycles = [45.0, 15.0, look_up, 55.0];
+            let remark = |(what, value)| Remark { what, value, unit: "cycles" };
+            let remarks = STAGES.into_iter().zip(cycles).map(remark).collect();
+            run.figures.push(figure(&format!("memory/stages/{name}"), rate, remarks));
         }
         let one = Remark { what: "one worker", value: 9_000.0, unit: "kpps" };
         run.figures.push(figure("memory/two-workers", 17.8, vec![one]));

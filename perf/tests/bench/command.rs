@@ -92,3 +92,18 @@ fn a_folder_that_cannot_be_written_is_refused_before_anything_is_measured() {
     assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn plots_are_drawn_again_from_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = bench(&["--from", RUN, "--out", &folder.path().display().to_string()]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut drawn: Vec<String> = fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned())
+        .collect();
+    drawn.sort();
+    assert_eq!(drawn, ["run-rates-memif.svg", "run-workers.svg"]);
+    let plot = fs::read_to_string(folder.path().join("run-workers.svg")).expect("a plot");
+    assert!(plot.contains("Two workers do 1.95 times what one does."), "{plot}");
+}

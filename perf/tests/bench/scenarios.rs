@@ -12,7 +12,7 @@ use rvs_perf::bench::loop_ports::Feed;
 use rvs_perf::bench::memif::Link;
 use rvs_perf::bench::outcome::{Invalid, Outcome};
 use rvs_perf::bench::over_link::{self, LinkScenario};
-use rvs_perf::bench::{fill, played, reload, workers};
+use rvs_perf::bench::{fill, played, reload, stages, workers};
 use rvs_perf::generator::protocol::Kind;
 use rvs_perf::generator::serve;
 
@@ -62,6 +62,17 @@ fn established_flows_in_memory() {
             let outcome = measured(in_memory::run(scenario, EFFORT, &pool), &pool);
             assert!(outcome.ceiling.is_some_and(|ceiling| ceiling.median > 0.0), "{scenario:?}");
         }
+    }
+}
+
+#[test]
+fn established_flows_stage_by_stage() {
+    let (_alone, pool) = (alone(), pool());
+    for mode in [ForwardingMode::Dr, ForwardingMode::Tunnel, ForwardingMode::FullNat] {
+        let outcome = measured(stages::run(mode, 1_000, EFFORT, &pool), &pool);
+        let names: Vec<&str> = outcome.remarks.iter().map(|remark| remark.what).collect();
+        assert_eq!(names, stages::STAGES);
+        assert!(remark(&outcome, "ports") > 0.0, "{outcome:?}");
     }
 }
 

@@ -38,13 +38,20 @@ impl Keeper {
         self.failing = kept.is_err();
     }
 
-    /// Says where the results are; returns whether they are there.
-    pub(crate) fn conclude(&self) -> bool {
-        if let Some(results) = &self.results
-            && !self.failing
-        {
-            eprintln!("results: {}", results.path().display());
+    /// Draws the plots and says where everything is; returns whether it is there.
+    pub(crate) fn conclude(&self, run: &Run) -> bool {
+        let Some(results) = &self.results else { return true };
+        if self.failing {
+            return false;
         }
-        !self.failing
+        eprintln!("results: {}", results.path().display());
+        match results.draw(run) {
+            Ok(plots) => plots.iter().for_each(|plot| eprintln!("plot: {}", plot.display())),
+            Err(error) => {
+                eprintln!("rvs-bench: {error}");
+                return false;
+            }
+        }
+        true
     }
 }

@@ -18,11 +18,13 @@ mod measure;
 mod options;
 mod table;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use dpdk::DpdkError;
-use rvs_perf::report::{ReportError, results};
+use rvs_perf::report::ReportError;
+use rvs_perf::report::results::{self, Results};
 
 use options::Options;
 use table::Table;
@@ -40,11 +42,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let table = Table::on_stdout();
     if let Some(file) = &options.from {
-        let read = results::read(file).map_err(Failure::from);
-        return conclude(read.map(|run| {
-            table.whole(&run);
-            true
-        }));
+        return conclude(show(&options, file, table));
     }
     let scenarios = match options.scenarios() {
         Ok(scenarios) => scenarios,
@@ -60,6 +58,19 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     conclude(measure::run(&options, scenarios, table))
+}
+
+/// Prints the rows of a file, and draws its plots where that is asked for.
+fn show(options: &Options, file: &Path, table: Table) -> Result<bool, Failure> {
+    let run = results::read(file)?;
+    table.whole(&run);
+    if let Some(folder) = &options.out {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        for plot in Results::open(folder, &name)?.draw(&run)? {
+            eprintln!("plot: {}", plot.display());
+        }
+    }
+    Ok(true)
 }
 
 fn conclude(result: Result<bool, Failure>) -> ExitCode {

@@ -95,7 +95,7 @@ pub(crate) fn run(
     }
     // Whoever has stopped reading has seen enough.
     let measured = run.is_valid() || run.figures.is_empty() && !table.has_reader();
-    Ok(keeper.conclude() && measured && in_use == 0)
+    Ok(keeper.conclude(&run) && measured && in_use == 0)
 }
 
 /// One scenario after the other.

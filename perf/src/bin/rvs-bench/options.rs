@@ -30,13 +30,14 @@ pub(crate) struct Options {
     /// Bytes of a UDP frame between processes, on the wire.
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = frame_size)]
     pub(crate) frame_size: usize,
-    /// Keep the results in this folder: a file of JSON, written anew after each scenario.
+    /// Keep the results in this folder: JSON, written anew after each scenario, and plots.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// What the results are called there [default: the time the run begins].
     #[arg(long, value_name = "NAME", requires = "out", value_parser = name)]
     pub(crate) name: Option<String>,
-    /// Measure nothing: show the results in a file that --out has written.
+    /// Measure nothing: show the results in a file that --out has written, and draw its plots where
+    /// --out says.
     #[arg(
         long,
         value_name = "FILE",
