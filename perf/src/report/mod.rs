@@ -3,11 +3,13 @@
 //! * [`run`]: all figures of a run, and the text they are kept as;
 //! * [`figure`]: what came of one scenario; [`machine`]: what it was measured on;
 //! * [`results`]: the folder that runs are kept in;
+//! * [`markdown`]: its tables for a page;
 //! * [`plot`]: SVG plots of a run;
 //! * [`progress`]: a bar on a terminal while it goes on.
 
 pub mod figure;
 pub mod machine;
+pub mod markdown;
 pub mod plot;
 pub mod progress;
 pub mod results;

@@ -123,7 +123,7 @@ pub(super) mod tests {
     /// A run with a figure of every kind that tables and plots know.
     pub(in crate::report) fn example() -> Run {
         let machine = Machine {
-            cpu: "Example <CPU> & Co".to_owned(),
+            cpu: "Example CPU <x> & Co".to_owned(),
             cpus: 2,
             tsc_mhz: TSC_MHZ,
             memory_mib: 24_000,

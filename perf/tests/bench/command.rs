@@ -107,3 +107,22 @@ fn plots_are_drawn_again_from_a_file() {
     let plot = fs::read_to_string(folder.path().join("run-workers.svg")).expect("a plot");
     assert!(plot.contains("Two workers do 1.95 times what one does."), "{plot}");
 }
+
+#[test]
+fn tables_for_a_page_are_made_from_a_file() {
+    let output = bench(&["--from", RUN, "--markdown"]);
+    let page = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "Example CPU, family 6 model 143, 2 CPUs, TSC 2700 MHz, 24000 MiB; Linux 6.18.0, DPDK",
+        "### Between two processes\n",
+        "| DR requests | **12.00** (11.50-12.50), 225, 67 % |\n",
+        "| memory/fill/100 | invalid | - | - | 3 of 10 packets were lost in a round;",
+        "The run ended after 3 of 4 scenarios.",
+    ] {
+        assert!(page.contains(part), "{part}\nis missing in\n{page}");
+    }
+    assert!(!page.contains("The packet path alone"), "{page}");
+    assert_eq!(output.status.code(), Some(0));
+    let output = bench(&["--markdown"]);
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -23,8 +23,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use dpdk::DpdkError;
-use rvs_perf::report::ReportError;
 use rvs_perf::report::results::{self, Results};
+use rvs_perf::report::{ReportError, markdown};
 
 use options::Options;
 use table::Table;
@@ -60,10 +60,14 @@ fn main() -> ExitCode {
     conclude(measure::run(&options, scenarios, table))
 }
 
-/// Prints the rows of a file, and draws its plots where that is asked for.
+/// Prints the rows of a file or its tables, and draws its plots where that is asked for.
 fn show(options: &Options, file: &Path, table: Table) -> Result<bool, Failure> {
     let run = results::read(file)?;
-    table.whole(&run);
+    if options.markdown {
+        table.line(markdown::page(&run).trim_end());
+    } else {
+        table.whole(&run);
+    }
     if let Some(folder) = &options.out {
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         for plot in Results::open(folder, &name)?.draw(&run)? {

@@ -44,6 +44,9 @@ pub(crate) struct Options {
         conflicts_with_all = ["quick", "list", "only", "link", "frame_size", "name"]
     )]
     pub(crate) from: Option<PathBuf>,
+    /// Print the tables for docs/PERFORMANCE.md instead of rows.
+    #[arg(long, requires = "from")]
+    pub(crate) markdown: bool,
 }
 
 /// Why the scenarios that were asked for cannot be measured.
@@ -161,6 +164,8 @@ mod tests {
         let options = parse(&["--from", "run.json"]).unwrap();
         assert_eq!(options.from, Some(PathBuf::from("run.json")));
         assert!(parse(&["--from", "run.json", "--quick"]).is_err());
+        assert!(parse(&["--from", "run.json", "--markdown"]).unwrap().markdown);
+        assert!(parse(&["--markdown"]).is_err());
     }
 
     #[test]

@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use dataplane::forward::ForwardingMode;
 use plotters::prelude::*;
 
 use super::sheet::{self, Area, Fault, GREY, Sheet, color, missing};
 use crate::bench::catalogue::{LinkKind, Scenario, Short};
 use crate::bench::outcome::Spread;
-use crate::generator::protocol::Kind;
 use crate::report::figure::packets;
 use crate::report::run::Run;
 
@@ -30,13 +28,15 @@ pub(super) fn draw(run: &Run, link: LinkKind) -> Option<Result<String, Fault>> {
     if lines.is_empty() {
         return None;
     }
-    let is_shown =
-        |scenario: &Scenario| established(scenario).is_some_and(|(known, ..)| known == link);
+    let is_shown = |scenario: &Scenario| {
+        let established = matches!(scenario, Scenario::Established { .. });
+        established && scenario.link() == link
+    };
     let sheet = Sheet {
         title: format!("Established flows, {link}: packets a second of one worker"),
         note: format!(
-            "Medians, with least and most of {} rounds; grey: the MAC swap in the same rounds, \
-             median of all.{}",
+            "Medians, with least and most of {} rounds; grey: the MAC swap in the same \
+             rounds, median of all.{}",
             run.settings.rounds,
             missing(run, is_shown)
         ),
@@ -45,26 +45,14 @@ pub(super) fn draw(run: &Run, link: LinkKind) -> Option<Result<String, Fault>> {
     Some(sheet.svg(run, |area| chart(area, &lines)))
 }
 
-fn established(scenario: &Scenario) -> Option<(LinkKind, ForwardingMode, Kind, u32)> {
-    match *scenario {
-        Scenario::Established { link, mode, kind, flows } => Some((link, mode, kind, flows)),
-        Scenario::Stages { .. }
-        | Scenario::NewFlows { .. }
-        | Scenario::Connections { .. }
-        | Scenario::Fill(_)
-        | Scenario::MissFlood
-        | Scenario::SynFlood
-        | Scenario::TwoWorkers
-        | Scenario::Reload => None,
-    }
-}
-
 /// The ceiling first, then all kinds of packets; empty if there are none.
 fn lines(run: &Run, link: LinkKind) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut ceilings: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for figure in &run.figures {
-        let Some((place, mode, kind, flows)) = established(&figure.scenario) else { continue };
+        let Scenario::Established { link: place, mode, kind, flows } = figure.scenario else {
+            continue;
+        };
         let Some(measured) = figure.measured().filter(|_| place == link) else { continue };
         let name = packets(mode, kind);
         if let Some(ceiling) = measured.ceiling {
