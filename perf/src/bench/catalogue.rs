@@ -15,6 +15,7 @@ use super::outcome::{Invalid, Outcome};
 use super::over_link::{self, LinkScenario};
 use super::{fill, played, reload, stages, workers};
 use crate::generator::protocol::Kind;
+use crate::generator::sizes::FrameSizes;
 
 /// How packets reach the director.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
@@ -96,8 +97,8 @@ pub struct Bench {
     pub cpus: (usize, Option<usize>),
     /// How long each is measured.
     pub effort: Effort,
-    /// Bytes of a frame between processes, without the check sequence.
-    pub frame_len: usize,
+    /// How long UDP frames between processes are.
+    pub frame_sizes: FrameSizes,
     /// Flows that a table of new flows has room for.
     pub table: u32,
     /// DPDK.
@@ -121,8 +122,8 @@ impl Bench {
         flows: Option<u32>,
     ) -> Result<Outcome, Invalid> {
         let table = flows.map_or(self.table, |flows| flows + flows / 8 + 1024);
-        let (effort, frame_len) = (self.effort, self.frame_len);
-        let scenario = LinkScenario { mode, kind, flows, table, frame_len };
+        let (effort, frame_sizes) = (self.effort, self.frame_sizes);
+        let scenario = LinkScenario { mode, kind, flows, table, frame_sizes };
         over_link::run(scenario, effort, self.link()?)
     }
 }

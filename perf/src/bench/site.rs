@@ -7,7 +7,7 @@ use dataplane::control;
 use dataplane::director::{Director, Sizes};
 use dataplane::dpdk_io;
 use dataplane::flow::Timeouts;
-use dataplane::forward::ForwardingMode;
+use dataplane::forward::{ForwardingMode, TUNNEL_OVERHEAD};
 use dataplane::io::{Io, Ports};
 use dataplane::publish::{Publisher, Running};
 use dataplane::sched::{Scheduler, WrrPlan};
@@ -37,6 +37,8 @@ const FIRST_REAL_SERVER: u32 = 10;
 const FIRST_LOCAL_ADDRESS: u32 = 100;
 const FIRST_LOCAL_PORT: u16 = 1024;
 const LOCAL_PORT_COUNT: u32 = 64_000;
+
+const MTU: u16 = 1500;
 
 /// Time to settle, in ticks of 10 ms.
 const SETTLE_TICKS: u32 = 10;
@@ -221,9 +223,9 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
 
 /// Ports, routes and local addresses, and no service.
 fn bare_snapshot(generation: u64) -> Snapshot {
-    let port = |mac, address: [u8; 4]| PortInfo {
+    let port = |mac, mtu, address: [u8; 4]| PortInfo {
         mac,
-        mtu: 1500,
+        mtu,
         tx_ipv4_checksum: false,
         tx_udp_checksum: false,
         addresses: vec![PortAddress {
@@ -233,7 +235,11 @@ fn bare_snapshot(generation: u64) -> Snapshot {
     };
     let gateway = NextHop { port: WAN, address: Ipv4Addr::new(192, 0, 2, 1) };
     let default = Route { to: Subnet::of(Ipv4Addr::UNSPECIFIED, 0), via: gateway };
-    let ports = vec![port(WAN_MAC, [192, 0, 2, 2]), port(LAN_MAC, [10, 0, 0, 2])];
+    // The longest frames that come in can go on through a tunnel.
+    let ports = vec![
+        port(WAN_MAC, MTU, [192, 0, 2, 2]),
+        port(LAN_MAC, MTU + TUNNEL_OVERHEAD, [10, 0, 0, 2]),
+    ];
     let mut snapshot = Snapshot::new(generation, ports, &[default]);
     // No flow ends while it is measured.
     snapshot.timeouts = Timeouts::with_seconds(TIMEOUT_S_MAX, TIMEOUT_S_MAX, TIMEOUT_S_MAX);

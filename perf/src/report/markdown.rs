@@ -7,9 +7,7 @@ use super::figure::{Figure, Finding, Measured, packets};
 use super::run::Run;
 use crate::bench::catalogue::{LinkKind, Scenario, Short};
 use crate::bench::stages::STAGES;
-
-/// Bytes of a frame in memory, on the wire.
-const MEMORY_FRAME_SIZE: usize = 64;
+use crate::generator::sizes::FrameSizes;
 
 /// What the run was measured with, and all its tables, each under its heading. What was not
 /// measured has no table.
@@ -74,9 +72,13 @@ fn established(run: &Run, link: LinkKind, heading: &str) -> String {
     if kinds.is_empty() {
         return String::new();
     }
-    let size = if link == LinkKind::Memif { run.settings.frame_size } else { MEMORY_FRAME_SIZE };
+    let sizes = match link {
+        LinkKind::Memif => run.settings.frame_size,
+        LinkKind::Memory => FrameSizes::SHORTEST,
+    };
+    let frames = sizes.describe();
     let mut text = format!(
-        "### {heading}\n\nEstablished flows, {link}, {size}-byte frames. Millions of packets a \
+        "### {heading}\n\nEstablished flows, {link}, {frames}. Millions of packets a \
          second (least to most), cycles for each, and the share of the MAC swap.\n\n"
     );
     let names = numbers.iter().map(|flows| match flows {

@@ -8,6 +8,7 @@ use super::figure::Figure;
 use super::machine::Machine;
 use crate::bench::catalogue::LinkKind;
 use crate::bench::effort::Effort;
+use crate::generator::sizes::FrameSizes;
 
 /// Version of the format; rises when old programs could misread a new file.
 pub const FORMAT: u32 = 1;
@@ -45,8 +46,8 @@ pub struct Settings {
     /// The only kind of link that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkKind>,
-    /// Bytes of a UDP frame between processes, on the wire.
-    pub frame_size: usize,
+    /// How long UDP frames between processes are.
+    pub frame_size: FrameSizes,
     /// Rounds of each scenario, of which the median counts.
     pub rounds: usize,
     /// Packets of a round in memory.
@@ -63,7 +64,7 @@ impl Settings {
     pub fn new(
         quick: bool,
         (only, link): (Vec<String>, Option<LinkKind>),
-        frame_size: usize,
+        frame_size: FrameSizes,
         effort: Effort,
     ) -> Self {
         let Effort { rounds, packets, warm_up, window } = effort;
@@ -133,7 +134,7 @@ pub(super) mod tests {
             dpdk: "DPDK 22.11".to_owned(),
             revision: Some("abcdef0".to_owned()),
         };
-        let settings = Settings::new(false, (Vec::new(), None), 64, Effort::FULL);
+        let settings = Settings::new(false, (Vec::new(), None), FrameSizes::SHORTEST, Effort::FULL);
         let mut run = Run::new(now(), machine, settings, 0);
         for link in ["memif", "memory"] {
             for (flows, rate) in [("1", 20.0), ("10k", 18.0), ("1M", 12.0)] {

@@ -26,7 +26,8 @@ fn wrong_flags_are_refused_with_the_reason() {
         (&["--only", "no such scenario"][..], "no scenario has \"no such scenario\" in its name"),
         (&["--out", "results", "--name=a/b"], "names consist of letters, digits"),
         (&["--link", "tin"], "possible values: memory, memif"),
-        (&["--frame-size", "12"], "frames have 64 to 1518 bytes"),
+        (&["--frame-size", "12"], "frames have 64 to 1518 bytes, not 12"),
+        (&["--frame-size", "omix"], "\"omix\" is neither imix nor a number of bytes"),
     ] {
         let output = bench(flags);
         let text = String::from_utf8_lossy(&output.stderr);

@@ -77,7 +77,7 @@ pub(crate) fn run(
         pools: workers::Pools::create(&eal)?,
         cpus: (own, cpus.first().copied().filter(|cpu| *cpu != own)),
         effort: options.effort(),
-        frame_len: options.frame_len(),
+        frame_sizes: options.frame_size,
         table: options.table(),
         eal,
     };

@@ -5,11 +5,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use rvs_perf::bench::catalogue::{self, LinkKind, Scenario};
 use rvs_perf::bench::effort::Effort;
-use rvs_perf::generator::frame::FRAME_LEN_RANGE;
+use rvs_perf::generator::sizes::FrameSizes;
 use rvs_perf::report::run::Settings;
-
-/// Bytes of the frame check sequence, which counts on the wire and is in no buffer.
-const FCS_LEN: usize = 4;
 
 /// Measures what the packet path of one worker costs, beside a loop that only swaps MAC addresses.
 #[derive(Debug, Parser)]
@@ -27,9 +24,10 @@ pub(crate) struct Options {
     /// Only scenarios on this kind of link.
     #[arg(long)]
     link: Option<LinkKind>,
-    /// Bytes of a UDP frame between processes, on the wire.
-    #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = frame_size)]
-    pub(crate) frame_size: usize,
+    /// Bytes of a UDP frame between processes, on the wire; or imix: 64, 594 and 1518 bytes as 7 to
+    /// 4 to 1, in random order.
+    #[arg(long, value_name = "BYTES|imix", default_value_t = FrameSizes::SHORTEST)]
+    pub(crate) frame_size: FrameSizes,
     /// Keep the results in this folder: JSON, written anew after each scenario, and plots.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -70,16 +68,6 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-fn frame_size(text: &str) -> Result<usize, String> {
-    let (least, most) = (FRAME_LEN_RANGE.start() + FCS_LEN, FRAME_LEN_RANGE.end() + FCS_LEN);
-    let size: usize = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
-    if (least..=most).contains(&size) {
-        Ok(size)
-    } else {
-        Err(format!("frames have {least} to {most} bytes"))
-    }
-}
-
 impl Options {
     /// What is to be measured. A name that was asked for is found beyond the quick ones, too.
     ///
@@ -108,11 +96,6 @@ impl Options {
 
     pub(crate) fn effort(&self) -> Effort {
         if self.quick { Effort::QUICK } else { Effort::FULL }
-    }
-
-    /// Bytes of a frame without its check sequence.
-    pub(crate) fn frame_len(&self) -> usize {
-        self.frame_size - FCS_LEN
     }
 
     /// Room for all new flows of a run, at more a second than can be hoped for.
@@ -180,7 +163,9 @@ mod tests {
 
     #[test]
     fn frame_sizes_are_those_of_ethernet() {
-        assert_eq!(parse(&["--frame-size", "1518"]).unwrap().frame_len(), 1514);
+        let sizes = |text| parse(&["--frame-size", text]).unwrap().frame_size;
+        assert_eq!((sizes("1518"), sizes("imix")), (FrameSizes::One(1518), FrameSizes::Imix));
+        assert_eq!(parse(&[]).unwrap().frame_size, FrameSizes::One(64));
         for wrong in ["63", "1519", "many"] {
             assert!(parse(&["--frame-size", wrong]).is_err(), "{wrong}");
         }

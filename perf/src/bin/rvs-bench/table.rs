@@ -38,9 +38,9 @@ impl Table {
         let machine = &run.machine;
         let kind = if machine.huge_pages { "huge pages" } else { "ordinary memory" };
         let pinned = if machine.pinned { "pinned" } else { "not pinned" };
-        let (mhz, size) = (machine.tsc_mhz, run.settings.frame_size);
+        let (mhz, frames) = (machine.tsc_mhz, run.settings.frame_size.describe());
         self.line(&format!(
-            "One worker, {size}-byte frames (memif) or 64-byte frames (memory), flows in random \
+            "One worker, {frames} (memif) or 64-byte frames (memory), flows in random \
              order,\nbuffers in {kind}, TSC {mhz:.0} MHz, {pinned}. Rates are medians, in millions \
              a second; cycles are those of\nthe worker's CPU for one of what is counted.\n"
         ));
