@@ -14,10 +14,11 @@ test: deps
 	cargo xtask ci
 
 # Rates and cycles of one worker, beside a MAC-swap loop in the same run; QUICK=1 is a look at the most
-# important ones. As root it reserves huge pages while it runs.
+# important ones. As root it reserves huge pages while it runs. Results are kept in perf/results, under
+# the time or NAME.
 bench: deps
 	cargo build --release --package rvs-perf --bin rvs-bench --bin rvs-gen
-	target/release/rvs-bench $(if $(QUICK),--quick)
+	target/release/rvs-bench $(if $(QUICK),--quick) --out perf/results $(if $(NAME),--name "$(NAME)")
 
 # Records anew how many instructions the packet path takes; the tests compare with it.
 baseline: deps

@@ -2,6 +2,8 @@
 //!
 //! [`mod@bench`] runs the worker's loop on memory and measures cycles per packet.
 //!
+//! [`report`] keeps what was measured.
+//!
 //! [`lab`] builds a small network out of Linux network namespaces: a client, a router, the
 //! director's machine and two real servers, joined by virtual Ethernet. Everything in it is real
 //! (curl, the kernel's TCP, nginx, the `rvs` daemon on DPDK); only the cables are not. The demo
@@ -15,3 +17,4 @@
 pub mod bench;
 pub mod generator;
 pub mod lab;
+pub mod report;

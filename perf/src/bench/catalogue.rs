@@ -1,9 +1,11 @@
 //! All scenarios by name: `memif/established/fullnat/both/1M`.
 
 use std::fmt;
+use std::str::FromStr;
 
 use dataplane::forward::ForwardingMode;
 use dpdk::{Eal, PktMempool};
+use serde::{Deserialize, Serialize};
 
 use super::effort::Effort;
 use super::in_memory::{self, MemoryScenario};
@@ -11,11 +13,13 @@ use super::loop_ports::Feed;
 use super::memif::Link;
 use super::outcome::{Invalid, Outcome};
 use super::over_link::{self, LinkScenario};
-use super::{fill, played, reload, workers};
+use super::{fill, played, reload, stages, workers};
 use crate::generator::protocol::Kind;
+use crate::generator::sizes::FrameSizes;
 
 /// How packets reach the director.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LinkKind {
     /// Made on the director's own thread.
     Memory,
@@ -32,8 +36,9 @@ impl fmt::Display for LinkKind {
     }
 }
 
-/// One thing that can be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One thing that can be measured. In files it is its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Scenario {
     /// Packets of established flows.
     Established {
@@ -43,6 +48,13 @@ pub enum Scenario {
         mode: ForwardingMode,
         /// Requests, or requests and answers.
         kind: Kind,
+        /// Flows.
+        flows: u32,
+    },
+    /// Requests of established flows in memory, stage by stage.
+    Stages {
+        /// Forwarding mode.
+        mode: ForwardingMode,
         /// Flows.
         flows: u32,
     },
@@ -85,8 +97,8 @@ pub struct Bench {
     pub cpus: (usize, Option<usize>),
     /// How long each is measured.
     pub effort: Effort,
-    /// Bytes of a frame between processes, without the check sequence.
-    pub frame_len: usize,
+    /// How long UDP frames between processes are.
+    pub frame_sizes: FrameSizes,
     /// Flows that a table of new flows has room for.
     pub table: u32,
     /// DPDK.
@@ -110,8 +122,8 @@ impl Bench {
         flows: Option<u32>,
     ) -> Result<Outcome, Invalid> {
         let table = flows.map_or(self.table, |flows| flows + flows / 8 + 1024);
-        let (effort, frame_len) = (self.effort, self.frame_len);
-        let scenario = LinkScenario { mode, kind, flows, table, frame_len };
+        let (effort, frame_sizes) = (self.effort, self.frame_sizes);
+        let scenario = LinkScenario { mode, kind, flows, table, frame_sizes };
         over_link::run(scenario, effort, self.link()?)
     }
 }
@@ -124,9 +136,12 @@ impl Scenario {
             Self::Established { link, .. }
             | Self::NewFlows { link, .. }
             | Self::Connections { link, .. } => *link,
-            Self::Fill(_) | Self::MissFlood | Self::SynFlood | Self::TwoWorkers | Self::Reload => {
-                LinkKind::Memory
-            }
+            Self::Stages { .. }
+            | Self::Fill(_)
+            | Self::MissFlood
+            | Self::SynFlood
+            | Self::TwoWorkers
+            | Self::Reload => LinkKind::Memory,
         }
     }
 
@@ -145,6 +160,7 @@ impl Scenario {
             Self::Established { link: Memif, mode, kind, flows } => {
                 bench.over_link(mode, kind, Some(flows))
             }
+            Self::Stages { mode, flows } => stages::run(mode, flows, effort, &bench.pool),
             Self::NewFlows { link: Memory, mode } => {
                 played::new_flows(mode, table, effort, &bench.pool)
             }
@@ -174,6 +190,9 @@ impl fmt::Display for Scenario {
                 let kind = if *kind == Kind::Both { "both" } else { "requests" };
                 write!(f, "{link}/established/{}/{kind}/{}", mode.name(), Short(*flows))
             }
+            Self::Stages { mode, flows } => {
+                write!(f, "memory/stages/{}/{}", mode.name(), Short(*flows))
+            }
             Self::NewFlows { link, mode } => write!(f, "{link}/new-flows/{}", mode.name()),
             Self::Connections { link, mode } => write!(f, "{link}/connections/{}", mode.name()),
             Self::Fill(percent) => write!(f, "memory/fill/{percent}"),
@@ -185,8 +204,38 @@ impl fmt::Display for Scenario {
     }
 }
 
+/// No scenario has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown scenario {0:?}")]
+pub struct UnknownScenario(String);
+
+impl FromStr for Scenario {
+    type Err = UnknownScenario;
+
+    fn from_str(name: &str) -> Result<Self, UnknownScenario> {
+        let mut scenarios = all(false).into_iter();
+        let unknown = || UnknownScenario(name.to_owned());
+        scenarios.find(|scenario| scenario.to_string() == name).ok_or_else(unknown)
+    }
+}
+
+impl TryFrom<String> for Scenario {
+    type Error = UnknownScenario;
+
+    fn try_from(name: String) -> Result<Self, UnknownScenario> {
+        name.parse()
+    }
+}
+
+impl From<Scenario> for String {
+    fn from(scenario: Scenario) -> Self {
+        scenario.to_string()
+    }
+}
+
 /// A number in thousands or millions where it is a whole number of them.
-struct Short(u32);
+#[derive(Clone, Copy, Debug)]
+pub struct Short(pub u32);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -204,7 +253,7 @@ const FILL_TABLE: u32 = 1_000_000;
 /// Every scenario, or those of a quick run.
 #[must_use]
 pub fn all(quick: bool) -> Vec<Scenario> {
-    use ForwardingMode::{Dr, FullNat, Nat};
+    use ForwardingMode::{Dr, FullNat, Nat, Tunnel};
     let mut all = Vec::new();
     for link in [LinkKind::Memif, LinkKind::Memory] {
         established(&mut all, link, quick);
@@ -213,6 +262,9 @@ pub fn all(quick: bool) -> Vec<Scenario> {
         let modes: &[ForwardingMode] = if quick { &[FullNat] } else { &[Nat, FullNat] };
         all.extend(modes.iter().map(|&mode| Scenario::Connections { link, mode }));
     }
+    let modes: &[ForwardingMode] = if quick { &[Dr, FullNat] } else { &[Dr, Tunnel, Nat, FullNat] };
+    let stages = |&mode| [10_000, 1_000_000].map(|flows| Scenario::Stages { mode, flows });
+    all.extend(modes.iter().flat_map(stages));
     let fills: &[u32] = if quick { &[75] } else { &[25, 50, 75, 100] };
     all.extend(fills.iter().map(|&percent| Scenario::Fill(percent)));
     all.extend([Scenario::MissFlood, Scenario::SynFlood, Scenario::TwoWorkers, Scenario::Reload]);
@@ -251,5 +303,14 @@ mod tests {
         assert!(quick.len() < whole.len());
         assert!(quick.iter().all(|name| whole.contains(name)), "{quick:?}");
         assert!(whole.contains(&"memif/established/fullnat/both/10M".to_owned()), "{whole:?}");
+    }
+
+    #[test]
+    fn every_scenario_is_found_by_its_name() {
+        for scenario in all(false) {
+            assert_eq!(scenario.to_string().parse(), Ok(scenario));
+        }
+        let unknown = "memory/drill".parse::<Scenario>().unwrap_err();
+        assert_eq!(unknown.to_string(), "unknown scenario \"memory/drill\"");
     }
 }

@@ -3,7 +3,8 @@
 
 use dataplane::dpdk_io;
 use dataplane::forward::ForwardingMode;
-use dpdk::{PktMempool, tsc};
+use dataplane::io::Burst;
+use dpdk::{Mbuf, PktMempool, tsc};
 
 use super::effort::Effort;
 use super::loop_ports::{Feed, LoopPorts};
@@ -23,6 +24,13 @@ pub struct MemoryScenario {
     pub feed: Feed,
 }
 
+impl MemoryScenario {
+    /// Flows that the table has room for.
+    pub(super) fn table(self) -> u32 {
+        self.flows + self.flows / 8 + 1024
+    }
+}
+
 /// Runs a scenario with buffers from `pool`. The calling thread should be pinned, and known to
 /// DPDK, as the one that started the EAL is.
 ///
@@ -33,21 +41,10 @@ pub fn run(
     effort: Effort,
     pool: &PktMempool,
 ) -> Result<Outcome, Invalid> {
-    let order = traffic::random_order(scenario.flows, 0x0dde);
-    let ports = LoopPorts::new(pool.clone(), &order, VIP, WAN_MAC);
-    let table = scenario.flows + scenario.flows / 8 + 1024;
-    let mut site = Site::new(Plan::udp(scenario.mode, table), ports);
-
-    site.settle();
-    site.worker.ports_mut().record(true);
-    let flows = u64::from(scenario.flows);
-    let setup = worker_round(&mut site, Feed::Requests, flows, "while flows were established")?;
-    site.worker.ports_mut().record(false);
-    worker_round(&mut site, scenario.feed, effort.packets, "while warming up")?;
-
+    let (mut site, setup) = establish(scenario, effort, pool)?;
     let (mut ceiling, mut worker) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
-        ceiling.push(mac_swap_round(site.worker.ports_mut(), scenario.feed, effort.packets));
+        ceiling.push(loop_round(&mut site, scenario.feed, effort.packets, mac_swap::swap));
         worker.push(worker_round(&mut site, scenario.feed, effort.packets, "in a round")?);
     }
     let mut remarks = Vec::new();
@@ -64,7 +61,26 @@ pub fn run(
     })
 }
 
-fn worker_round(
+/// A site whose flows are established and which is warm; and the cycles of a flow's first packet.
+pub(super) fn establish(
+    scenario: MemoryScenario,
+    effort: Effort,
+    pool: &PktMempool,
+) -> Result<(Site<LoopPorts>, f64), Invalid> {
+    let order = traffic::random_order(scenario.flows, 0x0dde);
+    let ports = LoopPorts::new(pool.clone(), &order, VIP, WAN_MAC);
+    let mut site = Site::new(Plan::udp(scenario.mode, scenario.table()), ports);
+    site.settle();
+    site.worker.ports_mut().record(true);
+    let flows = u64::from(scenario.flows);
+    let setup = worker_round(&mut site, Feed::Requests, flows, "while flows were established")?;
+    site.worker.ports_mut().record(false);
+    worker_round(&mut site, scenario.feed, effort.packets, "while warming up")?;
+    Ok((site, setup))
+}
+
+/// Cycles for each of `packets` through the worker.
+pub(super) fn worker_round(
     site: &mut Site<LoopPorts>,
     feed: Feed,
     packets: u64,
@@ -84,11 +100,18 @@ fn worker_round(
     Err(Invalid::lost((packets - forwarded, packets), "packets", during, &site.stats))
 }
 
-fn mac_swap_round(ports: &mut LoopPorts, feed: Feed, packets: u64) -> f64 {
+/// Cycles for each of `packets` through a loop that does `work` with every burst and sends it.
+pub(super) fn loop_round(
+    site: &mut Site<LoopPorts>,
+    feed: Feed,
+    packets: u64,
+    mut work: impl FnMut(&mut Burst<Mbuf>),
+) -> f64 {
+    let ports = site.worker.ports_mut();
     ports.play(feed, packets);
     let start = tsc::now();
     while !ports.is_done() {
-        mac_swap::turn(ports);
+        mac_swap::turn_with(ports, &mut work);
     }
     per_packet(tsc::now() - start, packets)
 }

@@ -8,6 +8,7 @@
 //!
 //! * [`catalogue`]: all scenarios by name;
 //! * [`in_memory`]: established flows, fed from memory in one process;
+//! * [`stages`]: the same packets through more and more of the way;
 //! * [`over_link`]: established and new flows, and TCP connections, between two processes;
 //! * [`played`]: new flows, TCP connections and floods in memory;
 //! * [`fill`]: a table that fills up;
@@ -37,5 +38,6 @@ pub mod pages;
 pub mod played;
 pub mod reload;
 pub mod site;
+pub mod stages;
 pub mod traffic;
 pub mod workers;

@@ -2,12 +2,14 @@
 
 use dataplane::stats::WorkerStats;
 use dataplane::verdict::DropReason;
+use serde::{Deserialize, Serialize};
 
 use super::memif::LinkError;
 use crate::generator::protocol::Tally;
 
 /// Median, least and most of some rounds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spread {
     /// Median.
     pub median: f64,
@@ -35,18 +37,21 @@ impl Spread {
 }
 
 /// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unit {
     /// Packets.
+    #[serde(rename = "Mpps")]
     Packets,
     /// New flows.
+    #[serde(rename = "Mflows/s")]
     Flows,
     /// Whole TCP connections.
+    #[serde(rename = "Mconn/s")]
     Connections,
 }
 
 impl Unit {
-    /// Its name in a table.
+    /// Its name in tables and files.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

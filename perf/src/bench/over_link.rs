@@ -15,6 +15,7 @@ use super::memif::{LentPorts, Link, LinkError};
 use super::outcome::{Invalid, Outcome, Remark, Spread, Unit, accept, millions_per_second};
 use super::site::{Plan, Site};
 use crate::generator::protocol::{Answer, Ask, Kind, Measure, Traffic};
+use crate::generator::sizes::FrameSizes;
 
 /// Packets under way at most: less than a ring holds, so that none overflows.
 const WINDOW: u64 = 256;
@@ -30,8 +31,8 @@ pub struct LinkScenario {
     pub flows: Option<u32>,
     /// Flows that the table has room for.
     pub table: u32,
-    /// Bytes of a frame, without the check sequence.
-    pub frame_len: usize,
+    /// How long UDP frames are.
+    pub frame_sizes: FrameSizes,
 }
 
 /// Runs a scenario over `link`. The calling thread is the director's.
@@ -69,9 +70,9 @@ struct Round {
 
 impl Run<'_> {
     fn measure(&mut self) -> Result<Outcome, Invalid> {
-        let LinkScenario { mode, kind, flows, frame_len, .. } = self.scenario;
+        let LinkScenario { mode, kind, flows, frame_sizes, .. } = self.scenario;
         let traffic =
-            Traffic { kind, mode: mode.name().to_owned(), flows, frame_len, window: WINDOW };
+            Traffic { kind, mode: mode.name().to_owned(), flows, frame_sizes, window: WINDOW };
         self.ask(&Ask::Prepare(traffic))?;
         self.site.settle();
         if let Some(flows) = flows {

@@ -105,7 +105,8 @@ pub fn miss_flood(effort: Effort, pool: &PktMempool) -> Result<Outcome, Invalid>
 /// An engine of one packet from each client.
 pub(super) fn fresh(template: Template, mode: ForwardingMode, pool: &PktMempool) -> Requests {
     let flows = Flows::fresh();
-    let plan = requests::Plan { template, flows, mode, answered: false, window: None };
+    let templates = template.into();
+    let plan = requests::Plan { templates, flows, mode, answered: false, window: None };
     Requests::new(plan, pool.clone())
 }
 

@@ -73,7 +73,7 @@ impl Moments {
 /// [`Invalid`] if a packet was lost or a snapshot not taken up.
 pub fn run(control_cpu: usize, effort: Effort, pool: &PktMempool) -> Result<Outcome, Invalid> {
     let plan = Plan {
-        template: Template::udp((NEIGHBOR, WAN_MAC), VIP, FRAME_LEN),
+        templates: Template::udp((NEIGHBOR, WAN_MAC), VIP, FRAME_LEN).into(),
         flows: Flows::known(FLOWS, 0x0dde),
         mode: ForwardingMode::FullNat,
         answered: false,

@@ -7,7 +7,7 @@ use dataplane::control;
 use dataplane::director::{Director, Sizes};
 use dataplane::dpdk_io;
 use dataplane::flow::Timeouts;
-use dataplane::forward::ForwardingMode;
+use dataplane::forward::{ForwardingMode, TUNNEL_OVERHEAD};
 use dataplane::io::{Io, Ports};
 use dataplane::publish::{Publisher, Running};
 use dataplane::sched::{Scheduler, WrrPlan};
@@ -28,11 +28,17 @@ pub const WAN_MAC: Mac = Mac([2, 0, 0, 0, 1, 1]);
 const LAN_MAC: Mac = Mac([2, 0, 0, 0, 1, 2]);
 /// The port that real servers listen on where they need not listen on the vport.
 pub const RPORT: u16 = 5353;
+/// Keys the director's flow hash, the same in every run.
+pub const HASH_SEED: u64 = 0x5eed;
 const REAL_SERVER_COUNT: u32 = 16;
 const LOCAL_ADDRESS_COUNT: u32 = 32;
 /// Host numbers in the real servers' subnet.
 const FIRST_REAL_SERVER: u32 = 10;
 const FIRST_LOCAL_ADDRESS: u32 = 100;
+const FIRST_LOCAL_PORT: u16 = 1024;
+const LOCAL_PORT_COUNT: u32 = 64_000;
+
+const MTU: u16 = 1500;
 
 /// Time to settle, in ticks of 10 ms.
 const SETTLE_TICKS: u32 = 10;
@@ -92,7 +98,7 @@ impl<P: Ports<Mbuf>> Site<P> {
         let stats = Arc::new(WorkerStats::new(services, real_servers));
         let publisher = Publisher::new(snapshot);
         let sizes = Sizes { flows, services, real_servers };
-        let director = Director::new(sizes, 0x5eed, dpdk_io::clock(), Arc::clone(&stats));
+        let director = Director::new(sizes, HASH_SEED, dpdk_io::clock(), Arc::clone(&stats));
         let io = Io::new(ports, Arc::clone(&stats));
         let (here, there) = control::rings();
         let reader = publisher.reader();
@@ -109,6 +115,21 @@ impl<P: Ports<Mbuf>> Site<P> {
             self.worker.turn(dpdk_io::clock());
         }
     }
+}
+
+/// One of the real servers, the next one for the next number.
+#[must_use]
+pub fn real_server(number: u32) -> (RealId, Ipv4Addr) {
+    let number = number % REAL_SERVER_COUNT;
+    (RealId(number), host(FIRST_REAL_SERVER + number))
+}
+
+/// An address and port that FULLNAT may connect from, another for each number below two million.
+#[must_use]
+pub fn local_end(number: u32) -> (Ipv4Addr, u16) {
+    let port = number / LOCAL_ADDRESS_COUNT % LOCAL_PORT_COUNT;
+    let port = FIRST_LOCAL_PORT + u16::try_from(port).unwrap_or(0);
+    (host(FIRST_LOCAL_ADDRESS + number % LOCAL_ADDRESS_COUNT), port)
 }
 
 /// Whether a real server has this address.
@@ -204,9 +225,9 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
 
 /// Ports, routes and local addresses, and no service.
 fn bare_snapshot(generation: u64) -> Snapshot {
-    let port = |mac, address: [u8; 4]| PortInfo {
+    let port = |mac, mtu, address: [u8; 4]| PortInfo {
         mac,
-        mtu: 1500,
+        mtu,
         tx_ipv4_checksum: false,
         tx_udp_checksum: false,
         addresses: vec![PortAddress {
@@ -216,7 +237,11 @@ fn bare_snapshot(generation: u64) -> Snapshot {
     };
     let gateway = NextHop { port: WAN, address: Ipv4Addr::new(192, 0, 2, 1) };
     let default = Route { to: Subnet::of(Ipv4Addr::UNSPECIFIED, 0), via: gateway };
-    let ports = vec![port(WAN_MAC, [192, 0, 2, 2]), port(LAN_MAC, [10, 0, 0, 2])];
+    // The longest frames that come in can go on through a tunnel.
+    let ports = vec![
+        port(WAN_MAC, MTU, [192, 0, 2, 2]),
+        port(LAN_MAC, MTU + TUNNEL_OVERHEAD, [10, 0, 0, 2]),
+    ];
     let mut snapshot = Snapshot::new(generation, ports, &[default]);
     // No flow ends while it is measured.
     snapshot.timeouts = Timeouts::with_seconds(TIMEOUT_S_MAX, TIMEOUT_S_MAX, TIMEOUT_S_MAX);

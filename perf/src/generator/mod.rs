@@ -6,7 +6,7 @@
 //! those of the director.
 //!
 //! * [`flows`]: which client sends next;
-//! * [`frame`]: that client's frame, stamped out of a template;
+//! * [`frame`]: that client's frame, stamped out of a template; [`sizes`]: how long it is;
 //! * [`requests`]: an engine of UDP requests, answered or not, and of floods;
 //! * [`tcp`]: an engine of whole TCP connections;
 //! * [`check`]: what a frame must look like when it comes back;
@@ -21,6 +21,7 @@ pub mod memory;
 pub mod protocol;
 pub mod requests;
 pub mod serve;
+pub mod sizes;
 pub mod tcp;
 
 use dataplane::io::Burst;

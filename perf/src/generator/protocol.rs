@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Counts;
+use super::sizes::FrameSizes;
 
 /// What clients and real servers do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +22,8 @@ pub struct Traffic {
     pub mode: String,
     /// Flows that send in turn; none for a new one every time.
     pub flows: Option<u32>,
-    /// Bytes of a frame, without the check sequence; TCP frames are always the shortest.
-    pub frame_len: usize,
+    /// How long UDP frames are; those of TCP are always the shortest.
+    pub frame_sizes: FrameSizes,
     /// Packets, or connections, that are under way at most.
     pub window: u64,
 }
@@ -138,7 +139,7 @@ mod tests {
             kind: Kind::Both,
             mode: "fullnat".to_owned(),
             flows: Some(10),
-            frame_len: 60,
+            frame_sizes: FrameSizes::Imix,
             window: 512,
         };
         let asked = [Ask::Prepare(traffic), Ask::Send(7)];

@@ -15,7 +15,7 @@ use dpdk::{Mbuf, PktMempool, burst};
 use super::arp::{self, ARP_FRAME_LEN};
 use super::check::{self, Fault};
 use super::flows::Flows;
-use super::frame::Template;
+use super::sizes::Templates;
 use super::{Counts, Engine, LAN, PORT_COUNT, WAN};
 
 /// One burst out of so many has a frame that is checked.
@@ -25,7 +25,7 @@ const CHECK_INTERVAL: u32 = 8;
 #[derive(Debug)]
 pub struct Plan {
     /// What is sent.
-    pub template: Template,
+    pub templates: Templates,
     /// By whom.
     pub flows: Flows,
     /// How frames come back, which decides what is checked.
@@ -87,11 +87,11 @@ impl Requests {
         } else {
             burst.extend((0..count).map_while(|_| self.pool.alloc()));
         }
-        let len = self.plan.template.frame_len();
         for frame in &mut burst[first..] {
             let client = self.plan.flows.next_client();
-            if let Some(bytes) = frame.append(len) {
-                self.plan.template.stamp(bytes, client, 0);
+            let template = self.plan.templates.next_template();
+            if let Some(bytes) = frame.append(template.frame_len()) {
+                template.stamp(bytes, client, 0);
             }
         }
         let count = (burst.len() - first) as u64;

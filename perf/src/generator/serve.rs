@@ -18,9 +18,10 @@ use dpdk::{
 };
 
 use super::flows::Flows;
-use super::frame::{FRAME_LEN_RANGE, Template};
+use super::frame::Template;
 use super::protocol::{self, Answer, Ask, Kind, Measure, Tally, Traffic};
 use super::requests::{self, Requests};
+use super::sizes::Templates;
 use super::tcp::Connections;
 use super::{Counts, Engine, LAN, WAN, arp};
 use crate::bench::site::{VIP, WAN_MAC};
@@ -193,14 +194,13 @@ impl Player {
     }
 
     fn requests(&self, traffic: Traffic) -> Result<Requests, String> {
-        let Traffic { kind, mode, flows, frame_len, window } = traffic;
+        let Traffic { kind, mode, flows, frame_sizes, window } = traffic;
         let mode =
             protocol::mode_named(&mode).ok_or_else(|| format!("there is no mode {mode:?}"))?;
-        if !FRAME_LEN_RANGE.contains(&frame_len) {
-            return Err(format!("a frame of {frame_len} bytes is not in {FRAME_LEN_RANGE:?}"));
-        }
         let plan = requests::Plan {
-            template: Template::udp((arp::NEIGHBOR, WAN_MAC), VIP, frame_len),
+            templates: Templates::new(frame_sizes, |frame_len| {
+                Template::udp((arp::NEIGHBOR, WAN_MAC), VIP, frame_len)
+            }),
             flows: flows.map_or_else(Flows::fresh, |count| Flows::known(count, FLOW_SEED)),
             mode,
             answered: kind == Kind::Both,

@@ -1,5 +1,7 @@
 //! The generator by itself, with a wire in the place of the director.
 
+use std::collections::BTreeMap;
+
 use dataplane::forward::ForwardingMode;
 use dataplane::io::Burst;
 use dataplane::wire::Mac;
@@ -9,6 +11,7 @@ use rvs_perf::generator::arp::NEIGHBOR;
 use rvs_perf::generator::flows::Flows;
 use rvs_perf::generator::frame::Template;
 use rvs_perf::generator::requests::{Plan, Requests};
+use rvs_perf::generator::sizes::{FrameSizes, Templates};
 use rvs_perf::generator::tcp::Connections;
 use rvs_perf::generator::{Engine, LAN, WAN};
 
@@ -103,7 +106,8 @@ fn requests(answered: bool, flows: Flows) -> Requests {
     let pool = testing::pool(511).expect("a pool");
     let template = Template::udp((NEIGHBOR, DIRECTOR), VIP, 60);
     let mode = ForwardingMode::Dr;
-    Requests::new(Plan { template, flows, mode, answered, window: Some(WINDOW) }, pool)
+    let templates = template.into();
+    Requests::new(Plan { templates, flows, mode, answered, window: Some(WINDOW) }, pool)
 }
 
 #[test]
@@ -148,4 +152,26 @@ fn a_request_to_another_place_is_wrong() {
         assert_eq!(engine.fault(), Some(fault));
         assert_eq!(engine.counts().wrong, engine.counts().checked);
     }
+}
+
+#[test]
+fn frames_of_a_mix_come_back_in_all_their_lengths() {
+    let pool = testing::pool(511).expect("a pool");
+    let template = |length| Template::udp((NEIGHBOR, DIRECTOR), VIP, length);
+    let templates = Templates::new(FrameSizes::Imix, template);
+    let (flows, mode) = (Flows::known(100, 7), ForwardingMode::Dr);
+    let plan = Plan { templates, flows, mode, answered: true, window: Some(WINDOW) };
+    let mut engine = Requests::new(plan, pool.clone());
+    engine.grant(12_000);
+    let mut lengths = BTreeMap::new();
+    join(&mut engine, |frame| {
+        *lengths.entry(frame.data().len()).or_insert(0) += 1;
+        true
+    });
+    // Requests and answers.
+    assert_eq!(lengths, BTreeMap::from([(60, 14_000), (590, 8_000), (1514, 2_000)]));
+    let counts = *engine.counts();
+    assert_eq!((counts.requests, counts.replied, engine.fault()), (12_000, 12_000, None));
+    drop(engine);
+    assert_eq!(pool.in_use(), 0);
 }

@@ -12,9 +12,10 @@ use rvs_perf::bench::loop_ports::Feed;
 use rvs_perf::bench::memif::Link;
 use rvs_perf::bench::outcome::{Invalid, Outcome};
 use rvs_perf::bench::over_link::{self, LinkScenario};
-use rvs_perf::bench::{fill, played, reload, workers};
+use rvs_perf::bench::{fill, played, reload, stages, workers};
 use rvs_perf::generator::protocol::Kind;
 use rvs_perf::generator::serve;
+use rvs_perf::generator::sizes::FrameSizes;
 
 const EFFORT: Effort = Effort {
     rounds: 3,
@@ -62,6 +63,17 @@ fn established_flows_in_memory() {
             let outcome = measured(in_memory::run(scenario, EFFORT, &pool), &pool);
             assert!(outcome.ceiling.is_some_and(|ceiling| ceiling.median > 0.0), "{scenario:?}");
         }
+    }
+}
+
+#[test]
+fn established_flows_stage_by_stage() {
+    let (_alone, pool) = (alone(), pool());
+    for mode in [ForwardingMode::Dr, ForwardingMode::Tunnel, ForwardingMode::FullNat] {
+        let outcome = measured(stages::run(mode, 1_000, EFFORT, &pool), &pool);
+        let names: Vec<&str> = outcome.remarks.iter().map(|remark| remark.what).collect();
+        assert_eq!(names, stages::STAGES);
+        assert!(remark(&outcome, "ports") > 0.0, "{outcome:?}");
     }
 }
 
@@ -130,8 +142,13 @@ fn established_flows_and_connections_between_two_processes() {
     let program = Path::new(env!("CARGO_BIN_EXE_rvs-gen"));
     let mut link = Link::open(testing::eal(), &pool, program, first)
         .unwrap_or_else(|error| panic!("no link: {error}"));
-    let scenario =
-        |mode, kind, flows| LinkScenario { mode, kind, flows, table: 300_000, frame_len: 60 };
+    let scenario = |mode, kind, flows| LinkScenario {
+        mode,
+        kind,
+        flows,
+        table: 300_000,
+        frame_sizes: FrameSizes::SHORTEST,
+    };
     for scenario in [
         scenario(ForwardingMode::Dr, Kind::Requests, Some(100)),
         scenario(ForwardingMode::Tunnel, Kind::Requests, Some(1)),
@@ -142,6 +159,16 @@ fn established_flows_and_connections_between_two_processes() {
         let outcome = over_link::run(scenario, EFFORT, &mut link);
         let outcome = outcome.unwrap_or_else(|invalid| panic!("{scenario:?}: {invalid}"));
         assert!(outcome.rate.median > 0.0, "{scenario:?}: {outcome:?}");
+    }
+    // Frames of all lengths pass, the longest even with the header of a tunnel around them.
+    for (mode, kind, frame_sizes) in [
+        (ForwardingMode::Tunnel, Kind::Requests, FrameSizes::One(1518)),
+        (ForwardingMode::FullNat, Kind::Both, FrameSizes::Imix),
+    ] {
+        let scenario = LinkScenario { frame_sizes, ..scenario(mode, kind, Some(100)) };
+        let outcome = over_link::run(scenario, EFFORT, &mut link);
+        let outcome = outcome.unwrap_or_else(|invalid| panic!("{scenario:?}: {invalid}"));
+        assert!(remark(&outcome, "packets checked") > 0.0, "{scenario:?}: {outcome:?}");
     }
     drop(link);
     assert_eq!(pool.in_use(), 0);

@@ -3,9 +3,9 @@
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rvs_perf::bench::outcome::{Invalid, Outcome, Spread};
-
-use crate::options::Options;
+use rvs_perf::bench::outcome::Spread;
+use rvs_perf::report::figure::{Figure, Finding};
+use rvs_perf::report::run::Run;
 
 /// Set when what is printed cannot be written any more.
 static READER_GONE: AtomicBool = AtomicBool::new(false);
@@ -34,14 +34,15 @@ impl Table {
     }
 
     /// What the rows have in common, and the names of the columns.
-    pub(crate) fn head(self, options: &Options, huge: bool, pinned: bool) {
-        let kind = if huge { "huge pages" } else { "ordinary memory" };
-        let pinned = if pinned { "pinned" } else { "not pinned" };
-        let (mhz, size) = (dpdk::tsc::hz() / 1_000_000, options.frame_size);
+    pub(crate) fn head(self, run: &Run) {
+        let machine = &run.machine;
+        let kind = if machine.huge_pages { "huge pages" } else { "ordinary memory" };
+        let pinned = if machine.pinned { "pinned" } else { "not pinned" };
+        let (mhz, frames) = (machine.tsc_mhz, run.settings.frame_size.describe());
         self.line(&format!(
-            "One worker, {size}-byte frames (memif) or 64-byte frames (memory), flows in random \
-             order,\nbuffers in {kind}, TSC {mhz} MHz, {pinned}. Rates are medians, in millions a \
-             second; cycles are those of\nthe worker's CPU for one of what is counted.\n"
+            "One worker, {frames} (memif) or 64-byte frames (memory), flows in random \
+             order,\nbuffers in {kind}, TSC {mhz:.0} MHz, {pinned}. Rates are medians, in millions \
+             a second; cycles are those of\nthe worker's CPU for one of what is counted.\n"
         ));
         self.line(&format!(
             "{:<38} {:>8} {:>8} {:>15} {:>6} {:>8}  {}",
@@ -49,29 +50,33 @@ impl Table {
         ));
     }
 
+    /// A run that is over.
+    pub(crate) fn whole(self, run: &Run) {
+        run.notes.iter().for_each(|note| self.line(note));
+        self.head(run);
+        run.figures.iter().for_each(|figure| self.row(figure));
+        if !run.is_complete() {
+            let (done, planned) = (run.figures.len(), run.planned);
+            self.line(&format!("The run ended after {done} of {planned} scenarios."));
+        }
+    }
+
     /// One scenario.
-    pub(crate) fn row(self, name: &str, outcome: &Result<Outcome, Invalid>) {
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(invalid) => return self.line(&format!("{name:<38} invalid: {invalid}")),
+    pub(crate) fn row(self, figure: &Figure) {
+        let name = figure.scenario.to_string();
+        let measured = match &figure.finding {
+            Finding::Measured(measured) => measured,
+            Finding::Invalid(why) => return self.line(&format!("{name:<38} invalid: {why}")),
         };
-        let Outcome { unit, ceiling, rate, remarks } = outcome;
-        let Spread { median, least, most } = *rate;
-        let of_ceiling = |show: &dyn Fn(f64) -> String| {
-            ceiling.map_or_else(|| "-".to_owned(), |ceiling| show(ceiling.median))
-        };
-        let ceiling = of_ceiling(&|ceiling| format!("{ceiling:.2}"));
-        let share = of_ceiling(&|ceiling| format!("{:.0}%", 100.0 * median / ceiling));
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let cycles = dpdk::tsc::hz() as f64 / 1e6 / median;
-        let spread = format!("({least:.2}-{most:.2})");
-        let remarks: Vec<String> = remarks
-            .iter()
-            .map(|remark| format!("{} {:.0} {}", remark.what, remark.value, remark.unit))
-            .collect();
+        let Spread { median, least, most } = measured.rate;
+        let dash = || "-".to_owned();
+        let ceiling = measured.ceiling.map_or_else(dash, |rate| format!("{:.2}", rate.median));
+        let share = measured.share.map_or_else(dash, |share| format!("{:.0}%", 100.0 * share));
+        let (spread, cycles) = (format!("({least:.2}-{most:.2})"), measured.cycles);
+        let mut remarks = vec![measured.unit.name().to_owned()];
+        remarks.extend(measured.remarks.iter().map(ToString::to_string));
         self.line(&format!(
-            "{name:<38} {ceiling:>8} {median:>8.2} {spread:>15} {share:>6} {cycles:>8.0}  {}; {}",
-            unit.name(),
+            "{name:<38} {ceiling:>8} {median:>8.2} {spread:>15} {share:>6} {cycles:>8.0}  {}",
             remarks.join("; ")
         ));
     }
