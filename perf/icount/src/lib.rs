@@ -2,7 +2,8 @@
 //!
 //! Seeds, flows and the clock are fixed, buffers are plain boxes, and there is no DPDK in it.
 //! [`Scenario`] says what there is to count; `rvs-icount` runs one of them, and `tests/baseline.rs`
-//! compares the counts with `perf/baseline/instructions.json`.
+//! compares the counts with `perf/baseline/instructions.json`. `benches/turn.rs` measures the time
+//! of the same worker.
 
 #![forbid(unsafe_code)]
 
