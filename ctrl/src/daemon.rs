@@ -76,8 +76,11 @@ fn announce(running: &Running, socket: &ControlSocket) {
             port.facts.mtu,
             addresses.join(", "),
             port.queues,
-            port.steering.name(),
+            port.steering.method.name(),
         );
+        for why in &port.steering.why {
+            tracing::info!("port {}: {why}", port.name);
+        }
     }
     let workers: Vec<_> = state.workers.iter().map(|seat| seat.lcore.to_string()).collect();
     tracing::info!(

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use conf::ConfErrors;
 use dpdk::DpdkError;
 
+use crate::steering::SteeringError;
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -114,6 +116,9 @@ pub enum CtrlError {
         "the packet buffers cannot be made: {0}. Set more memory with `dpdk: {{memory: ...}}`."
     )]
     Pool(DpdkError),
+    /// The workers are too many for packets to be brought to each of them.
+    #[error("packets cannot be steered to this many workers: {0}. Name fewer `workers`.")]
+    Steering(String),
     /// A port cannot be used.
     #[error("port {name} (device {device}): {cause}. {advice}")]
     Port {
@@ -189,6 +194,12 @@ pub enum CtrlError {
     /// The result cannot be written.
     #[error("the result cannot be written: {0}.")]
     Output(#[source] io::Error),
+}
+
+impl From<SteeringError> for CtrlError {
+    fn from(error: SteeringError) -> Self {
+        Self::Steering(error.to_string())
+    }
 }
 
 impl CtrlError {

@@ -44,7 +44,7 @@ mod snapshot;
 mod socket;
 mod startup;
 mod state;
-pub mod steering;
+mod steering;
 #[cfg(test)]
 mod testing;
 mod worker;

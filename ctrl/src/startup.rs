@@ -27,10 +27,11 @@ use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
 use crate::machine;
 use crate::memory::{Memory, NO_HUGE, POOL_CACHE, PoolSize};
-use crate::port::{self, Queues};
+use crate::port::{self, Queues, Started};
 use crate::shutdown::Running;
 use crate::snapshot;
 use crate::state::{InForce, Seat, Seats, State};
+use crate::steering::{Plan, Rules, SteeringError};
 use crate::worker::{self, Parts, Workers};
 
 /// The name that EAL's own complaints about its arguments begin with.
@@ -65,22 +66,24 @@ pub(crate) fn start(
         SocketId::ANY,
     )
     .map_err(CtrlError::Pool)?;
-    let (ports, queues) = port::start_all(&eal, &config, &pool)?;
+    let Started { ports, queues, plan } = port::start_all(&eal, &config, &pool)?;
+    let mut rules = Rules::new(&plan);
 
     let mut registry = Registry::new(&config.limits);
     let named = registry.assign(&config, FIRST_GENERATION, &Unused);
     let facts = apply::facts(&ports);
     let first = snapshot::build(&config, &facts, &named, &mut registry, FIRST_GENERATION);
     let publisher = Publisher::new(first);
-    let machine = Machine { eal: &eal, pool: &pool, publisher: &publisher };
-    let (seats, parts) = seat_workers(&config, queues, &machine);
+    apply::steer(&mut rules, &config, &ports);
+    let machine = Machine { eal: &eal, pool: &pool, publisher: &publisher, plan: &plan };
+    let (seats, parts) = seat_workers(&config, queues, &machine)?;
     let now = Instant::now();
     let name = file.display().to_string();
     let generation = FIRST_GENERATION;
     let state = State {
         file: file.to_path_buf(),
         in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since: now }),
-        applier: Mutex::new(Applier { publisher, registry }),
+        applier: Mutex::new(Applier { publisher, registry, rules }),
         machine: machine::facts(),
         memory: memory.describe(),
         dpdk: dpdk::version(),
@@ -97,6 +100,7 @@ struct Machine<'a> {
     eal: &'a Arc<Eal>,
     pool: &'a PktMempool,
     publisher: &'a Publisher,
+    plan: &'a Plan,
 }
 
 /// The control thread's and the thread's own part of each worker.
@@ -104,7 +108,7 @@ fn seat_workers(
     config: &Config,
     queues: Vec<Queues>,
     machine: &Machine<'_>,
-) -> (Vec<Seat>, Vec<Parts>) {
+) -> Result<(Vec<Seat>, Vec<Parts>), SteeringError> {
     let sizes = sizes(&config.limits);
     let count = u16::try_from(config.workers.len()).unwrap_or(u16::MAX);
     let seed = worker::random();
@@ -114,6 +118,7 @@ fn seat_workers(
         let (here, there) = control::rings();
         let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
         let snapshots = machine.publisher.reader();
+        let team = machine.plan.team(Team::new(me, count, seed))?;
         let seat = Seat {
             lcore,
             running: snapshots.running(),
@@ -123,7 +128,7 @@ fn seat_workers(
         let parts = Parts {
             lcore,
             eal: Arc::clone(machine.eal),
-            team: Team::new(me, count, seed),
+            team,
             peers: (count > 1).then_some(peers),
             queues,
             pool: machine.pool.clone(),
@@ -132,9 +137,9 @@ fn seat_workers(
             control: there,
             stats,
         };
-        (seat, parts)
+        Ok((seat, parts))
     };
-    workers.map(seat).unzip()
+    workers.map(seat).collect()
 }
 
 /// How much a worker makes room for.

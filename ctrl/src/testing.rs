@@ -23,21 +23,36 @@ use dataplane::testbuf::TestBuf;
 use dataplane::testing::{DIRECTOR_MAC, PacketSpec};
 use dataplane::time::{TICKS_PER_SECOND, Tick};
 use dataplane::worker::Worker;
-use dpdk::{Link, PortStats};
+use dpdk::{DpdkError, FlowMatch, Link, PortStats, RssConfig};
 use tokio::sync::Mutex;
 
 use crate::apply::Applier;
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
-use crate::port::{LivePort, RunningPort, Steering};
+use crate::port::{LivePort, RunningPort};
 use crate::snapshot::{self, PortFacts};
 use crate::startup::{self, FIRST_GENERATION};
 use crate::state::{InForce, Seat, Seats, State};
+use crate::steering::{Method, PortPlan, Rule, Rules, Steerable, choose};
 
 /// What a port of the rig tells about itself.
 #[derive(Debug)]
 struct FakePort {
     link_up: Arc<AtomicBool>,
+}
+
+impl Steerable for FakePort {
+    fn set_rss(&self, _: &RssConfig, _: &[u16]) -> Result<(), DpdkError> {
+        Err(DpdkError::new("rte_eth_dev_rss_hash_update", 95))
+    }
+
+    fn check_rule(&self, _: &FlowMatch, _: u16) -> Result<(), DpdkError> {
+        Err(DpdkError::new("rte_flow_validate", 95))
+    }
+
+    fn add_rule(&self, _: &FlowMatch, _: u16) -> Result<Box<dyn Rule>, DpdkError> {
+        Err(DpdkError::new("rte_flow_create", 95))
+    }
 }
 
 impl LivePort for FakePort {
@@ -173,7 +188,11 @@ impl Rig {
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
             in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
-            applier: Mutex::new(Applier { publisher, registry }),
+            applier: Mutex::new(Applier {
+                publisher,
+                registry,
+                rules: Rules::new(&choose(&[], 1).unwrap()),
+            }),
         };
         let (stop, thread) = (Arc::default(), None);
         let (state, worker) = (Arc::new(state), Some(worker));
@@ -268,7 +287,7 @@ fn running_port(port: &conf::Port, link_up: &Arc<AtomicBool>) -> RunningPort {
         driver: "net_null".to_owned(),
         facts: FACTS,
         queues: 1,
-        steering: Steering::OneWorker,
+        steering: PortPlan { method: Method::OneWorker, why: Vec::new() },
         offloads: vec!["tx-ipv4-checksum"],
         live: Box::new(FakePort { link_up: Arc::clone(link_up) }),
     }

@@ -1,16 +1,22 @@
 //! Which worker owns a flow, computed from a packet alone: arithmetic, never a shared table.
 //!
-//! Requests, and replies of NAT, belong to the worker that the *client's* address and port lead to,
-//! so both directions agree. A FULLNAT reply belongs to the worker that its local address and port
-//! lead to: a worker only uses local ports of its own. Fragments beyond the first have no ports, so
-//! all fragments of a datagram first meet at the worker that their addresses and identification
-//! lead to; it learns the owner from the first of them.
+//! Without help from NICs, requests and replies of NAT belong to the worker that the *client's*
+//! address and port lead to, so both directions agree. A FULLNAT reply belongs to the worker that
+//! its local address and port lead to: a worker only uses local ports of its own. Where NICs hash
+//! as they were told ([`crate::rss`]), the owner is whose queue the hash leads to, so that packets
+//! arrive there; it is computed nevertheless, since not every port of a machine can be told.
+//!
+//! Fragments beyond the first have no ports, so all fragments of a datagram first meet at the
+//! worker that their addresses and identification lead to; it learns the owner from the first of
+//! them.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use crate::flow::FlowKey;
-use crate::forward::LOCAL_PORT_MIN;
+use crate::forward::{LocalPortShare, PortClasses};
 use crate::fragment::TrainKey;
+use crate::rss::RssSteering;
 use crate::snapshot::{AddressUse, Snapshot};
 
 /// Number of a worker, in the order of the configuration.
@@ -27,19 +33,33 @@ impl WorkerIdx {
 }
 
 /// The workers of this process as one of them sees them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Team {
     me: WorkerIdx,
     count: u16,
     seed: u64,
+    /// The local ports of this worker, and by the same arithmetic those of all others.
+    share: LocalPortShare,
+    /// How NICs hash clients' packets, if any does as it was told.
+    hashing: Option<Arc<RssSteering>>,
 }
 
 impl Team {
-    /// Worker `me` of `count` (at least 1). `seed` is the same for all and should be random, so
-    /// that nobody can choose client ports that lead to one worker.
+    /// Worker `me` of `count` (at least 1), without help from NICs. `seed` is the same for all and
+    /// should be random, so that nobody can choose client ports that lead to one worker.
     #[must_use]
     pub fn new(me: WorkerIdx, count: u16, seed: u64) -> Self {
-        Self { me, count: count.max(1), seed }
+        let count = count.max(1);
+        // There are more local ports than any number of workers.
+        let by_port = PortClasses::by_port(count).map(|all| LocalPortShare::Classes(all, me.0));
+        Self { me, count, seed, share: by_port.unwrap_or_default(), hashing: None }
+    }
+
+    /// The same worker where NICs steer. The workers' local ports are divided like `share`, which
+    /// is the one of this worker; NICs that hash as they were told hash like `hashing`.
+    #[must_use]
+    pub fn steered(self, share: LocalPortShare, hashing: Option<Arc<RssSteering>>) -> Self {
+        Self { share, hashing, ..self }
     }
 
     /// A worker alone.
@@ -62,37 +82,43 @@ impl Team {
         self.count
     }
 
+    /// The local ports of this worker.
+    #[must_use]
+    pub fn share(&self) -> &LocalPortShare {
+        &self.share
+    }
+
     /// The owner of the flow that a packet with `key` belongs to.
     #[inline]
     #[must_use]
     pub fn owner(&self, snapshot: &Snapshot, key: &FlowKey) -> WorkerIdx {
-        match snapshot.address_use(key.dst_ipv4()) {
-            Some(AddressUse::Local) => self.by_local_port(key.dst_ipv4(), key.dst_port()),
-            Some(AddressUse::Vip | AddressUse::Own) => {
-                self.by_client(key.src_ipv4(), key.src_port())
+        let src = (key.src_ipv4(), key.src_port());
+        let dst = (key.dst_ipv4(), key.dst_port());
+        match (snapshot.address_use(dst.0), &self.hashing) {
+            (Some(AddressUse::Local), _) => {
+                // Nobody uses well-known ports, so packets to them stay where they are.
+                self.share.owner(src, dst).map_or(self.me, WorkerIdx)
+            }
+            (Some(AddressUse::Vip | AddressUse::Own), Some(hashing)) => {
+                WorkerIdx(hashing.queue_of_request(src, dst))
+            }
+            (Some(AddressUse::Vip | AddressUse::NatVip | AddressUse::Own), _) => {
+                self.by_client(src.0, src.1)
             }
             // From a NAT real server to its client.
-            None => self.by_client(key.dst_ipv4(), key.dst_port()),
+            (None, _) => self.by_client(dst.0, dst.1),
         }
     }
 
-    /// The owner of flows of a client's address and port.
+    /// The owner of a client's flows of NAT, and of all its flows where no NIC hashes as told.
     #[inline]
     #[must_use]
     pub fn by_client(&self, address: Ipv4Addr, l4_port: u16) -> WorkerIdx {
-        self.spread(u64::from(address.to_bits()) << 16 | u64::from(l4_port))
-    }
-
-    /// The owner of flows with a local address and port. Neighbouring ports belong to different
-    /// workers, and all ports of 1024 to 65535 to one each, whatever the number of workers.
-    #[inline]
-    #[must_use]
-    pub fn by_local_port(&self, address: Ipv4Addr, l4_port: u16) -> WorkerIdx {
-        // The address shifts the ports, so that no worker has one more on every address.
-        let place = u32::from(l4_port.wrapping_sub(LOCAL_PORT_MIN)) + (address.to_bits() & 0xFFFF);
-        #[expect(clippy::cast_possible_truncation, reason = "below the count of workers")]
-        let owner = (place % u32::from(self.count)) as u16;
-        WorkerIdx(owner)
+        let hashing = self.hashing.as_ref();
+        match hashing.and_then(|hashing| hashing.queue_of_client((address, l4_port))) {
+            Some(queue) => WorkerIdx(queue),
+            None => self.spread(u64::from(address.to_bits()) << 16 | u64::from(l4_port)),
+        }
     }
 
     /// The worker at which the fragments of a datagram meet.
@@ -140,20 +166,6 @@ mod tests {
             let counts = counts(&team, clients);
             let fair = 96_000 / usize::from(count);
             assert!(counts.iter().all(|n| n.abs_diff(fair) < fair / 5 + 20), "{count}: {counts:?}");
-        }
-    }
-
-    #[test]
-    fn every_local_port_has_one_owner_and_nobody_is_short() {
-        for count in [1, 2, 3, 7, 64, 96] {
-            let team = Team::new(WorkerIdx(0), count, 1);
-            for last in 1..4 {
-                let lip = Ipv4Addr::new(10, 0, 0, last);
-                let ports = LOCAL_PORT_MIN..=u16::MAX;
-                let counts = counts(&team, ports.map(|l4_port| team.by_local_port(lip, l4_port)));
-                let (least, most) = (counts.iter().min(), counts.iter().max());
-                assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1));
-            }
         }
     }
 }

@@ -121,10 +121,21 @@ pub struct Route {
 pub enum AddressUse {
     /// A virtual service's address (perhaps a port's as well).
     Vip,
+    /// A VIP with a service of mode NAT, now or earlier since it is a VIP. Its flows belong to the
+    /// worker that their client leads to, whatever their service's mode.
+    NatVip,
     /// A port's own address.
     Own,
     /// A local address of FULLNAT (perhaps a port's as well).
     Local,
+}
+
+impl AddressUse {
+    /// Whether services are reached by it.
+    #[must_use]
+    pub fn is_vip(self) -> bool {
+        matches!(self, Self::Vip | Self::NatVip)
+    }
 }
 
 /// A VIP as it is announced to its network.
@@ -176,10 +187,13 @@ impl Snapshot {
     /// Adds an address that the director answers for. A VIP stays a VIP; a new one gets a place of
     /// its own among those to announce, as new since this generation.
     pub fn add_address(&mut self, address: Ipv4Addr, purpose: AddressUse) {
-        let known = self.addresses.insert(address, purpose);
-        if known == Some(AddressUse::Vip) {
-            self.addresses.insert(address, AddressUse::Vip);
-        } else if purpose == AddressUse::Vip {
+        let known = self.addresses.get(&address).copied();
+        let was_vip = known.is_some_and(AddressUse::is_vip);
+        if known == Some(AddressUse::NatVip) || was_vip && !purpose.is_vip() {
+            return;
+        }
+        self.addresses.insert(address, purpose);
+        if purpose.is_vip() && !was_vip {
             self.announced.push(Some(Announced { address, since: self.generation }));
         }
     }
@@ -307,6 +321,9 @@ mod tests {
         snapshot.add_address(own, AddressUse::Own);
         assert_eq!(snapshot.announced, [Some(Announced { address: own, since: 1 })]);
         assert_eq!(snapshot.address_use(own), Some(AddressUse::Vip));
+        snapshot.add_address(own, AddressUse::NatVip);
+        snapshot.add_address(own, AddressUse::Vip);
+        assert_eq!(snapshot.address_use(own), Some(AddressUse::NatVip));
         assert_eq!(snapshot.address_use(Ipv4Addr::new(192, 0, 2, 3)), None);
     }
 

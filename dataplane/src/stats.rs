@@ -128,6 +128,8 @@ pub struct WorkerStats {
     pub handed_over: Counter,
     /// Packets forwarded and taken by a port.
     pub forwarded: Counter,
+    /// Packets that were sent on without a flow, for want of room; most are among the forwarded.
+    pub stateless: Counter,
     /// Packets used up by the director itself.
     pub consumed: Counter,
     /// Packets dropped, by [`DropReason`].
@@ -164,6 +166,7 @@ impl WorkerStats {
             taken_over: Counter::default(),
             handed_over: Counter::default(),
             forwarded: Counter::default(),
+            stateless: Counter::default(),
             consumed: Counter::default(),
             dropped: std::array::from_fn(|_| Counter::default()),
             held: Counter::default(),

@@ -80,7 +80,7 @@ drop_reasons! {
     NoFlow = "no_flow",
     /// The flow's real server is not configured any more.
     RealServerRemoved = "real_server_removed",
-    /// The flow table is full, so a new connection was refused.
+    /// The flow table is full, so a new connection of mode nat or fullnat was refused.
     FlowTableFull = "flow_table_full",
     /// No local address and port is free for this real server, so a new connection was refused.
     LocalPortsExhausted = "local_ports_exhausted",

@@ -6,11 +6,12 @@
 #![allow(clippy::tests_outside_test_module, reason = "an integration test is one module")]
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
 use rvs_dataplane::forward::{
     LOCAL_PORT_COUNT, LOCAL_PORT_MIN, LocalPortShare, LocalPorts, PortClasses,
 };
-use rvs_dataplane::rss::{HashedEnds, NatSteering, RedirectionTable, ReplySteering, RssKey};
+use rvs_dataplane::rss::{HashedEnds, RedirectionTable, RssKey, RssSteering};
 use rvs_dataplane::service::{RealId, RealServer, ServiceId};
 use rvs_dataplane::testing::PacketSpec;
 use rvs_dataplane::testing::nic::{HashFields, Nic, Placement, Rule};
@@ -55,8 +56,8 @@ fn real_servers() -> Vec<RealServer> {
 fn reply_set_ups() -> [(RssKey, HashedEnds, HashFields, Placement); 3] {
     [
         (RssKey::BOTH_ENDS, HashedEnds::Both, HashFields::BOTH, Placement::InPlace),
-        (RssKey::ONE_END, HashedEnds::Destination, HashFields::DESTINATION, Placement::InPlace),
-        (RssKey::ONE_END, HashedEnds::Destination, HashFields::DESTINATION, Placement::Packed),
+        (RssKey::ONE_END, HashedEnds::One, HashFields::DESTINATION, Placement::InPlace),
+        (RssKey::ONE_END, HashedEnds::One, HashFields::DESTINATION, Placement::Packed),
     ]
 }
 
@@ -68,8 +69,8 @@ fn replies_to_chosen_local_ports_come_to_the_worker_that_chose() {
             let table = RedirectionTable::even(TABLE_SIZE, worker_count).unwrap();
             let nic = nic(&key, fields, placement, &table);
             for worker in 0..worker_count {
-                let steering = ReplySteering::new(&key, ends, table.clone(), worker).unwrap();
-                let share = LocalPortShare::Rss(steering);
+                let steering = RssSteering::new(&key, ends, table.clone(), worker).unwrap();
+                let share = LocalPortShare::Rss(Arc::new(steering));
                 let mut ports = LocalPorts::with_share(reals.len(), 1, share);
                 for (real, address) in reals.iter().zip(REALS).cycle().take(12) {
                     let (lip, lport) = ports.allocate(real, &LIPS, |_, _| true).unwrap();
@@ -96,7 +97,7 @@ fn no_local_port_is_wasted_or_used_twice_whatever_the_number_of_workers() {
             let table = RedirectionTable::even(TABLE_SIZE, worker_count).unwrap();
             let mut owners = vec![None; 1 << 16];
             for worker in 0..worker_count {
-                let steering = ReplySteering::new(&key, ends, table.clone(), worker).unwrap();
+                let steering = RssSteering::new(&key, ends, table.clone(), worker).unwrap();
                 let base = steering.base((*real.ip(), real.port()), lip);
                 for n in 0..steering.port_count() {
                     let lport = steering.nth_port(base, n);
@@ -120,7 +121,7 @@ fn workers_have_as_many_local_ports_as_the_table_gives_them() {
                 .map(|worker| {
                     let ends = HashedEnds::Both;
                     let key = &RssKey::BOTH_ENDS;
-                    ReplySteering::new(key, ends, table.clone(), worker).unwrap().port_count()
+                    RssSteering::new(key, ends, table.clone(), worker).unwrap().port_count()
                 })
                 .collect();
             let per_entry = 65_536 / u32::try_from(size).unwrap();
@@ -137,7 +138,7 @@ fn ports_with_different_tables_agree_on_the_queue() {
     let small = RedirectionTable::even(64, 7).unwrap();
     let large = small.repeated(512).unwrap();
     let key = RssKey::BOTH_ENDS;
-    let steering = ReplySteering::new(&key, HashedEnds::Both, small, 5).unwrap();
+    let steering = RssSteering::new(&key, HashedEnds::Both, small, 5).unwrap();
     let nic = nic(&key, HashFields::BOTH, Placement::InPlace, &large);
     let real = REALS[2];
     let base = steering.base((*real.ip(), real.port()), LIPS[1]);
@@ -156,10 +157,10 @@ fn both_sides_of_nat_come_to_the_clients_queue() {
             let key = RssKey::ONE_END;
             let outside = nic(&key, HashFields::SOURCE, placement, &table);
             let inside = nic(&key, HashFields::DESTINATION, placement, &table);
-            let steering = NatSteering::new(&key, table).unwrap();
+            let steering = RssSteering::new(&key, HashedEnds::One, table, 0).unwrap();
             for n in 0..40_u16 {
                 let client = (Ipv4Addr::from(0xc633_6400 + u32::from(n) * 7919), 1024 + n * 1543);
-                let queue = steering.nat_queue(client.0, client.1);
+                let queue = steering.queue_of_client(client).unwrap();
                 let request = PacketSpec::tcp(client, vip).frame();
                 let reply = PacketSpec::tcp(real, client).frame();
                 assert_eq!((outside.queue_of(&request), inside.queue_of(&reply)), (queue, queue));

@@ -53,6 +53,10 @@ pub struct Worker {
     pub turns: u64,
     /// Turns that found at least one packet.
     pub busy_turns: u64,
+    /// Packets it received.
+    pub received: u64,
+    /// Packets it handed over to other workers.
+    pub handed_over: u64,
 }
 
 /// Answer of `/v1/workers`.
@@ -228,8 +232,11 @@ pub struct Port {
     pub rx_queues: u16,
     /// Transmit queues.
     pub tx_queues: u16,
-    /// How packets get to the workers that own their flows: `one-worker` or `hand-over`.
+    /// How packets get to the workers that own their flows: `one-worker`, `rss`, `rss-source`,
+    /// `rss-destination`, `flow-rules` or `hand-over`.
     pub steering: String,
+    /// Why it is not a better way, and what is handed over nevertheless.
+    pub steering_notes: Vec<String>,
     /// Hardware help that is switched on.
     pub offloads: Vec<String>,
     /// Frames that the workers received.
@@ -296,6 +303,9 @@ pub struct Drops {
     pub held: u64,
     /// Times a packet was handed over from one worker to another; it has its verdict there.
     pub handed_over: u64,
+    /// Packets of services of mode dr and tun that were sent on without a flow, since there was no
+    /// room for one.
+    pub stateless: u64,
     /// Every reason, also those that never occurred.
     pub drops: Vec<Drop>,
     /// Packets that the director made itself.

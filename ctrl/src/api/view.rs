@@ -52,6 +52,8 @@ fn worker(seat: &Seat) -> Worker {
         flow_capacity: stats.flow_capacity.value(),
         turns: stats.turns.value(),
         busy_turns: stats.busy_turns.value(),
+        received: stats.received.value(),
+        handed_over: stats.handed_over.value(),
     }
 }
 
@@ -132,7 +134,8 @@ fn view_port(state: &State, index: usize, port: &RunningPort, conf: &conf::Port)
         speed_mbps: link.map_or(0, |link| link.speed_mbps),
         rx_queues: port.queues,
         tx_queues: port.queues,
-        steering: port.steering.name().to_owned(),
+        steering: port.steering.method.name().to_owned(),
+        steering_notes: port.steering.why.clone(),
         offloads: port.offloads.iter().map(|&name| name.to_owned()).collect(),
         rx_packets: count(|stats| stats.rx_packets.value()),
         rx_bytes: count(|stats| stats.rx_bytes.value()),
@@ -161,6 +164,7 @@ pub(super) fn drops(state: &State) -> Drops {
         dropped: drops.iter().map(|drop| drop.count).sum(),
         held: state.workers.sum(|stats| stats.held.value()),
         handed_over: state.workers.sum(|stats| stats.handed_over.value()),
+        stateless: state.workers.sum(|stats| stats.stateless.value()),
         drops,
         generated: Generated {
             arp_requests: state.workers.sum(|stats| stats.generated.arp_requests.value()),

@@ -29,6 +29,7 @@ use crate::identity::Registry;
 use crate::port::RunningPort;
 use crate::snapshot::{self, PortFacts};
 use crate::state::{InForce, Seats, State};
+use crate::steering::{Rules, Steerable};
 
 /// How long a configuration waits for those that are being applied.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(20);
@@ -42,6 +43,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub(crate) struct Applier {
     pub(crate) publisher: Publisher,
     pub(crate) registry: Registry,
+    pub(crate) rules: Rules,
 }
 
 /// Puts the configuration `text` of the file `name` into force and waits until all workers run it.
@@ -140,10 +142,20 @@ impl Applier {
         let named = self.registry.assign(&config, generation, &state.workers);
         let facts = facts(&state.ports);
         let snapshot = snapshot::build(&config, &facts, &named, &mut self.registry, generation);
+        // Before the first packet that they are for.
+        steer(&mut self.rules, &config, &state.ports);
         self.publisher.publish(snapshot);
         let in_force = InForce { config, named, name, generation, since: StdInstant::now() };
         state.in_force.store(Arc::new(in_force));
         Ok(generation)
+    }
+}
+
+/// Has ports steer the replies to the local addresses of `config`, as far as they do so by rules.
+pub(crate) fn steer(rules: &mut Rules, config: &Config, ports: &[RunningPort]) {
+    let ports: Vec<&dyn Steerable> = ports.iter().map(|port| &*port.live as _).collect();
+    for refusal in rules.update(config, &ports) {
+        tracing::warn!("{refusal}");
     }
 }
 

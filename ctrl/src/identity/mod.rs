@@ -7,18 +7,21 @@
 //! base, and readers subtract it.
 
 mod numbers;
+mod tables;
 mod vips;
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
-use conf::{Config, Limits, Service, ServiceKey};
-use dataplane::sched::Scheduler;
+use conf::{Config, ForwardingMode, Limits, Service, ServiceKey};
+use dataplane::sched::{MaglevEntry, MaglevTable, Scheduler};
 use dataplane::service::{Dest, RealId, ServiceId};
-use dataplane::snapshot::Announced;
+use dataplane::snapshot::{AddressUse, Announced};
 
 use crate::api::proto::Traffic;
 use numbers::{Numbers, Origin, Previous};
+use tables::Tables;
 use vips::VipPlaces;
 
 /// What makes two real servers the same real server: its service, RIP and rport.
@@ -108,6 +111,7 @@ pub(crate) struct Registry {
     real_bases: HashMap<RealId, Traffic>,
     revisions: HashMap<ServiceId, Revision>,
     last_revision: u32,
+    tables: Tables,
     vips: VipPlaces,
 }
 
@@ -121,6 +125,7 @@ impl Registry {
             real_bases: HashMap::new(),
             revisions: HashMap::new(),
             last_revision: 0,
+            tables: Tables::default(),
             vips: VipPlaces::default(),
         }
     }
@@ -214,10 +219,30 @@ impl Registry {
         number
     }
 
-    /// The places in which the VIPs of `config`, which is to be `generation`, are announced.
+    /// The table by which a service chooses where there is no room for flows; its real servers in
+    /// list order.
+    pub(crate) fn stateless_table(
+        &mut self,
+        service: ServiceId,
+        mode: dataplane::forward::ForwardingMode,
+        entries: Vec<MaglevEntry>,
+    ) -> Option<Arc<MaglevTable>> {
+        self.tables.stateless(service, mode, entries)
+    }
+
+    /// Takes in the VIPs of `config`, which is to be `generation`; returns the places in which they
+    /// are announced.
     pub(crate) fn announced(&mut self, config: &Config, generation: u64) -> Vec<Option<Announced>> {
         let vips = config.services.iter().map(|service| *service.vip.ip()).collect();
-        self.vips.update(&vips, generation)
+        let places = self.vips.update(&vips, generation);
+        let nat = config.services.iter().filter(|service| service.mode == ForwardingMode::Nat);
+        self.vips.note_nat(nat.map(|service| *service.vip.ip()));
+        places
+    }
+
+    /// What a VIP, taken in before, is to the packet path.
+    pub(crate) fn vip_use(&self, vip: Ipv4Addr) -> AddressUse {
+        if self.vips.has_nat(vip) { AddressUse::NatVip } else { AddressUse::Vip }
     }
 }
 

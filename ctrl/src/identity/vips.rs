@@ -1,18 +1,32 @@
-//! Places of VIPs among those that workers announce: kept while the address is a VIP.
+//! What is remembered of an address while it is a VIP: its place among those that workers announce,
+//! and whether it ever had a service of mode NAT.
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use dataplane::snapshot::Announced;
 
-/// The places given so far.
+/// The VIPs, and the places given so far.
 #[derive(Debug, Default)]
 pub(super) struct VipPlaces {
     by_address: HashMap<Ipv4Addr, usize>,
     places: Vec<Option<Announced>>,
+    /// Those that have a service of mode NAT, or had one since they are VIPs.
+    with_nat: HashSet<Ipv4Addr>,
 }
 
 impl VipPlaces {
+    /// Takes in which of the present VIPs have a service of mode NAT.
+    pub(super) fn note_nat(&mut self, vips: impl Iterator<Item = Ipv4Addr>) {
+        self.with_nat.extend(vips);
+        self.with_nat.retain(|vip| self.by_address.contains_key(vip));
+    }
+
+    /// Whether a VIP has a service of mode NAT, or had one since it is a VIP.
+    pub(super) fn has_nat(&self, vip: Ipv4Addr) -> bool {
+        self.with_nat.contains(&vip)
+    }
+
     /// The places for the VIPs of `generation`. Those that stay keep theirs, and the generation
     /// since which they are VIPs.
     pub(super) fn update(
@@ -70,5 +84,20 @@ mod tests {
         assert_eq!(places(&second), [Some((1, 1)), None, Some((3, 1))]);
         let third = all.update(&vips(&[1, 2, 3, 4]), 3);
         assert_eq!(places(&third), [Some((1, 1)), Some((2, 3)), Some((3, 1)), Some((4, 3))]);
+    }
+    #[test]
+    fn a_vip_of_nat_is_one_until_it_is_no_vip_any_more() {
+        let mut all = VipPlaces::default();
+        let vip = Ipv4Addr::new(192, 0, 2, 1);
+        let mut update = |addresses: &[u8], nat: bool, generation| {
+            all.update(&vips(addresses), generation);
+            all.note_nat(nat.then_some(vip).into_iter());
+            all.has_nat(vip)
+        };
+        assert!(!update(&[1, 2], false, 1));
+        assert!(update(&[1, 2], true, 2));
+        assert!(update(&[1], false, 3));
+        assert!(!update(&[2], false, 4));
+        assert!(!update(&[1, 2], false, 5));
     }
 }

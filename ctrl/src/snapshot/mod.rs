@@ -3,7 +3,7 @@
 use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
-use dataplane::sched::{Scheduler, WrrPlan};
+use dataplane::sched::{MaglevEntry, Scheduler, WrrPlan};
 use dataplane::service::{Dest, RealServer, ServiceTable, VirtualService};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
@@ -43,13 +43,15 @@ pub(crate) fn build(
     let real_ids = named.iter().flat_map(|service| &service.real_servers).map(|real| real.id);
     let real_count = real_ids.map(|id| id.index() + 1).max().unwrap_or_default();
     snapshot.real_servers = vec![None; real_count];
+    let announced = registry.announced(config, generation);
     let mut services = Vec::with_capacity(config.services.len());
     for (service, named) in config.services.iter().zip(named) {
+        snapshot.add_address(*service.vip.ip(), registry.vip_use(*service.vip.ip()));
         add_addresses(&mut snapshot, service);
         services.push(add_service(&mut snapshot, service, named, registry));
     }
     snapshot.services = ServiceTable::new(services);
-    snapshot.announced = registry.announced(config, generation);
+    snapshot.announced = announced;
     snapshot
 }
 
@@ -82,9 +84,8 @@ fn routes(config: &Config) -> Vec<Route> {
     config.routes.iter().filter_map(route).collect()
 }
 
-/// The addresses that the director answers for, and those it routes for, on account of a service.
+/// The local addresses of a service, and the real servers it is a router for.
 fn add_addresses(snapshot: &mut Snapshot, service: &Service) {
-    snapshot.add_address(*service.vip.ip(), AddressUse::Vip);
     for address in &service.local_addresses {
         snapshot.add_address(*address, AddressUse::Local);
     }
@@ -119,6 +120,11 @@ fn add_service(
         }
     }
     let dests = VirtualService::list_order(added.iter().copied());
+    let entries = service.real_servers.iter().rev().map(|real| MaglevEntry {
+        address: *real.address.ip(),
+        l4_port: real.address.port(),
+        weight: real.weight,
+    });
     let scheduler = scheduler(service.scheduler);
     VirtualService {
         id,
@@ -128,6 +134,7 @@ fn add_service(
         mode: mode(service.mode),
         scheduler,
         revision: registry.revision(id, scheduler, &dests),
+        stateless: registry.stateless_table(id, mode(service.mode), entries.collect()),
         dests,
         wrr: WrrPlan::after_adding(added.iter().map(|dest| dest.weight)),
         local_addresses: service.local_addresses.clone().into_boxed_slice(),

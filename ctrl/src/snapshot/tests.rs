@@ -88,7 +88,7 @@ fn next_hops_are_on_link_or_behind_the_best_route() {
 fn every_address_has_its_use() {
     let snapshot = built(&mut registry());
     for (address, purpose) in [
-        ("192.0.2.10", Some(AddressUse::Vip)),
+        ("192.0.2.10", Some(AddressUse::NatVip)),
         ("192.0.2.2", Some(AddressUse::Vip)),
         ("10.0.0.2", Some(AddressUse::Own)),
         ("10.0.0.101", Some(AddressUse::Local)),

@@ -5,29 +5,28 @@ use dpdk::{PortInfo, RssEnds};
 
 /// What a port can do, in plain values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ability {
+pub(crate) struct Ability {
     /// Receive queues it can have.
-    pub rx_queues_max: u16,
+    pub(crate) rx_queues_max: u16,
     /// Whether it can hash IPv4 packets by addresses and L4 ports.
-    pub hashes_both: bool,
+    pub(crate) hashes_both: bool,
     /// Whether it can by the source's alone.
-    pub hashes_source: bool,
+    pub(crate) hashes_source: bool,
     /// Whether it can by the destination's alone.
-    pub hashes_destination: bool,
+    pub(crate) hashes_destination: bool,
     /// Entries of its redirection table; 0 without one.
-    pub table_size: u16,
+    pub(crate) table_size: u16,
     /// Bytes of its hash key, if the driver says.
-    pub key_len: Option<u16>,
-    /// What the driver answered when it was to set or show its RSS, if that failed.
-    pub refused_rss: Option<String>,
+    pub(crate) key_len: Option<u16>,
+    /// What the driver answered when it was to hash exactly these ends, where it did not.
+    pub(crate) refused_rss: Vec<(RssEnds, String)>,
     /// Whether it takes rules with a mask on the destination port, or what the driver answered.
-    pub flow_rules: Result<(), String>,
+    pub(crate) flow_rules: Result<(), String>,
 }
 
 impl Ability {
     /// Of a port that is not started yet.
-    #[must_use]
-    pub fn of(info: &PortInfo) -> Self {
+    pub(crate) fn of(info: &PortInfo) -> Self {
         Self {
             rx_queues_max: info.max_rx_queues,
             hashes_both: info.hashes(RssEnds::Both),
@@ -35,14 +34,13 @@ impl Ability {
             hashes_destination: info.hashes(RssEnds::Destination),
             table_size: info.rss_table_size,
             key_len: info.rss_key_len,
-            refused_rss: None,
+            refused_rss: Vec::new(),
             flow_rules: Err("the port has not been asked yet".to_owned()),
         }
     }
 
     /// Bytes of the key to give it.
-    #[must_use]
-    pub fn key_len_to_set(&self) -> usize {
+    pub(crate) fn key_len_to_set(&self) -> usize {
         self.key_len.map_or(RSS_KEY_LEN_MIN, usize::from)
     }
 
@@ -77,6 +75,7 @@ impl Ability {
         let len = self.key_len_to_set();
         // Both keys have the same length.
         RssKey::ONE_END.with_len(len).map_err(|error| error.to_string())?;
-        self.refused_rss.clone().map_or(Ok(()), Err)
+        let refusal = self.refused_rss.iter().find(|(refused, _)| *refused == ends);
+        refusal.map_or(Ok(()), |(_, why)| Err(why.clone()))
     }
 }

@@ -6,64 +6,66 @@
 //! ([`Method::HandOver`]). [`choose`] is a pure function of what ports can do ([`Ability`]) and of
 //! what is behind them ([`Role`]), and says of each port why it is not steered better.
 //!
-//! It is called twice. Before ports are started, the flow rules are not known yet, and the answer
-//! says what RSS to ask for. After that, [`Ability::refused_rss`] and [`Ability::flow_rules`] are
-//! filled in and the answer is final: a running flow must not change its owner, so neither may
-//! this.
+//! What a port can do is known for certain only when it has been asked: [`agree`] sets the RSS that
+//! was chosen, and chooses again without what a port refuses. Then the answer is final: a running
+//! flow must not change its owner, so neither may this.
 
 mod ability;
+mod agree;
 mod role;
+mod rules;
 
-use std::fmt;
+use std::sync::Arc;
 
-use dataplane::forward::{PORT_CLASSES_MAX, PortClasses, PortClassesError};
-use dataplane::rss::{HashedEnds, RedirectionTable, RssError, RssKey};
-use dpdk::RssEnds;
+use dataplane::forward::{LocalPortShare, PORT_CLASSES_MAX, PortClasses, PortClassesError};
+use dataplane::ownership::{Team, WorkerIdx};
+use dataplane::rss::{HashedEnds, RedirectionTable, RssError, RssKey, RssSteering};
+use dpdk::{RssConfig, RssEnds};
 
-pub use ability::Ability;
-pub use role::{Role, roles};
+pub(crate) use ability::Ability;
+pub(crate) use agree::{Side, Steerable, agree};
+pub(crate) use role::{Role, roles};
+pub(crate) use rules::{Rule, Rules};
 
 /// How packets that come in by a port reach their flow's worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub(crate) enum Method {
     /// There is one worker.
-    SingleWorker,
+    OneWorker,
     /// The port hashes exactly these ends, under the key and the redirection table of the plan.
     Rss(RssEnds),
-    /// Rules bring replies to the local ports' worker; the driver spreads the rest.
+    /// Rules bring replies of FULLNAT to the local ports' worker; the driver spreads the rest.
     FlowRules,
-    /// The driver spreads packets, and it does not matter how: none has to come back to a worker.
-    AnySpread,
-    /// The worker that receives a packet passes it on.
+    /// The driver spreads packets if it can, and the worker that receives one passes it on.
     HandOver,
 }
 
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SingleWorker => "single worker",
-            Self::Rss(RssEnds::Both) => "RSS by both ends",
-            Self::Rss(RssEnds::Source) => "RSS by source",
-            Self::Rss(RssEnds::Destination) => "RSS by destination",
-            Self::FlowRules => "flow rules",
-            Self::AnySpread => "RSS of the driver",
+impl Method {
+    /// In one word.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::OneWorker => "one-worker",
+            Self::Rss(RssEnds::Both) => "rss",
+            Self::Rss(RssEnds::Source) => "rss-source",
+            Self::Rss(RssEnds::Destination) => "rss-destination",
+            Self::FlowRules => "flow-rules",
             Self::HandOver => "hand-over",
-        })
+        }
     }
 }
 
 /// What was chosen for one port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortPlan {
+pub(crate) struct PortPlan {
     /// The method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// Why not a better one, and what is handed over nevertheless; a sentence each.
-    pub why: Vec<String>,
+    pub(crate) why: Vec<String>,
 }
 
 /// How local ports are divided over the workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
+pub(crate) enum Sharing {
     /// By the hash of the reply: [`Plan::key`], [`Plan::reply_ends`], [`Plan::table`].
     Rss,
     /// By the classes that flow rules can tell apart, or port by port.
@@ -72,23 +74,47 @@ pub enum Sharing {
 
 /// What was chosen for all ports.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The key of every port with [`Method::Rss`], to be cut to the length each takes.
-    pub key: RssKey,
+    pub(crate) key: RssKey,
     /// What of a FULLNAT reply is hashed.
-    pub reply_ends: HashedEnds,
+    pub(crate) reply_ends: HashedEnds,
     /// The table of the port with the smallest; others repeat it. Workers compute with it whether
     /// or not a port has it.
-    pub table: RedirectionTable,
+    pub(crate) table: RedirectionTable,
     /// How local ports are divided.
-    pub sharing: Sharing,
+    pub(crate) sharing: Sharing,
     /// The ports, in the order they were given.
-    pub ports: Vec<PortPlan>,
+    pub(crate) ports: Vec<PortPlan>,
+}
+
+impl Plan {
+    /// What to set a port's RSS to; `None` where the driver may do as it likes.
+    pub(crate) fn rss_of(&self, port: usize, ability: &Ability) -> Option<RssConfig> {
+        let Method::Rss(ends) = self.ports.get(port)?.method else { return None };
+        let key = self.key.with_len(ability.key_len_to_set()).ok()?;
+        Some(RssConfig { key: key.bytes().to_vec(), ends })
+    }
+
+    /// A worker's part: it makes its `team` know whose a packet is.
+    pub(crate) fn team(&self, team: Team) -> Result<Team, SteeringError> {
+        let WorkerIdx(me) = team.me();
+        let hashed = self.ports.iter().any(|port| matches!(port.method, Method::Rss(_)));
+        let steering = || RssSteering::new(&self.key, self.reply_ends, self.table.clone(), me);
+        let hashing =
+            hashed.then(steering).transpose().map_err(SteeringError::Table)?.map(Arc::new);
+        let share = match (self.sharing, &hashing) {
+            (Sharing::Classes(classes), _) => LocalPortShare::Classes(classes, me),
+            (Sharing::Rss, Some(hashing)) => LocalPortShare::Rss(Arc::clone(hashing)),
+            (Sharing::Rss, None) => LocalPortShare::All,
+        };
+        Ok(team.steered(share, hashing))
+    }
 }
 
 /// Why no plan could be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SteeringError {
+pub(crate) enum SteeringError {
     /// The workers cannot share the local ports.
     #[error("{0}")]
     Classes(PortClassesError),
@@ -101,14 +127,14 @@ pub enum SteeringError {
 const TABLE_SIZE: usize = 128;
 
 /// Chooses for ports, each with what it can do and what is behind it, and `worker_count` workers.
-pub fn choose(ports: &[(Ability, Role)], worker_count: u16) -> Result<Plan, SteeringError> {
+pub(crate) fn choose(ports: &[(Ability, Role)], worker_count: u16) -> Result<Plan, SteeringError> {
     // A port hashes by one end only if a NAT service gains by it.
     let gains = |(ability, role): &(Ability, Role)| {
         role.nat_end().is_some_and(|end| ability.exact_rss(end, worker_count).is_ok())
     };
     let one_ended = worker_count > 1 && ports.iter().any(gains);
     let (key, reply_ends) = if one_ended {
-        (RssKey::ONE_END, HashedEnds::Destination)
+        (RssKey::ONE_END, HashedEnds::One)
     } else {
         (RssKey::BOTH_ENDS, HashedEnds::Both)
     };
@@ -211,7 +237,7 @@ fn port_plan(
     worker_count: u16,
 ) -> PortPlan {
     if worker_count == 1 {
-        return PortPlan { method: Method::SingleWorker, why: Vec::new() };
+        return PortPlan { method: Method::OneWorker, why: Vec::new() };
     }
     let no_rss = match rss.ends {
         Ok(ends) => {
@@ -227,9 +253,6 @@ fn port_plan(
         return PortPlan { method: Method::HandOver, why };
     }
     let nat = role.nat_requests || role.nat_replies;
-    if !nat && !role.fullnat_replies {
-        return PortPlan { method: Method::AnySpread, why };
-    }
     let by_mask = matches!(sharing, Sharing::Classes(classes) if classes.is_by_mask());
     let no_rules = match &ability.flow_rules {
         _ if !role.fullnat_replies => "they serve replies of FULLNAT services only".to_owned(),

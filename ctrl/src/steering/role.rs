@@ -7,18 +7,17 @@ use dpdk::RssEnds;
 
 /// What is behind a port. A mistake here costs hand-overs and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Role {
+pub(crate) struct Role {
     /// Clients of NAT services.
-    pub nat_requests: bool,
+    pub(crate) nat_requests: bool,
     /// Real servers of NAT services.
-    pub nat_replies: bool,
+    pub(crate) nat_replies: bool,
     /// Real servers of FULLNAT services.
-    pub fullnat_replies: bool,
+    pub(crate) fullnat_replies: bool,
 }
 
 impl Role {
     /// The end of NAT's packets that is the client's here; `None` without NAT or with both sides.
-    #[must_use]
     pub(super) fn nat_end(self) -> Option<RssEnds> {
         match (self.nat_requests, self.nat_replies) {
             // By source, FULLNAT's replies would be lost to one queue per real server.
@@ -32,8 +31,7 @@ impl Role {
 /// The roles of the ports of `config`, in its order. Real servers are behind the port that the best
 /// route to them leads to. Clients are taken to be behind ports with a default route and ports
 /// without real servers; a route to some network more often leads to machines of the site.
-#[must_use]
-pub fn roles(config: &Config) -> Vec<Role> {
+pub(crate) fn roles(config: &Config) -> Vec<Role> {
     let nat_in_use = config.services.iter().any(|service| service.mode == ForwardingMode::Nat);
     let mut behind: Vec<(usize, ForwardingMode)> = Vec::new();
     for service in &config.services {

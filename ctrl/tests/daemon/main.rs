@@ -11,4 +11,5 @@ mod apply;
 mod errors;
 mod life;
 mod show;
+mod steering;
 mod support;

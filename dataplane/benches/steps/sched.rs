@@ -40,6 +40,7 @@ fn service(scheduler: Scheduler, count: u32) -> VirtualService {
         wrr: WrrPlan::after_adding(added.iter().map(|dest| dest.weight)),
         dests: VirtualService::list_order(added.into_iter()),
         local_addresses: Box::default(),
+        stateless: None,
         revision: 1,
     }
 }

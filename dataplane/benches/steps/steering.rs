@@ -2,11 +2,12 @@
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use criterion::Criterion;
 use rvs_dataplane::forward::{LocalPortShare, LocalPorts, PortClasses};
 use rvs_dataplane::ownership::{Team, WorkerIdx};
-use rvs_dataplane::rss::{HashedEnds, RedirectionTable, ReplySteering, RssKey, Toeplitz};
+use rvs_dataplane::rss::{HashedEnds, RedirectionTable, RssKey, RssSteering, Toeplitz};
 use rvs_dataplane::service::{RealId, RealServer, ServiceId};
 
 use crate::inputs::Round;
@@ -41,12 +42,16 @@ pub(crate) fn all(criterion: &mut Criterion) {
             black_box(team.by_client(client, cport))
         });
     });
-    criterion.bench_function("owner/by-local-port", |bencher| {
-        bencher.iter(|| {
-            let ((lip, lport), _) = *ends.next();
-            black_box(team.by_local_port(lip, lport))
+    let classes = LocalPortShare::Classes(classes(), 1);
+    let rss = LocalPortShare::Rss(Arc::new(steering));
+    for (name, share) in [("classes", classes), ("rss", rss)] {
+        criterion.bench_function(&format!("owner/by-local-port/{name}"), |bencher| {
+            bencher.iter(|| {
+                let (real, local) = *ends.next();
+                black_box(share.owner(real, local))
+            });
         });
-    });
+    }
     local_ports(criterion);
 }
 
@@ -58,11 +63,10 @@ fn local_ports(criterion: &mut Criterion) {
         let (address, l4_port) = random.end();
         RealServer { id, service: ServiceId(0), address, l4_port, weight: 1, next_hop: None }
     });
-    let classes = PortClasses::by_port(WORKERS).expect("more ports than workers");
     let shares = [
         ("all", LocalPortShare::All),
-        ("classes", LocalPortShare::Classes(classes, 1)),
-        ("rss", LocalPortShare::Rss(steering())),
+        ("classes", LocalPortShare::Classes(classes(), 1)),
+        ("rss", LocalPortShare::Rss(Arc::new(steering()))),
     ];
     for (name, share) in shares {
         let mut ports = LocalPorts::with_share(REAL_SERVERS, 0x5EED, share);
@@ -72,7 +76,11 @@ fn local_ports(criterion: &mut Criterion) {
     }
 }
 
-fn steering() -> ReplySteering {
+fn classes() -> PortClasses {
+    PortClasses::by_port(WORKERS).expect("more ports than workers")
+}
+
+fn steering() -> RssSteering {
     let table = RedirectionTable::even(128, WORKERS).expect("a usual table");
-    ReplySteering::new(&RssKey::BOTH_ENDS, HashedEnds::Both, table, 1).expect("a key that serves")
+    RssSteering::new(&RssKey::BOTH_ENDS, HashedEnds::Both, table, 1).expect("a key that serves")
 }

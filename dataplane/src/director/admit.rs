@@ -16,7 +16,8 @@ use crate::verdict::{DropReason, Verdict};
 use crate::wire::{IpProto, TcpFlags};
 
 use super::local::Refusal;
-use super::{Director, Turn};
+use super::relay::Way;
+use super::{Director, Turn, stateless};
 
 /// FTP's data port: packets from it belong to connections that a control connection announced,
 /// so IPVS never schedules them.
@@ -29,6 +30,8 @@ const FRESH_TIMEOUT: Ticks = Ticks::from_secs(3);
 enum Admission {
     /// It opened this flow.
     Flow(Hit),
+    /// It opened none, for want of room, and goes this way nevertheless.
+    Stateless(Way),
     /// It is none of ours and is routed unchanged.
     Route,
     /// It is not let in.
@@ -68,6 +71,9 @@ impl<B: PacketBuf> Director<B> {
             Admission::Flow(hit) => {
                 let verdict = self.relay(turn, frame, packet, hit);
                 (verdict, Decision::Follow(hit, packet.key))
+            }
+            Admission::Stateless(way) => {
+                return self.relay_stateless(turn, frame, &packet.ip, &way);
             }
             Admission::Route => (self.route(turn, frame, &packet.ip), Decision::Route),
             Admission::Refused(refusal) => {
@@ -132,12 +138,9 @@ impl<B: PacketBuf> Director<B> {
         }
         let key = ServiceKey { protocol: ip.protocol, vip: ip.dst(), vport: packet.key.dst_port() };
         if let Some(service) = snapshot.services.find(&key)
-            && may_open(packet)
+            && let Some(admission) = self.admit_to(snapshot, service, packet, now)
         {
-            return match self.open(snapshot, service, packet, now) {
-                Ok(hit) => Admission::Flow(hit),
-                Err(refusal) => Admission::Refused(refusal),
-            };
+            return admission;
         }
         if snapshot.address_use(ip.dst()).is_some() {
             return Admission::Refused(refuse_locally(packet));
@@ -148,18 +151,51 @@ impl<B: PacketBuf> Director<B> {
         Admission::Refused(Refusal::Silent(DropReason::NotForUs))
     }
 
-    /// Schedules a connection and makes its flow.
-    fn open(
+    /// What becomes of a packet to a service; `None` if it is not one that opens a connection.
+    fn admit_to(
         &mut self,
         snapshot: &Snapshot,
         service: &VirtualService,
         packet: &Transport,
         now: Tick,
-    ) -> Result<Hit, Refusal> {
+    ) -> Option<Admission> {
+        let computed = self.computed(snapshot, service, packet, now);
+        let real = match computed {
+            Some(real) if may_go_on(packet) || may_open(packet) => Ok(real),
+            _ if may_open(packet) => self.schedule(snapshot, service),
+            _ => return None,
+        };
+        let opened = real.and_then(|real| self.open(service, real, packet, now));
+        Some(match opened {
+            Ok(hit) => Admission::Flow(hit),
+            Err(Refusal::Silent(DropReason::FlowTableFull)) => {
+                self.shortage.note(now);
+                self.without_flow(snapshot, service, packet)
+            }
+            Err(refusal) => Admission::Refused(refusal),
+        })
+    }
+
+    /// The real server of a new connection.
+    fn schedule<'a>(
+        &mut self,
+        snapshot: &'a Snapshot,
+        service: &VirtualService,
+    ) -> Result<&'a RealServer, Refusal> {
         let unavailable = Refusal::PortUnreachable(DropReason::NoRealServer);
         let state = self.sched.get_mut(service.id.index()).ok_or(unavailable)?;
         let real = sched::schedule(service, state, self.team.me().0).ok_or(unavailable)?;
-        let real = snapshot.real_server(real).ok_or(unavailable)?;
+        snapshot.real_server(real).ok_or(unavailable)
+    }
+
+    /// Makes the flow of a connection to `real`.
+    fn open(
+        &mut self,
+        service: &VirtualService,
+        real: &RealServer,
+        packet: &Transport,
+        now: Tick,
+    ) -> Result<Hit, Refusal> {
         let reply = self.reply_key(service, real, &packet.key).map_err(Refusal::Silent)?;
 
         let state = match packet.ip.protocol {
@@ -179,6 +215,30 @@ impl<B: PacketBuf> Director<B> {
             service.connections.add(1);
         }
         Ok(Hit::new(flow, Direction::Request))
+    }
+
+    /// What becomes of a packet that there is no room for a flow for.
+    fn without_flow(
+        &self,
+        snapshot: &Snapshot,
+        service: &VirtualService,
+        packet: &Transport,
+    ) -> Admission {
+        let full = Refusal::Silent(DropReason::FlowTableFull);
+        // The other fragments of a datagram would not find their way.
+        let real = match stateless::compute(snapshot, service, packet) {
+            Some(real) if !packet.ip.more_fragments() => real,
+            _ => return Admission::Refused(full),
+        };
+        match Way::to(real, service.mode) {
+            Ok(way) => {
+                let ids = (service.id, real.id);
+                self.stats.count_packet(ids, Direction::Request, packet.ip.total_len);
+                self.stats.stateless.add(1);
+                Admission::Stateless(way)
+            }
+            Err(reason) => Admission::Refused(Refusal::Silent(reason)),
+        }
     }
 
     /// The key that the real server's packets will carry.
@@ -223,6 +283,13 @@ fn may_open(packet: &Transport) -> bool {
     let opens = packet.ip.protocol == IpProto::UDP
         || packet.flags.contains(TcpFlags::SYN) && !packet.flags.contains(TcpFlags::RST);
     opens && packet.key.src_port() != FTP_DATA
+}
+
+/// Whether a packet may be of a connection that is under way: a TCP segment without SYN.
+fn may_go_on(packet: &Transport) -> bool {
+    packet.ip.protocol == IpProto::TCP
+        && !packet.flags.contains(TcpFlags::SYN)
+        && packet.key.src_port() != FTP_DATA
 }
 
 /// Whether a packet finds its flow ended, or begins a new connection.

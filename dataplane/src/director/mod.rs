@@ -1,10 +1,10 @@
 //! The steps that every burst goes through: parse all, look up all, then each packet to its end.
 //!
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
-//! packets of a flow, `admit` for packets that may open one, `local` for packets to the director
-//! itself, `icmp` for ICMP, `fragments` for fragments, `steer` for packets of other workers' flows,
-//! `egress` for the way out, `upkeep` for what time brings about, and `adoption` for taking up a
-//! new snapshot.
+//! packets of a flow, `admit` for packets that may open one, `stateless` for those that find no
+//! room for it, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for
+//! fragments, `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for
+//! what time brings about, and `adoption` for taking up a new snapshot.
 
 mod admit;
 mod adoption;
@@ -13,6 +13,7 @@ mod fragments;
 mod icmp;
 mod local;
 mod relay;
+mod stateless;
 mod steer;
 mod upkeep;
 
@@ -23,7 +24,7 @@ use memory::Pages;
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{FlowTable, Hit, KeyHash};
-use crate::forward::{LocalPortShare, LocalPorts, PortClasses};
+use crate::forward::LocalPorts;
 use crate::fragment::Trains;
 use crate::handover::Stage;
 use crate::io::{Burst, Io, Ports};
@@ -40,6 +41,7 @@ use crate::verdict::Verdict;
 use adoption::Adoption;
 use egress::Egress;
 use relay::PathMtu;
+use stateless::Shortage;
 
 /// One value for each packet of a burst.
 type PerPacket<T> = [T; BURST_LEN_MAX];
@@ -80,6 +82,7 @@ pub struct Director<B> {
     path_mtu: Box<[PathMtu]>,
     icmp_budget: IcmpBudget,
     adoption: Adoption,
+    shortage: Shortage,
     last_tick: Tick,
     /// Identification of the next tunnel packet that may be fragmented.
     next_ip_id: u16,
@@ -105,6 +108,7 @@ impl<B: PacketBuf> Director<B> {
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
             icmp_budget: IcmpBudget::new(now),
             adoption: Adoption::new(sizes.services),
+            shortage: Shortage::default(),
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),
@@ -116,11 +120,9 @@ impl<B: PacketBuf> Director<B> {
     /// Makes this one of several workers.
     #[must_use]
     pub fn in_team(mut self, team: Team) -> Self {
-        self.team = team;
-        if let Ok(classes) = PortClasses::by_port(team.count()) {
-            self.local_ports.set_share(LocalPortShare::Classes(classes, team.me().0));
-        }
+        self.local_ports.set_share(team.share().clone());
         self.egress.announces = team.me() == WorkerIdx(0);
+        self.team = team;
         self
     }
 
@@ -149,8 +151,8 @@ impl<B: PacketBuf> Director<B> {
         let hits = self.look_up_all(&slips[..burst.len()]);
         let steer = turn.io.has_peers() && stage != Stage::Owner;
         for (place, frame) in burst.take().into_iter().enumerate() {
-            let slip = &slips[place % BURST_LEN_MAX];
-            let frame = if steer {
+            let (slip, hit) = (&slips[place % BURST_LEN_MAX], hits[place % BURST_LEN_MAX]);
+            let frame = if steer && !self.has_flow_of(slip, hit) {
                 match self.hand_over(turn, (port, stage), frame, slip.parsed()) {
                     Some(frame) => frame,
                     None => continue,
@@ -159,7 +161,7 @@ impl<B: PacketBuf> Director<B> {
                 frame
             };
             let verdict = match slip.transport() {
-                Some(packet) => self.transport(turn, frame, packet, hits[place % BURST_LEN_MAX]),
+                Some(packet) => self.transport(turn, frame, packet, hit),
                 None => self.handle(turn, port, frame, slip.parsed()),
             };
             self.conclude(verdict);

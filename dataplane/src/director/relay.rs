@@ -8,7 +8,7 @@ use crate::flow::{Direction, Flow, FlowKey, FlowState, Hit, Timeouts};
 use crate::forward::{self, ForwardingMode, TUNNEL_OVERHEAD, TunnelEnds};
 use crate::io::{Origin, Ports};
 use crate::parse::{Ipv4Meta, L3_OFFSET, Transport};
-use crate::service::RealId;
+use crate::service::{RealId, RealServer};
 use crate::snapshot::{NextHop, Snapshot};
 use crate::stats::WorkerStats;
 use crate::time::{Tick, Ticks};
@@ -34,25 +34,33 @@ pub(super) struct PathMtu {
 
 /// Where a packet of a flow goes, and how it is rewritten on its way.
 #[derive(Clone, Copy, Debug)]
-struct Way {
+pub(super) struct Way {
     mode: ForwardingMode,
     real: RealId,
+    /// RIP, where the way leads to a real server.
+    rip: Ipv4Addr,
     hop: NextHop,
 }
 
 impl Way {
     #[inline(always)]
     fn of(snapshot: &Snapshot, flow: &Flow, direction: Direction) -> Result<Self, DropReason> {
-        let hop = match direction {
+        let (hop, rip) = match direction {
             Direction::Request => {
                 let real = snapshot.real_server(flow.real).ok_or(DropReason::RealServerRemoved)?;
-                real.next_hop
+                (real.next_hop, real.address)
             }
             // Replies of a removed real server still find back to their client, as in IPVS.
-            Direction::Reply => snapshot.route(flow.request.src_ipv4()),
+            Direction::Reply => (snapshot.route(flow.request.src_ipv4()), Ipv4Addr::UNSPECIFIED),
         };
         let hop = hop.ok_or(DropReason::NoRoute)?;
-        Ok(Self { mode: flow.mode, real: flow.real, hop })
+        Ok(Self { mode: flow.mode, real: flow.real, rip, hop })
+    }
+
+    /// To a real server, without a flow.
+    pub(super) fn to(real: &RealServer, mode: ForwardingMode) -> Result<Self, DropReason> {
+        let hop = real.next_hop.ok_or(DropReason::NoRoute)?;
+        Ok(Self { mode, real: real.id, rip: real.address, hop })
     }
 }
 
@@ -113,7 +121,7 @@ impl<B: PacketBuf> Director<B> {
         let port = port.ok_or(Refusal::Silent(DropReason::NoRoute))?;
         match way.mode {
             ForwardingMode::Dr => hop_on(frame, ip, port.mtu),
-            ForwardingMode::Tunnel => self.tunnel(turn, frame, ip, hit, way),
+            ForwardingMode::Tunnel => self.tunnel(turn, frame, ip, way),
             ForwardingMode::Nat | ForwardingMode::FullNat => {
                 hop_on(frame, ip, port.mtu)?;
                 let nic_fills_udp = port.tx_udp_checksum && ip.total_len <= port.mtu;
@@ -125,21 +133,41 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
+    /// Sends a packet of no flow on its way, in DR or TUN.
+    pub(super) fn relay_stateless<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        mut frame: B,
+        ip: &Ipv4Meta,
+        way: &Way,
+    ) -> Verdict {
+        let rewritten = if way.mode == ForwardingMode::Tunnel {
+            self.tunnel(turn, &mut frame, ip, way)
+        } else {
+            let port = turn.snapshot.ports.get(way.hop.port.index());
+            port.ok_or(Refusal::Silent(DropReason::NoRoute))
+                .and_then(|port| hop_on(&mut frame, ip, port.mtu))
+        };
+        match rewritten {
+            Ok(()) => self.egress.deliver(turn, way.hop, frame, Origin::Received),
+            Err(refusal) => self.refuse(turn, frame, ip, refusal),
+        }
+    }
+
     #[inline(always)]
     fn tunnel<P>(
         &mut self,
         turn: &Turn<'_, B, P>,
         frame: &mut B,
         ip: &Ipv4Meta,
-        hit: Hit,
         way: &Way,
     ) -> Result<(), Refusal> {
         let port = turn.snapshot.ports.get(way.hop.port.index());
         let src = turn.snapshot.source_address(way.hop);
-        let (Some(port), Some(src), Some(flow)) = (port, src, self.flows.flow(hit.flow())) else {
+        let (Some(port), Some(src)) = (port, src) else {
             return Err(Refusal::Silent(DropReason::NoRoute));
         };
-        let ends = TunnelEnds { src, dst: flow.reply.src_ipv4() };
+        let ends = TunnelEnds { src, dst: way.rip };
         hop_on(frame, ip, self.tunnel_mtu((way.real, ends.dst), port.mtu, turn.now))?;
         self.next_ip_id = self.next_ip_id.wrapping_add(1);
         // A packet about to be fragmented needs its checksum now, not from the NIC.
@@ -184,7 +212,7 @@ impl<B: PacketBuf> Director<B> {
         way: &Way,
     ) -> Result<(), Refusal> {
         if way.mode == ForwardingMode::Tunnel {
-            return self.tunnel(turn, frame, ip, hit, way);
+            return self.tunnel(turn, frame, ip, way);
         }
         let port = turn.snapshot.ports.get(way.hop.port.index());
         hop_on(frame, ip, port.ok_or(Refusal::Silent(DropReason::NoRoute))?.mtu)?;

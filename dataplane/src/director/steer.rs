@@ -1,15 +1,17 @@
 //! Packets of other workers' flows: found out, handed over, taken over.
 //!
-//! See [`crate::ownership`] for whose a packet is.
+//! See [`crate::ownership`] for whose a packet is. Who has the flow of a packet need not ask: it is
+//! the owner, or was when the flow began.
 
 use crate::buf::PacketBuf;
+use crate::flow::{Flow, Hit};
 use crate::fragment::{Decision, TrainKey};
 use crate::handover::{Handed, Stage};
 use crate::icmp_error;
 use crate::io::{Burst, Origin, Ports};
 use crate::limits::{HANDOVER_INBOXES_PER_TURN, HANDOVER_PER_TURN};
 use crate::ownership::WorkerIdx;
-use crate::parse::{Ipv4Meta, Parsed};
+use crate::parse::{Ipv4Meta, Parsed, Slip};
 use crate::snapshot::{PortIdx, Snapshot};
 use crate::wire::{IcmpHeader, IpProto};
 
@@ -66,6 +68,16 @@ impl<B: PacketBuf> Director<B> {
         burst: &mut Burst<B>,
     ) {
         self.process_stage(turn, port, burst, stage);
+    }
+
+    /// Whether a packet's flow is here, so that nobody else need be asked for. Fragments have to
+    /// meet first.
+    #[inline(always)]
+    pub(super) fn has_flow_of(&self, slip: &Slip, hit: Option<Hit>) -> bool {
+        let (Some(packet), Some(hit)) = (slip.transport(), hit) else { return false };
+        let key = |flow: &Flow| *flow.key(hit.direction());
+        !packet.ip.more_fragments()
+            && self.flows.flow(hit.flow()).is_some_and(|flow| key(flow) == packet.key)
     }
 
     /// Hands a packet over if it is another worker's; gives it back if it is to be processed here.

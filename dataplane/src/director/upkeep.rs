@@ -21,6 +21,7 @@ impl<B: PacketBuf> Director<B> {
         let new_tick = self.last_tick != turn.now;
         if new_tick {
             self.last_tick = turn.now;
+            self.shortage.age(&turn.snapshot.timeouts, turn.now);
             self.egress.tick(turn, NEIGHBOR_PER_TICK);
             let stats = &self.stats;
             self.trains.tick(turn.now, |_| {

@@ -5,8 +5,9 @@
 //! and takes the queue from its [`RedirectionTable`]. Both are ours to set, so software can compute
 //! the queue of any packet:
 //!
-//! * [`ReplySteering`]: FULLNAT's local ports, chosen so that replies hash to a worker's own queue;
-//! * [`NatSteering`]: NAT's two sides, made to agree on the client's end alone.
+//! * [`RssSteering`] computes queues, and chooses FULLNAT's local ports so that replies hash to a
+//!   worker's own queue;
+//! * `symmetry.rs` makes NAT's two sides agree on the client's end alone.
 //!
 //! Invariants: nothing here knows DPDK, and nothing allocates once it is made. All of it is for
 //! packets with ports. Later fragments and ICMP are hashed without ports, so they may arrive
@@ -14,14 +15,13 @@
 
 mod error;
 mod key;
-mod nat;
-mod reply;
+mod steering;
+mod symmetry;
 mod table;
 mod toeplitz;
 
 pub use error::RssError;
 pub use key::{RSS_KEY_LEN_MAX, RSS_KEY_LEN_MIN, RssKey};
-pub use nat::NatSteering;
-pub use reply::{HashedEnds, ReplySteering};
+pub use steering::{HashedEnds, RssSteering};
 pub use table::{REDIRECTION_SIZE_MAX, RedirectionTable};
 pub use toeplitz::Toeplitz;

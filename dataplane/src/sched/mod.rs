@@ -3,9 +3,11 @@
 //! What can be known from the configuration alone is in the snapshot; what moves with every pick
 //! is a [`SchedState`] of each worker.
 
+mod maglev;
 mod rr;
 mod wrr;
 
+pub use maglev::{MaglevEntry, MaglevTable};
 pub use wrr::WrrPlan;
 
 use crate::service::{RealId, VirtualService};

@@ -41,7 +41,7 @@ impl WrrPlan {
     }
 }
 
-fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+pub(super) fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 

@@ -95,6 +95,7 @@ mod tests {
             wrr: WrrPlan::default(),
             local_addresses: Box::default(),
             revision: 1,
+            stateless: None,
         }
     }
 

@@ -1,10 +1,11 @@
 //! A virtual service: protocol, VIP and vport, and the real servers behind them.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::RealId;
 use crate::forward::ForwardingMode;
-use crate::sched::{Scheduler, WrrPlan};
+use crate::sched::{MaglevEntry, MaglevTable, Scheduler, WrrPlan};
 
 /// Number of a service, kept over snapshots for the same protocol, VIP and vport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +28,10 @@ pub struct Dest {
     /// Its weight.
     pub weight: u32,
 }
+
+/// Slots for each real server in [`VirtualService::stateless`]: with eight, shares differ by an
+/// eighth or so.
+const STATELESS_SLOTS: u32 = 8;
 
 /// A virtual service.
 #[derive(Clone, Debug)]
@@ -51,6 +56,9 @@ pub struct VirtualService {
     pub local_addresses: Box<[Ipv4Addr]>,
     /// Changes whenever the scheduler or the list of real servers does.
     pub revision: u32,
+    /// Chooses real servers where there is no room for flows; modes DR and TUN have one, unless
+    /// no real server has a weight.
+    pub stateless: Option<Arc<MaglevTable>>,
 }
 
 impl VirtualService {
@@ -59,5 +67,12 @@ impl VirtualService {
     #[must_use]
     pub fn list_order(added: impl DoubleEndedIterator<Item = Dest>) -> Box<[Dest]> {
         added.rev().collect()
+    }
+
+    /// The table for [`Self::stateless`] of a service with this mode and these real servers, in
+    /// list order.
+    #[must_use]
+    pub fn stateless_table(mode: ForwardingMode, entries: &[MaglevEntry]) -> Option<MaglevTable> {
+        (!mode.sees_replies()).then(|| MaglevTable::build(entries, STATELESS_SLOTS)).flatten()
     }
 }

@@ -228,8 +228,8 @@ fn client(number: u32) -> String {
 }
 
 #[test]
-fn a_full_table_refuses_new_flows_and_keeps_the_old() {
-    for mode in crate::support::MODES {
+fn a_full_table_refuses_new_flows_of_nat_and_keeps_the_old() {
+    for mode in [ForwardingMode::Nat, ForwardingMode::FullNat] {
         let mut setup = Setup::one_real(mode);
         setup.flows = 100;
         let mut rig = Rig::new(setup);

@@ -30,9 +30,13 @@ mod hops;
 #[cfg(test)]
 mod icmp;
 #[cfg(test)]
+mod nics;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod stateless;
 #[cfg(test)]
 mod team;
 #[cfg(test)]

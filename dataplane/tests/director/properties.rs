@@ -97,6 +97,7 @@ proptest! {
             wrr: WrrPlan::after_adding(weights.iter().copied()),
             local_addresses: Box::default(),
             revision,
+            stateless: None,
         };
         let mut state = SchedState::default();
         let usable = weights.iter().any(|weight| *weight > 0);

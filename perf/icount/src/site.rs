@@ -90,5 +90,6 @@ fn service(mode: ForwardingMode, number: u32, protocol: u8) -> VirtualService {
         wrr: WrrPlan::after_adding((0..REAL_SERVER_COUNT).map(|_| 1)),
         local_addresses: (0..LOCAL_ADDRESS_COUNT).map(|number| host(100 + number)).collect(),
         revision: 1,
+        stateless: None,
     }
 }

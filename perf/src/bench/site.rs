@@ -156,6 +156,7 @@ fn snapshot(plan: Plan) -> Snapshot {
         wrr: WrrPlan::after_adding((0..REAL_SERVER_COUNT).map(|_| 1)),
         local_addresses: local_addresses(),
         revision: 1,
+        stateless: None,
     }]);
     snapshot
 }
@@ -191,6 +192,7 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
             wrr: WrrPlan::after_adding((0..per_service).map(|_| 1)),
             local_addresses: local_addresses.clone(),
             revision: 1,
+            stateless: None,
         })
         .collect();
     for service in &services {

@@ -55,7 +55,7 @@ fn download_goes_on(mode: Mode) -> Result<(), Failed> {
         outcome?;
         assert!(!is_over, "the download was too short to show anything");
         assert_eq!(arrived?.sha256, noise.sha256, "the download");
-        drops_agree(&setup.director.show("drops")?);
+        drops_agree(setup)?;
         Ok(())
     })
 }
@@ -123,7 +123,7 @@ fn requests_are_all_answered(mode: Mode, workers: Workers) -> Result<(), Failed>
         let failed: Vec<_> = answers.iter().filter(|answer| !answer.succeeded()).collect();
         assert!(failed.is_empty(), "{} failed: {:?}", failed.len(), failed[0]);
         assert_eq!(answers_by_server(&answers).values().sum::<usize>(), REQUESTS);
-        drops_agree(&setup.director.show("drops")?);
+        drops_agree(setup)?;
         Ok(())
     })
 }

@@ -143,7 +143,15 @@ pub(super) fn ports(answer: &Ports) -> String {
     ];
     let first = render(&what, answer.ports.iter().map(port_row));
     let second = render(&counters, answer.ports.iter().map(port_counters));
-    format!("{first}\n{second}")
+    let notes: Vec<_> = answer.ports.iter().flat_map(steering_notes).collect();
+    if notes.is_empty() {
+        return format!("{first}\n{second}");
+    }
+    format!("{first}\n{second}\n{}\n", notes.join("\n"))
+}
+
+fn steering_notes(port: &Port) -> impl Iterator<Item = String> {
+    port.steering_notes.iter().map(|note| format!("{}: {note}", port.name))
 }
 
 fn port_row(port: &Port) -> Vec<String> {
@@ -224,12 +232,14 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
     } else {
         render(&columns, rows)
     };
-    let Drops { received, forwarded, consumed, dropped, held, handed_over, generated, .. } = answer;
+    let Drops { received, forwarded, consumed, dropped, held, .. } = answer;
+    let Drops { handed_over, stateless, generated, .. } = answer;
     format!(
         "{table}\n\
          received {received} = forwarded {forwarded} + consumed {consumed} + dropped {dropped} \
          + held {held}\n\
          handed over between workers: {handed_over}\n\
+         sent on without a flow, as tables were full: {stateless}\n\
          sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
          {} resets, {} fragments\n",
         generated.arp_requests,
@@ -281,6 +291,8 @@ fn worker_table(workers: &[Worker]) -> String {
         Right("FULL"),
         Right("TURNS"),
         Right("BUSY"),
+        Right("RX-PKTS"),
+        Right("HANDED-OVER"),
     ];
     let rows = workers.iter().map(|worker| {
         vec![
@@ -291,6 +303,8 @@ fn worker_table(workers: &[Worker]) -> String {
             share(worker.flows, worker.flow_capacity),
             worker.turns.to_string(),
             share(worker.busy_turns, worker.turns),
+            worker.received.to_string(),
+            worker.handed_over.to_string(),
         ]
     });
     render(&columns, rows)

@@ -104,6 +104,7 @@ fn ports_with_their_counters() {
         tx_errors: 4,
         tx_refused: 5,
         steering: "hand-over".to_owned(),
+        steering_notes: vec!["no exact RSS: it has 1 receive queue".to_owned()],
         handed_over: 77,
     };
     let ports = vec![
@@ -146,6 +147,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
         dropped,
         held: 2,
         handed_over: 9,
+        stateless: 6,
         drops: vec![drop("no_flow", counts[0]), drop("truncated", counts[1])],
         generated: Generated { arp_requests: 5, icmp_errors: 4, resets: 3, ..Generated::default() },
     }
@@ -155,7 +157,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
 fn drops_that_occurred_and_the_balance() {
     check(&drops(&drops_of([1200, 0]), false), include_str!("expected/drops.txt"));
     let all = drops(&drops_of([1200, 0]), true);
-    assert!(all.contains("truncated") && all.lines().count() == 7, "{all}");
+    assert!(all.contains("truncated") && all.lines().count() == 8, "{all}");
     let none = drops(&drops_of([0, 0]), false);
     assert!(none.starts_with("No packet was dropped.\n\nreceived 100 = "), "{none}");
 }
@@ -169,6 +171,8 @@ fn status_of_the_daemon() {
         flow_capacity: 1_000_000,
         turns: 99,
         busy_turns: 33,
+        received: 4096,
+        handed_over: 17,
     };
     let answer = Status {
         applied: "/tmp/new.yaml".to_owned(),

@@ -3,14 +3,15 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::{LOCAL_PORT_COUNT, LOCAL_PORT_MIN};
-use crate::rss::ReplySteering;
+use crate::rss::RssSteering;
 use crate::service::RealServer;
 
 /// The local ports of one worker. Whatever the kind, each port from 1024 on belongs to exactly one
 /// worker, for each real server and LIP.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum LocalPortShare {
     /// All of them: there is one worker.
     #[default]
@@ -18,7 +19,7 @@ pub enum LocalPortShare {
     /// Those of the worker's classes, for ports where replies are handed over or steered by rules.
     Classes(PortClasses, u16),
     /// Those whose replies the NIC's hash brings to the worker.
-    Rss(ReplySteering),
+    Rss(Arc<RssSteering>),
 }
 
 impl LocalPortShare {
@@ -34,6 +35,18 @@ impl LocalPortShare {
             Self::All | Self::Classes(..) => u64::from(self.len(*lip)),
         };
         pool.iter().map(of_lip).sum()
+    }
+
+    /// The worker that the replies of `real` to a local end belong to; `None` for a well-known
+    /// port, which nobody uses, and where there is one worker.
+    #[inline]
+    #[must_use]
+    pub fn owner(&self, real: (Ipv4Addr, u16), local: (Ipv4Addr, u16)) -> Option<u16> {
+        match self {
+            Self::All => None,
+            Self::Classes(classes, _) => classes.owner(local.0, local.1),
+            Self::Rss(steering) => Some(steering.queue_of_reply(real, local)),
+        }
     }
 
     /// How many ports of `lip` [`Self::nth_port`] can name.

@@ -14,7 +14,7 @@ pub(crate) use setup::{
     CLIENT, GATEWAY, LAN, LAN_IP, LAN_MAC, LIP, MODES, RS1, RS2, ServiceSpec, Setup, VIP, WAN,
     WAN_IP, WAN_MAC, mac_of,
 };
-pub(crate) use team::TeamRig;
+pub(crate) use team::{Steered, TeamRig};
 pub(crate) use traffic::{
     FIN_ACK, RST_ACK, SYN_ACK, datagrams, from_real, icmp_error, one_hop_on, segments, src_port_of,
     to_client, to_real,

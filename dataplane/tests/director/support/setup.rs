@@ -1,10 +1,11 @@
 //! A small site: a client behind a gateway on the wan port, real servers on the lan port.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
-use rvs_dataplane::sched::{Scheduler, WrrPlan};
+use rvs_dataplane::sched::{MaglevEntry, Scheduler, WrrPlan};
 use rvs_dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use rvs_dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
@@ -83,6 +84,8 @@ pub(crate) struct Setup {
     pub(crate) timeouts: Timeouts,
     /// Whether there is a route beyond the ports' own networks.
     pub(crate) default_route: bool,
+    /// Whether all VIPs had a NAT service once.
+    pub(crate) nat_vips: bool,
     services: Vec<ServiceSpec>,
     removed: Vec<SocketAddrV4>,
 }
@@ -101,6 +104,7 @@ impl Setup {
             flows: 1024,
             timeouts: Timeouts::default(),
             default_route: true,
+            nat_vips: false,
             services: services.into_iter().collect(),
             removed: Vec::new(),
         }
@@ -143,6 +147,11 @@ impl Setup {
         }
     }
 
+    /// Gives all services another mode.
+    pub(crate) fn set_mode(&mut self, mode: ForwardingMode) {
+        self.services.iter_mut().for_each(|service| service.mode = mode);
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         let ports = vec![
             self.port(WAN_MAC, self.wan_mtu, WAN_IP),
@@ -174,7 +183,12 @@ impl Setup {
         spec: &ServiceSpec,
     ) -> VirtualService {
         let announced = snapshot.announced.len();
-        snapshot.add_address(*spec.vip.ip(), AddressUse::Vip);
+        let vip_use = if self.nat_vips || spec.mode == ForwardingMode::Nat {
+            AddressUse::NatVip
+        } else {
+            AddressUse::Vip
+        };
+        snapshot.add_address(*spec.vip.ip(), vip_use);
         if let Some(Some(vip)) = snapshot.announced.get_mut(announced) {
             vip.since = spec.since;
         }
@@ -198,8 +212,19 @@ impl Setup {
                 snapshot.add_routed(address);
             }
         }
+        let entries: Vec<_> = VirtualService::list_order(dests.iter().copied())
+            .iter()
+            .filter_map(|dest| snapshot.real_server(dest.real))
+            .map(|real| MaglevEntry {
+                address: real.address,
+                l4_port: real.l4_port,
+                weight: real.weight,
+            })
+            .collect();
+        let stateless = VirtualService::stateless_table(spec.mode, &entries).map(Arc::new);
         VirtualService {
             id,
+            stateless,
             protocol: spec.protocol,
             vip: *spec.vip.ip(),
             vport: spec.vip.port(),

@@ -1,7 +1,7 @@
 //! [`TeamRig`]: several workers on one network, whose ports give each packet to any of them.
 //!
 //! Like a NIC that spreads packets without a thought: nothing may depend on which worker receives
-//! what.
+//! what. Or NICs are told how to steer them ([`Steered`]).
 
 use std::cell::RefCell;
 use std::mem;
@@ -11,13 +11,16 @@ use std::sync::Arc;
 use rvs_dataplane::buf::PacketBuf;
 use rvs_dataplane::control;
 use rvs_dataplane::director::{Director, Sizes};
+use rvs_dataplane::forward::LocalPortShare;
 use rvs_dataplane::handover::Peers;
 use rvs_dataplane::io::Io;
 use rvs_dataplane::ownership::{Team, WorkerIdx};
 use rvs_dataplane::publish::Publisher;
+use rvs_dataplane::rss::RssSteering;
 use rvs_dataplane::snapshot::PortIdx;
 use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testbuf::TestBuf;
+use rvs_dataplane::testing::nic::Nic;
 use rvs_dataplane::testing::{arp_frame, describe, verify};
 use rvs_dataplane::time::{Tick, Ticks};
 use rvs_dataplane::verdict::DropReason;
@@ -28,12 +31,23 @@ use super::{Setup, SharedPorts, Wires, mac_of};
 
 const TEAM_SEED: u64 = 0x7EA4_5EED;
 
+/// Ports that steer, and what the workers compute with.
+pub(crate) struct Steered {
+    /// By port.
+    pub(crate) nics: [Nic; 2],
+    /// By worker: its local ports, and how the ports hash, if they do as they are told.
+    pub(crate) shares: Vec<(LocalPortShare, Option<Arc<RssSteering>>)>,
+}
+
 /// Workers under test.
 pub(crate) struct TeamRig {
     workers: Vec<Worker<TestBuf, SharedPorts>>,
+    /// Without them, a packet comes to any worker.
+    nics: Option<[Nic; 2]>,
+    setup: Setup,
     wires: Vec<Rc<RefCell<Wires>>>,
     pub(crate) stats: Vec<Arc<WorkerStats>>,
-    _publisher: Publisher,
+    publisher: Publisher,
     _controls: Vec<control::ControlEnd>,
     pub(crate) now: Tick,
     random: u64,
@@ -42,13 +56,36 @@ pub(crate) struct TeamRig {
 impl TeamRig {
     /// `count` workers that run `setup`; worker `i` has tx queues if `has_tx(i)`.
     pub(crate) fn new(setup: &Setup, count: u16, has_tx: impl Fn(u16) -> bool) -> Self {
+        let teams = (0..count).map(|me| Team::new(WorkerIdx(me), count, TEAM_SEED));
+        Self::with_teams(setup, teams.collect(), has_tx, None)
+    }
+
+    /// A worker for each queue of ports that steer.
+    pub(crate) fn steered(setup: &Setup, Steered { nics, shares }: Steered) -> Self {
+        let count = u16::try_from(shares.len()).unwrap();
+        let team = |(me, (share, hashing))| {
+            Team::new(WorkerIdx(me), count, TEAM_SEED).steered(share, hashing)
+        };
+        let teams = (0..).zip(shares).map(team).collect();
+        Self::with_teams(setup, teams, |_| true, Some(nics))
+    }
+
+    fn with_teams(
+        setup: &Setup,
+        teams: Vec<Team>,
+        has_tx: impl Fn(u16) -> bool,
+        nics: Option<[Nic; 2]>,
+    ) -> Self {
         let now = Tick(5);
+        let count = u16::try_from(teams.len()).unwrap();
         let publisher = Publisher::new(setup.snapshot());
         let mut rig = Self {
             workers: Vec::new(),
+            nics,
+            setup: setup.clone(),
             wires: Vec::new(),
             stats: Vec::new(),
-            _publisher: publisher,
+            publisher,
             _controls: Vec::new(),
             now,
             random: 0x1234_5678_9ABC_DEF1,
@@ -59,18 +96,17 @@ impl TeamRig {
             real_servers: Setup::REAL_SERVERS,
         };
         let sender = (0..count).find(|worker| has_tx(*worker)).map(WorkerIdx);
-        let meshed = (0..count).zip(Peers::mesh(count));
-        for (me, peers) in meshed {
+        for (team, peers) in teams.into_iter().zip(Peers::mesh(count)) {
+            let me = team.me().0;
             let wires = Rc::new(RefCell::new(Wires::new()));
             let stats = Arc::new(WorkerStats::new(Setup::SERVICES, Setup::REAL_SERVERS));
-            let team = Team::new(WorkerIdx(me), count, TEAM_SEED);
             let seed = 0x5EED + u64::from(me);
             let director = Director::new(sizes, seed, now, Arc::clone(&stats)).in_team(team);
             let senders = vec![if has_tx(me) { None } else { sender }; 2];
             let io = Io::new(SharedPorts(Rc::clone(&wires)), Arc::clone(&stats));
             let io = io.with_peers(peers, senders);
             let (control, end) = control::rings();
-            let reader = rig._publisher.reader();
+            let reader = rig.publisher.reader();
             rig.workers.push(Worker::new(director, io, reader, end, Arc::clone(&stats)));
             rig.wires.push(wires);
             rig.stats.push(stats);
@@ -95,9 +131,19 @@ impl TeamRig {
         usize::try_from(self.random >> 33).unwrap() % bound
     }
 
-    /// Lets any worker receive `frame`.
+    /// Changes the configuration, which workers take up with their next turn.
+    pub(crate) fn publish(&mut self, change: impl FnOnce(&mut Setup)) {
+        change(&mut self.setup);
+        self.setup.generation += 1;
+        self.publisher.publish(self.setup.snapshot());
+    }
+
+    /// Lets a worker receive `frame`: the one that the port steers it to, or any.
     pub(crate) fn put(&mut self, port: PortIdx, frame: &[u8]) {
-        let worker = self.random(self.workers.len());
+        let worker = match &self.nics {
+            Some(nics) => usize::from(nics[port.index()].queue_of(frame)),
+            None => self.random(self.workers.len()),
+        };
         self.put_at(worker, port, frame);
     }
 

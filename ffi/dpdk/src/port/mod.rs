@@ -92,6 +92,8 @@ impl StartedPort {
             let detail = join(&[&format!("port {:?}", info.name), &e.detail, &log::since(mark)]);
             e.with_detail(detail)
         })?;
+        // Some drivers tell the size of their redirection table only when they are configured.
+        let info = PortInfo::of(eal, id)?;
         let prepare = offloads.tx_flags() != 0;
         let rx = (0..config.rx_queues).map(|q| RxQueue::new(&shared, q)).collect();
         let tx = (0..config.tx_queues).map(|q| TxQueue::new(&shared, q, prepare)).collect();

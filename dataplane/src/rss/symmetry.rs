@@ -1,4 +1,4 @@
-//! [`NatSteering`]: both directions of a NAT connection to one queue, by the client's end alone.
+//! Both directions of a NAT connection to one queue, by the client's end alone.
 //!
 //! NAT rewrites one end of a packet: the client sends from `CIP:cport` to the VIP, and the real
 //! server sends from itself to `CIP:cport`. What both have in common is the client's end, as source
@@ -16,38 +16,8 @@
 //! It does not serve a port with clients and real servers behind it, which cannot hash some packets
 //! by source and others by destination; there packets are handed over.
 
-use std::net::Ipv4Addr;
-
+use super::Toeplitz;
 use super::toeplitz::{DST_AT, DST_PORT_AT, SRC_AT, SRC_PORT_AT};
-use super::{RedirectionTable, RssError, RssKey, Toeplitz};
-
-/// Computes the queue of a client's connections.
-#[derive(Debug)]
-pub struct NatSteering {
-    hash: Toeplitz,
-    table: RedirectionTable,
-}
-
-impl NatSteering {
-    /// For ports with this key and table. `AsymmetricKey` if the key makes source and destination
-    /// hash differently.
-    pub fn new(key: &RssKey, table: RedirectionTable) -> Result<Self, RssError> {
-        let hash = Toeplitz::new(key);
-        if !is_symmetric(&hash) {
-            return Err(RssError::AsymmetricKey);
-        }
-        Ok(Self { hash, table })
-    }
-
-    /// The queue of all packets from and to this client's end.
-    #[inline]
-    #[must_use]
-    pub fn nat_queue(&self, client: Ipv4Addr, cport: u16) -> u16 {
-        let hash = self.hash.part(SRC_AT, client.octets())
-            ^ self.hash.part(SRC_PORT_AT, cport.to_be_bytes());
-        self.table.queue_of(hash)
-    }
-}
 
 /// Whether an end hashes alike as source and as destination, and alike if it is packed to the
 /// front. The hash is linear, so it is enough to look at single bits.
@@ -64,31 +34,38 @@ pub(super) fn is_symmetric(hash: &Toeplitz) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::Ipv4Addr;
+
+    use super::super::{HashedEnds, RedirectionTable, RssError, RssKey, RssSteering};
+
+    fn new(key: &RssKey, ends: HashedEnds) -> Result<RssSteering, RssError> {
+        RssSteering::new(key, ends, RedirectionTable::even(128, 7).unwrap(), 0)
+    }
 
     #[test]
-    fn only_a_key_that_repeats_is_taken() {
-        let table = RedirectionTable::even(128, 3).unwrap();
-        assert!(NatSteering::new(&RssKey::ONE_END, table.clone()).is_ok());
-        let error = NatSteering::new(&RssKey::BOTH_ENDS, table.clone()).unwrap_err();
+    fn only_a_key_that_repeats_is_taken_for_one_end() {
+        assert!(new(&RssKey::ONE_END, HashedEnds::One).is_ok());
+        let error = new(&RssKey::BOTH_ENDS, HashedEnds::One).unwrap_err();
         assert_eq!(error, RssError::AsymmetricKey);
         // Repeating every 32 bits serves the addresses, but not the ports.
         let every_32 = RssKey::new(&[0x6d, 0x5a, 0x56, 0xda].repeat(10)).unwrap();
-        assert_eq!(NatSteering::new(&every_32, table).unwrap_err(), RssError::AsymmetricKey);
+        assert_eq!(new(&every_32, HashedEnds::One).unwrap_err(), RssError::AsymmetricKey);
     }
 
     #[test]
     fn clients_are_spread_over_the_queues() {
-        let table = RedirectionTable::even(128, 7).unwrap();
-        let steering = NatSteering::new(&RssKey::ONE_END, table).unwrap();
+        let steering = new(&RssKey::ONE_END, HashedEnds::One).unwrap();
         let mut counts = [0_u32; 7];
         for host in 1..=200 {
             for cport in 32_768..32_968 {
-                let queue = steering.nat_queue(Ipv4Addr::new(192, 0, 2, host), cport);
-                counts[usize::from(queue)] += 1;
+                let client = (Ipv4Addr::new(192, 0, 2, host), cport);
+                counts[usize::from(steering.queue_of_client(client).unwrap())] += 1;
             }
         }
         let even = 40_000 / 7;
         assert!(counts.iter().all(|count| count.abs_diff(even) < even / 5), "{counts:?}");
+        // Where both ends are hashed, one does not tell the queue.
+        let both = new(&RssKey::BOTH_ENDS, HashedEnds::Both).unwrap();
+        assert_eq!(both.queue_of_client((Ipv4Addr::new(192, 0, 2, 1), 1)), None);
     }
 }

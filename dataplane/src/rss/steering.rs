@@ -1,4 +1,5 @@
-//! [`ReplySteering`]: the local ports whose replies a NIC puts in the worker's own queue.
+//! [`RssSteering`]: the queues that NICs put packets in, and the local ports whose replies come to
+//! the worker's own.
 //!
 //! FULLNAT chooses where a real server's packets go: to `LIP:lport`. Their hash is that of the real
 //! server's end and the LIP, which is one number, exclusive-or what the lport contributes, because
@@ -15,20 +16,24 @@
 use std::net::Ipv4Addr;
 
 use super::toeplitz::{DST_AT, DST_PORT_AT, SRC_AT, SRC_PORT_AT};
-use super::{RedirectionTable, RssError, RssKey, Toeplitz, nat};
+use super::{RedirectionTable, RssError, RssKey, Toeplitz, symmetry};
 
-/// What the port that replies come in by hashes.
+/// An address and an L4 port.
+type End = (Ipv4Addr, u16);
+
+/// What of a packet the NICs hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HashedEnds {
     /// Both addresses and both L4 ports, which is the usual.
     Both,
-    /// The destination alone, as it has to be where NAT replies come in, too.
-    Destination,
+    /// One end: the source where clients are, the destination where real servers are. Both
+    /// directions of NAT then come to one queue (`symmetry.rs`).
+    One,
 }
 
-/// Computes local ports for one worker.
+/// Computes queues and local ports for one worker.
 #[derive(Debug)]
-pub struct ReplySteering {
+pub struct RssSteering {
     hash: Toeplitz,
     ends: HashedEnds,
     table: RedirectionTable,
@@ -47,7 +52,7 @@ struct PortsByIndex {
     kernel: Box<[u16]>,
 }
 
-impl ReplySteering {
+impl RssSteering {
     /// For the worker that polls `queue` of ports with this key and table.
     pub fn new(
         key: &RssKey,
@@ -56,7 +61,7 @@ impl ReplySteering {
         queue: u16,
     ) -> Result<Self, RssError> {
         let hash = Toeplitz::new(key);
-        if ends == HashedEnds::Destination && !nat::is_symmetric(&hash) {
+        if ends == HashedEnds::One && !symmetry::is_symmetric(&hash) {
             return Err(RssError::AsymmetricKey);
         }
         let own_indices: Box<[u16]> =
@@ -88,14 +93,14 @@ impl ReplySteering {
     /// What the replies of `real` to `lip` have in common, for [`Self::nth_port`].
     #[inline]
     #[must_use]
-    pub fn base(&self, real: (Ipv4Addr, u16), lip: Ipv4Addr) -> u32 {
+    pub fn base(&self, real: End, lip: Ipv4Addr) -> u32 {
         let lip = self.hash.part(DST_AT, lip.octets());
         match self.ends {
             HashedEnds::Both => {
                 lip ^ self.hash.part(SRC_AT, real.0.octets())
                     ^ self.hash.part(SRC_PORT_AT, real.1.to_be_bytes())
             }
-            HashedEnds::Destination => lip,
+            HashedEnds::One => lip,
         }
     }
 
@@ -111,12 +116,34 @@ impl ReplySteering {
         port_of_index[index] ^ kernel[n & (kernel.len() - 1)]
     }
 
-    /// The queue that the replies of `real` to `lip` and `lport` come to, whichever worker's it is.
+    /// The queue that the replies of `real` to a local end come to, whichever worker's it is.
     #[inline]
     #[must_use]
-    pub fn queue_of_reply(&self, real: (Ipv4Addr, u16), lip: Ipv4Addr, lport: u16) -> u16 {
+    pub fn queue_of_reply(&self, real: End, (lip, lport): End) -> u16 {
         let hash = self.base(real, lip) ^ self.hash.part(DST_PORT_AT, lport.to_be_bytes());
         self.table.queue_of(hash)
+    }
+
+    /// The queue that a client's packets to `to` come to.
+    #[inline]
+    #[must_use]
+    pub fn queue_of_request(&self, client: End, to: End) -> u16 {
+        match self.queue_of_client(client) {
+            Some(queue) => queue,
+            None => self.table.queue_of(self.hash.ipv4_ports(client, to)),
+        }
+    }
+
+    /// The queue of all packets from and to a client's end; `None` where the other end matters,
+    /// too.
+    #[inline]
+    #[must_use]
+    pub fn queue_of_client(&self, (address, cport): End) -> Option<u16> {
+        let hash = || {
+            self.hash.part(SRC_AT, address.octets())
+                ^ self.hash.part(SRC_PORT_AT, cport.to_be_bytes())
+        };
+        (self.ends == HashedEnds::One).then(|| self.table.queue_of(hash()))
     }
 }
 
@@ -172,9 +199,9 @@ mod tests {
         for bits in 0..=11 {
             let table = RedirectionTable::even(1 << bits, 1).unwrap();
             for key in [RssKey::BOTH_ENDS, RssKey::ONE_END] {
-                for ends in [HashedEnds::Both, HashedEnds::Destination] {
-                    let made = ReplySteering::new(&key, ends, table.clone(), 0);
-                    if key == RssKey::BOTH_ENDS && ends == HashedEnds::Destination {
+                for ends in [HashedEnds::Both, HashedEnds::One] {
+                    let made = RssSteering::new(&key, ends, table.clone(), 0);
+                    if key == RssKey::BOTH_ENDS && ends == HashedEnds::One {
                         assert_eq!(made.unwrap_err(), RssError::AsymmetricKey);
                     } else {
                         assert_eq!(made.unwrap().port_count(), 65_536);
@@ -188,7 +215,7 @@ mod tests {
     fn the_nth_ports_are_those_that_come_to_the_queue() {
         let table = RedirectionTable::even(128, 3).unwrap();
         let steering =
-            ReplySteering::new(&RssKey::BOTH_ENDS, HashedEnds::Both, table.clone(), 2).unwrap();
+            RssSteering::new(&RssKey::BOTH_ENDS, HashedEnds::Both, table.clone(), 2).unwrap();
         let hash = Toeplitz::new(&RssKey::BOTH_ENDS);
         let mut wanted: Vec<u16> = (0..=u16::MAX)
             .filter(|&lport| table.queue_of(hash.ipv4_ports(REAL, (LIP, lport))) == 2)
@@ -196,7 +223,7 @@ mod tests {
         let base = steering.base(REAL, LIP);
         let mut found: Vec<u16> =
             (0..steering.port_count()).map(|n| steering.nth_port(base, n)).collect();
-        assert!(found.iter().all(|&lport| steering.queue_of_reply(REAL, LIP, lport) == 2));
+        assert!(found.iter().all(|&lport| steering.queue_of_reply(REAL, (LIP, lport)) == 2));
         assert_eq!(steering.nth_port(base, steering.port_count()), found[0]);
         found.sort_unstable();
         wanted.sort_unstable();
@@ -206,7 +233,7 @@ mod tests {
     #[test]
     fn what_cannot_be_steered_is_refused() {
         let table = RedirectionTable::even(128, 3).unwrap();
-        let new = |key, queue| ReplySteering::new(key, HashedEnds::Both, table.clone(), queue);
+        let new = |key, queue| RssSteering::new(key, HashedEnds::Both, table.clone(), queue);
         assert_eq!(new(&RssKey::BOTH_ENDS, 3).unwrap_err(), RssError::NoSuchQueue(3));
         // Every bit of a port contributes the same under a key of ones: rank 1.
         let ones = RssKey::new(&[0xff; 40]).unwrap();
