@@ -1,6 +1,6 @@
 # Thin on purpose: each target is a few lines that call cargo. See README.md.
 
-.PHONY: demo test bench baseline deps install
+.PHONY: demo test bench bench-micro baseline deps install
 
 # Real clients through real DPDK in all four forwarding modes, in network namespaces; needs root.
 # MODE=dr|nat|tun|fullnat shows one mode only, KEEP=1 leaves it running to try things.
@@ -19,6 +19,10 @@ test: deps
 bench: deps
 	cargo build --release --package rvs-perf --bin rvs-bench --bin rvs-gen
 	target/release/rvs-bench $(if $(QUICK),--quick) --out perf/results $(if $(NAME),--name "$(NAME)")
+
+# Times of the single steps of the packet path; ONLY=flow measures those with that in their name.
+bench-micro:
+	cargo bench --package rvs-dataplane --package rvs-icount --no-default-features --bench '*' -- $(ONLY)
 
 # Records anew how many instructions the packet path takes; the tests compare with it.
 baseline: deps

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use core_affinity::CoreId;
+use crossbeam::utils::CachePadded;
 use dataplane::control::WorkerEnd;
 use dataplane::director::{Director, Sizes};
 use dataplane::dpdk_io::{self, DpdkPorts};
@@ -40,7 +41,8 @@ pub(crate) struct Parts {
 /// The running threads. Dropping them stops them and waits for their end.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    stop: Arc<AtomicBool>,
+    /// Read in every turn, so it has a cache line of its own.
+    stop: Arc<CachePadded<AtomicBool>>,
     threads: Vec<JoinHandle<()>>,
 }
 

@@ -6,6 +6,7 @@
 //! packets are counted as dropped, and flows go on.
 
 use arrayvec::ArrayVec;
+use crossbeam::utils::CachePadded;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::io::Origin;
@@ -74,11 +75,15 @@ impl<B> Outbox<B> {
 }
 
 /// One worker's rings to and from all others.
+///
+/// The control thread makes those of all workers, one after the other, and each worker writes its
+/// own in every turn (both ends of a ring remember positions); so they are padded, lest two workers
+/// write to one cache line.
 #[derive(Debug)]
 pub struct Peers<B> {
     /// By worker; `None` at the worker's own place.
-    out: Vec<Option<Outbox<B>>>,
-    inboxes: Vec<Consumer<Handed<B>>>,
+    out: Vec<Option<CachePadded<Outbox<B>>>>,
+    inboxes: Vec<CachePadded<Consumer<Handed<B>>>>,
     /// The inbox to look into first next time.
     next: usize,
 }
@@ -97,8 +102,9 @@ impl<B> Peers<B> {
                     continue;
                 }
                 let (ring, inbox) = RingBuffer::new(HANDOVER_RING_LEN);
-                peers[from].out.push(Some(Outbox { waiting: ArrayVec::new(), ring }));
-                peers[to].inboxes.push(inbox);
+                let outbox = Outbox { waiting: ArrayVec::new(), ring };
+                peers[from].out.push(Some(CachePadded::new(outbox)));
+                peers[to].inboxes.push(CachePadded::new(inbox));
             }
         }
         peers
@@ -161,6 +167,7 @@ impl<B> Peers<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{assert_disjoint, cache_lines};
 
     fn packet(number: u32) -> Handed<u32> {
         Handed::Packet { port: PortIdx(0), stage: Stage::Owner, frame: number }
@@ -202,6 +209,16 @@ mod tests {
         assert_eq!(lost, (count - 10..count).collect::<Vec<_>>());
         let mut budget = 1;
         assert_eq!(number(peers[1].take(&mut budget).unwrap()), 0);
+    }
+
+    #[test]
+    fn no_two_workers_write_to_a_cache_line() {
+        let peers: Vec<Peers<u32>> = Peers::mesh(4);
+        let lines = peers.iter().map(|peers| {
+            let out = peers.out.iter().flat_map(cache_lines);
+            out.chain(peers.inboxes.iter().flat_map(cache_lines)).collect()
+        });
+        assert_disjoint(lines);
     }
 
     #[test]

@@ -152,6 +152,11 @@ pub struct WorkerStats {
     real_servers: Box<[RealServerStats]>,
 }
 
+// What one worker counts into begins and ends with a cache line, wherever it is allocated.
+const _: () = assert!(align_of::<WorkerStats>() >= align_of::<CachePadded<u8>>());
+const _: () = assert!(size_of::<TrafficStats>() == 64 && align_of::<TrafficStats>() == 64);
+const _: () = assert!(size_of::<RealServerStats>() == 128 && align_of::<RealServerStats>() == 64);
+
 impl WorkerStats {
     /// Counters for identifiers below `service_count` and `real_server_count`.
     #[must_use]
@@ -222,6 +227,7 @@ impl WorkerStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{assert_disjoint, cache_lines};
 
     #[test]
     fn counters_add_and_reasons_do_not_mix() {
@@ -232,5 +238,15 @@ mod tests {
         assert_eq!(stats.dropped_total(), 3);
         assert!(stats.service(ServiceId(1)).is_none());
         assert!(stats.real_server(RealId(1)).is_some());
+    }
+
+    #[test]
+    fn no_two_workers_write_to_a_cache_line() {
+        let stats: Vec<_> = (0..4).map(|_| Box::new(WorkerStats::new(1, 3))).collect();
+        assert_disjoint(stats.iter().map(|stats| {
+            let services = stats.services.iter().flat_map(cache_lines);
+            let real_servers = stats.real_servers.iter().flat_map(cache_lines);
+            cache_lines(&**stats).chain(services).chain(real_servers).collect()
+        }));
     }
 }

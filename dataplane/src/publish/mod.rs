@@ -24,6 +24,7 @@ impl Numbered for Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{assert_disjoint, cache_lines};
 
     fn snapshot(generation: u64) -> Snapshot {
         Snapshot::new(generation, Vec::new(), &[])
@@ -41,6 +42,15 @@ mod tests {
         assert_eq!(slow.load().generation, 2);
         assert_eq!(publisher.reclaim(), 0);
         assert_eq!(publisher.current().generation, 2);
+    }
+
+    #[test]
+    fn no_two_threads_write_to_a_cache_line() {
+        let publisher = Publisher::new(snapshot(1));
+        let readers: Vec<Reader> = (0..4).map(|_| publisher.reader()).collect();
+        let control = cache_lines(&publisher.shared.latest).collect();
+        let workers = readers.iter().map(|reader| cache_lines(&*reader.running.0).collect());
+        assert_disjoint(workers.chain([control]));
     }
 
     #[test]

@@ -27,8 +27,9 @@ pub trait Numbered: Debug {
 #[derive(Debug)]
 pub(super) struct Shared<T> {
     pub(super) slot: Slot<T>,
-    /// Generation of what is in the slot, raised after it was put there.
-    pub(super) latest: AtomicU64,
+    /// Generation of what is in the slot, raised after it was put there. All workers read it in
+    /// every turn, so nothing else stands in its cache line, which would be taken from them.
+    pub(super) latest: CachePadded<AtomicU64>,
 }
 
 /// The control thread's side.
@@ -42,7 +43,7 @@ impl<T: Numbered> Publisher<T> {
     /// Publishes a first value.
     #[must_use]
     pub fn new(value: T) -> Self {
-        let latest = AtomicU64::new(value.generation());
+        let latest = CachePadded::new(AtomicU64::new(value.generation()));
         let shared = Shared { slot: Slot::new(Arc::new(value)), latest };
         Self { shared: Arc::new(shared), retired: Vec::new() }
     }

@@ -7,6 +7,8 @@
 //!   included.
 //! * [`describe`] prints a frame in one line, for messages of failing tests.
 //! * [`nic`] is a model of a NIC: which queue a frame is received on.
+//! * [`Random`] gives numbers, the same in every run.
+//! * [`cache_lines`] says where a value lies, for tests that no two threads write to one line.
 //!
 //! Compiled for this crate's own tests and under the `testing` feature for those of others.
 
@@ -17,11 +19,15 @@
     reason = "a test that asks for an impossible packet must fail where it asks"
 )]
 
+mod cache_lines;
 mod describe;
 pub mod nic;
 mod packet_spec;
+mod random;
 mod verify;
 
+pub use cache_lines::{assert_disjoint, cache_lines};
 pub use describe::{describe, describe_ipv4};
 pub use packet_spec::{DIRECTOR_MAC, Endpoint, PEER_MAC, PacketSpec, arp_frame};
+pub use random::Random;
 pub use verify::{verify, verify_ipv4};

@@ -6,28 +6,13 @@ use std::net::Ipv4Addr;
 use rvs_dataplane::flow::{Flow, FlowIdx, FlowKey, FlowState, FlowTable, TableFull};
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::service::{RealId, ServiceId};
+use rvs_dataplane::testing::Random;
 use rvs_dataplane::time::{Tick, Ticks};
 
 const OPERATIONS: u64 = 100_000_000;
 /// Small enough for the caches, so that the test takes seconds; a table is full at any size.
 const CAPACITY: u32 = 8192;
 const SECOND: Ticks = Ticks::from_secs(1);
-
-/// xorshift64*: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from((u128::from(self.next()) * bound as u128) >> 64).unwrap()
-    }
-}
 
 /// A flow nobody has had before; its real server's number says where the model keeps it.
 fn flow(number: u64, slot: usize, now: Tick, lifetime: Ticks) -> Flow {
@@ -66,7 +51,7 @@ impl Churn {
             used: 0,
             place: (0..count).collect(),
             flows: vec![None; count],
-            random: Random(0x5EED),
+            random: Random::new(0x5EED),
             now,
             made: 0,
             refused: 0,

@@ -8,7 +8,7 @@ use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::limits::BURST_LEN_MAX;
 use rvs_dataplane::sched::{SchedState, Scheduler, WrrPlan, schedule};
 use rvs_dataplane::service::{Dest, RealId, ServiceId, VirtualService};
-use rvs_dataplane::testing::{Endpoint, PacketSpec, arp_frame};
+use rvs_dataplane::testing::{Endpoint, PacketSpec, Random, arp_frame};
 use rvs_dataplane::time::Ticks;
 use rvs_dataplane::verdict::{DropReason, Verdict};
 use rvs_dataplane::wire::{ArpPacket, Mac, TcpFlags};
@@ -106,27 +106,6 @@ proptest! {
             prop_assert_eq!(choice.is_some(), usable);
             prop_assert!(choice.is_none_or(|real| weights[real.index()] > 0), "{:?}", choice);
         }
-    }
-}
-
-/// A small fast generator (xorshift64*), so that a million frames are made in no time.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    /// A number below `bound`.
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 33).unwrap() % bound.max(1)
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_be_bytes()[0]
     }
 }
 
@@ -316,7 +295,7 @@ fn storm(weather: Weather, frames: u64, seed: u64, reasons: &[DropReason]) {
     let mut rig = Rig::new(weather.setup());
     let corpus = corpus(&mut rig);
     rig.verify_frames = false;
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let before = rig.stats.received.value();
     let mut sent = 0;
     while sent < frames {

@@ -7,7 +7,7 @@ const HEADROOM: usize = 128;
 
 /// A frame in a box with room in front.
 #[derive(Debug)]
-pub(crate) struct Frame(Box<Inner>);
+pub struct Frame(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -17,12 +17,14 @@ struct Inner {
 }
 
 impl Frame {
-    pub(crate) fn empty() -> Self {
+    /// A frame without bytes.
+    #[must_use]
+    pub fn empty() -> Self {
         Self(Box::new(Inner { start: HEADROOM, end: HEADROOM, bytes: [0; ROOM] }))
     }
 
     /// Makes it a frame of these bytes, of which there may be as many as fit.
-    pub(crate) fn refill(&mut self, bytes: &[u8]) {
+    pub fn refill(&mut self, bytes: &[u8]) {
         let end = (HEADROOM + bytes.len()).min(ROOM);
         (self.0.start, self.0.end) = (HEADROOM, end);
         self.0.bytes[HEADROOM..end].copy_from_slice(&bytes[..end - HEADROOM]);

@@ -8,27 +8,23 @@ use dataplane::wire::{
 };
 
 /// Bytes of a frame, without check sequence.
-pub(crate) const FRAME_LEN: usize = 60;
+pub const FRAME_LEN: usize = 60;
 /// The bytes of a frame.
-pub(crate) type Bytes = [u8; FRAME_LEN];
+pub type Bytes = [u8; FRAME_LEN];
 /// An address and a transport port.
-pub(crate) type End = (Ipv4Addr, u16);
+pub type End = (Ipv4Addr, u16);
 
 /// The client of flow `number`, another for each number below 65536.
-pub(crate) fn client(number: u32) -> End {
+#[must_use]
+pub fn client(number: u32) -> End {
     let address = Ipv4Addr::from_bits(0xC612_0000 | number.wrapping_mul(40_503) & 0xFFFF);
     let l4_port = 1024 + u16::try_from(number % 60_000).unwrap_or(0);
     (address, l4_port)
 }
 
 /// A UDP or TCP frame to one MAC from another.
-pub(crate) fn frame(
-    (to, from): (Mac, Mac),
-    protocol: u8,
-    src: End,
-    dst: End,
-    flags: TcpFlags,
-) -> Bytes {
+#[must_use]
+pub fn frame((to, from): (Mac, Mac), protocol: u8, src: End, dst: End, flags: TcpFlags) -> Bytes {
     let mut frame = [0; FRAME_LEN];
     let ip = Ipv4Header::new(&Ipv4Fields {
         src: src.0,

@@ -1,20 +1,12 @@
-//! `rvs-icount SCENARIO PACKETS`: pushes packets through a real worker on ports in memory.
+//! `rvs-icount SCENARIO COUNT`: pushes packets through a real worker on ports in memory.
 //!
-//! To be run under callgrind, which counts the function `counted` alone. Everything is the same in
-//! every run: seeds, flows, clock. `tests/baseline.rs` compares the counts with
-//! `perf/baseline/instructions.json`.
+//! To be run under callgrind, which counts the function [`rvs_icount::COUNTED`] alone.
 
 #![forbid(unsafe_code)]
 
-mod buf;
-mod frames;
-mod scenario;
-mod site;
-mod wires;
-
 use std::process::ExitCode;
 
-use scenario::Scenario;
+use rvs_icount::Scenario;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +25,6 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     let names: Vec<_> = Scenario::ALL.iter().map(|(name, _)| *name).collect();
-    eprintln!("usage: rvs-icount SCENARIO PACKETS\nscenarios: {}", names.join(", "));
+    eprintln!("usage: rvs-icount SCENARIO COUNT\nscenarios: {}", names.join(", "));
     ExitCode::from(2)
 }

@@ -1,194 +1,299 @@
-//! What is counted: packets of established flows, and packets that open one.
+//! What is counted, by name.
 
-use std::sync::Arc;
-
-use dataplane::control::{self, ControlEnd};
-use dataplane::director::{Director, Sizes};
+use dataplane::flow::Direction;
 use dataplane::forward::ForwardingMode;
-use dataplane::io::Io;
-use dataplane::publish::Publisher;
-use dataplane::stats::WorkerStats;
-use dataplane::time::{Tick, Ticks};
-use dataplane::wire::{IpProto, TcpFlags};
-use dataplane::worker::Worker;
+use dataplane::time::Ticks;
+use dataplane::wire::{ArpPacket, EtherType, EthernetHeader, IpProto, Mac, TcpFlags};
 
-use crate::buf::Frame;
+use crate::bench::{Bench, count_parsing, count_wires};
 use crate::frames::{self, Bytes, End};
-use crate::site::{self, LAN, MACS, VIP, WAN};
-use crate::wires::{NEIGHBOR, Wires};
+use crate::site::{LAN, MACS, VIP, WAN};
+use crate::wires::{NEIGHBOR, Reply};
 
 /// Flows that packets of established flows belong to, in turn.
 const FLOWS: u32 = 1000;
+/// Flows that can be told apart and fit into the table.
+const COUNT_MAX: u32 = 60_000;
+/// Later than any flow without traffic ends.
+const LONG: Ticks = Ticks::from_secs(1000);
+
+const SYN: TcpFlags = TcpFlags::SYN;
+const ACK: TcpFlags = TcpFlags::ACK;
+const SYN_ACK: TcpFlags = SYN.union(ACK);
+const DATA: TcpFlags = TcpFlags::PSH.union(ACK);
+const FIN_ACK: TcpFlags = TcpFlags::FIN.union(ACK);
+
+/// A whole connection: handshake, request, response, and both ends close.
+const CONNECTION: [(Direction, TcpFlags); 8] = [
+    (Direction::Request, SYN),
+    (Direction::Reply, SYN_ACK),
+    (Direction::Request, ACK),
+    (Direction::Request, DATA),
+    (Direction::Reply, DATA),
+    (Direction::Request, FIN_ACK),
+    (Direction::Reply, FIN_ACK),
+    (Direction::Request, ACK),
+];
 
 /// Which packets are counted.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Scenario {
-    /// UDP requests of established flows.
-    Requests(ForwardingMode),
-    /// UDP replies.
-    Replies(ForwardingMode),
-    /// TCP segments from clients of established connections.
-    Segments(ForwardingMode),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// Packets from one port to the other with no worker between: what the ports themselves take,
+    /// which is part of every other count but that of parsing.
+    Wires,
+    /// Packets that are parsed and no more.
+    Parse,
+    /// Packets of established flows.
+    Established(ForwardingMode, Protocol, Direction),
     /// UDP datagrams that open a flow each.
     NewFlows(ForwardingMode),
+    /// Whole TCP connections, of eight segments each.
+    Connections(ForwardingMode),
+    /// UDP flows that end because nothing came; counted by the flow.
+    Ends(ForwardingMode),
     /// UDP datagrams to a port without service.
     NoService,
+    /// ARP requests for the VIP, which are answered.
+    Arp,
 }
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+impl Protocol {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Udp => IpProto::UDP,
+            Self::Tcp => IpProto::TCP,
+        }
+    }
+
+    /// What a packet in the middle of a connection carries.
+    const fn flags(self) -> TcpFlags {
+        match self {
+            Self::Udp => TcpFlags::NONE,
+            Self::Tcp => ACK,
+        }
+    }
+}
+
+use Direction::{Reply as Replies, Request as Requests};
+use ForwardingMode::{Dr, FullNat, Nat, Tunnel};
+use Protocol::{Tcp, Udp};
+use Scenario::{Arp, Connections, Ends, Established, NewFlows, NoService, Parse, Wires};
 
 impl Scenario {
     /// All of them, by name.
-    pub(crate) const ALL: [(&'static str, Self); 11] = [
-        ("dr", Self::Requests(ForwardingMode::Dr)),
-        ("tun", Self::Requests(ForwardingMode::Tunnel)),
-        ("nat", Self::Requests(ForwardingMode::Nat)),
-        ("nat-replies", Self::Replies(ForwardingMode::Nat)),
-        ("fullnat", Self::Requests(ForwardingMode::FullNat)),
-        ("fullnat-replies", Self::Replies(ForwardingMode::FullNat)),
-        ("fullnat-tcp", Self::Segments(ForwardingMode::FullNat)),
-        ("new-dr", Self::NewFlows(ForwardingMode::Dr)),
-        ("new-nat", Self::NewFlows(ForwardingMode::Nat)),
-        ("new-fullnat", Self::NewFlows(ForwardingMode::FullNat)),
-        ("no-service", Self::NoService),
+    pub const ALL: [(&'static str, Self); 24] = [
+        ("wires", Wires),
+        ("parse", Parse),
+        ("dr", Established(Dr, Udp, Requests)),
+        ("dr-tcp", Established(Dr, Tcp, Requests)),
+        ("tun", Established(Tunnel, Udp, Requests)),
+        ("tun-tcp", Established(Tunnel, Tcp, Requests)),
+        ("nat", Established(Nat, Udp, Requests)),
+        ("nat-replies", Established(Nat, Udp, Replies)),
+        ("nat-tcp", Established(Nat, Tcp, Requests)),
+        ("nat-tcp-replies", Established(Nat, Tcp, Replies)),
+        ("fullnat", Established(FullNat, Udp, Requests)),
+        ("fullnat-replies", Established(FullNat, Udp, Replies)),
+        ("fullnat-tcp", Established(FullNat, Tcp, Requests)),
+        ("fullnat-tcp-replies", Established(FullNat, Tcp, Replies)),
+        ("new-dr", NewFlows(Dr)),
+        ("new-tun", NewFlows(Tunnel)),
+        ("new-nat", NewFlows(Nat)),
+        ("new-fullnat", NewFlows(FullNat)),
+        ("connections-nat", Connections(Nat)),
+        ("connections-fullnat", Connections(FullNat)),
+        ("ends-dr", Ends(Dr)),
+        ("ends-fullnat", Ends(FullNat)),
+        ("no-service", NoService),
+        ("arp", Arp),
     ];
 
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    /// The scenario of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, scenario)| scenario)
     }
 
-    fn mode(self) -> ForwardingMode {
+    /// Pushes `count` packets through, or has `count` flows end; of connections, as many as have
+    /// that many packets.
+    ///
+    /// # Errors
+    /// What did not come out as it should, or a count that is too high.
+    pub fn run(self, count: u32) -> Result<(), String> {
+        if count > COUNT_MAX {
+            return Err(format!("the count is {count}, which is above {COUNT_MAX}"));
+        }
         match self {
-            Self::Requests(mode) | Self::Replies(mode) => mode,
-            Self::Segments(mode) | Self::NewFlows(mode) => mode,
-            Self::NoService => ForwardingMode::Dr,
+            Wires => expect("sent", count_wires((0..count).map(udp)), count),
+            Parse => expect("parsed", count_parsing((0..count).map(udp)), count),
+            Established(mode, protocol, direction) => {
+                established((mode, protocol, direction), count)
+            }
+            NewFlows(mode) => new_flows(mode, count),
+            Connections(mode) => connections(mode, count),
+            Ends(mode) => ends(mode, count),
+            NoService => no_service(count),
+            Arp => arp(count),
         }
     }
-
-    /// Pushes `count` packets through; an error says what did not come out.
-    pub(crate) fn run(self, count: u32) -> Result<(), String> {
-        let mut bench = Bench::new(self.mode());
-        let udp = |number| request(IpProto::UDP, number, VIP, TcpFlags::default());
-        let tcp = |flags| move |number| request(IpProto::TCP, number, VIP, flags);
-        match self {
-            Self::Requests(_) => {
-                bench.play((0..FLOWS).map(udp))?;
-                bench.counting = true;
-                bench.play((0..count).map(|number| udp(number % FLOWS)))
-            }
-            Self::Replies(_) => {
-                bench.worker.ports_mut().recording = true;
-                bench.play((0..FLOWS).map(udp))?;
-                bench.worker.ports_mut().recording = false;
-                bench.counting = true;
-                bench.play_replies(count)
-            }
-            Self::Segments(_) => {
-                bench.play((0..FLOWS).map(tcp(TcpFlags::SYN)))?;
-                bench.counting = true;
-                bench.play((0..count).map(|number| tcp(TcpFlags::ACK)(number % FLOWS)))
-            }
-            Self::NewFlows(_) => {
-                // The first ones make room in caches and lists.
-                bench.play((0..FLOWS).map(udp))?;
-                bench.counting = true;
-                bench.play((FLOWS..FLOWS + count).map(udp))
-            }
-            Self::NoService => {
-                bench.counting = true;
-                let nowhere = (VIP.0, VIP.1 + 1);
-                let datagram = |n| request(IpProto::UDP, n, nowhere, TcpFlags::default());
-                bench.arrive(WAN.index(), (0..count).map(datagram));
-                let dropped = bench.stats.dropped_total();
-                expect("dropped", dropped, count)
-            }
-        }
-    }
-}
-
-fn request(protocol: u8, number: u32, to: End, flags: TcpFlags) -> Bytes {
-    frames::frame((MACS[0], NEIGHBOR), protocol, frames::client(number), to, flags)
 }
 
 fn expect(what: &str, happened: u64, wanted: u32) -> Result<(), String> {
-    let wanted = u64::from(wanted);
-    if happened == wanted {
+    if happened == u64::from(wanted) {
         return Ok(());
     }
     Err(format!("{happened} of {wanted} packets were {what}"))
 }
 
-/// A worker on ports in memory.
-struct Bench {
-    worker: Worker<Frame, Wires>,
-    stats: Arc<WorkerStats>,
-    now: Tick,
-    /// Whether what comes next is counted.
-    counting: bool,
-    _publisher: Publisher,
-    _control: ControlEnd,
+fn request(protocol: Protocol, number: u32, to: End, flags: TcpFlags) -> Bytes {
+    let client = frames::client(number);
+    frames::frame((MACS[0], NEIGHBOR), protocol.number(), client, to, flags)
 }
 
-impl Bench {
-    /// A worker that knows its neighbours.
-    fn new(mode: ForwardingMode) -> Self {
-        let now = Tick(0);
-        let stats = Arc::new(WorkerStats::new(site::SERVICES, site::REAL_SERVERS));
-        let publisher = Publisher::new(site::snapshot(mode));
-        let sizes =
-            Sizes { flows: 65_536, services: site::SERVICES, real_servers: site::REAL_SERVERS };
-        let director = Director::new(sizes, 0x5EED, now, Arc::clone(&stats));
-        let io = Io::new(Wires::default(), Arc::clone(&stats));
-        let (control, end) = control::rings();
-        let reader = publisher.reader();
-        let worker = Worker::new(director, io, reader, end, Arc::clone(&stats));
-        let mut bench =
-            Self { worker, stats, now, counting: false, _publisher: publisher, _control: control };
-        for _ in 0..100 {
-            bench.now = bench.now.after(Ticks(10));
-            bench.worker.turn(bench.now);
+fn udp(number: u32) -> Bytes {
+    request(Udp, number, VIP, TcpFlags::NONE)
+}
+
+/// Lets requests come in at the wan, which must all be forwarded.
+fn play_requests(
+    bench: &mut Bench,
+    protocol: Protocol,
+    numbers: impl Iterator<Item = u32>,
+    flags: TcpFlags,
+) -> Result<(), String> {
+    let requests = numbers.map(|number| request(protocol, number, VIP, flags));
+    let (forwarded, count) = bench.forward(WAN, requests);
+    expect("forwarded", forwarded, count)
+}
+
+/// Lets replies come in at the lan, which must all be forwarded.
+fn play_replies<'a>(
+    bench: &mut Bench,
+    replies: impl Iterator<Item = &'a Reply>,
+    flags: TcpFlags,
+) -> Result<(), String> {
+    let (forwarded, count) = bench.forward(LAN, replies.map(|reply| reply.frame(flags)));
+    expect("forwarded", forwarded, count)
+}
+
+fn established(
+    (mode, protocol, direction): (ForwardingMode, Protocol, Direction),
+    count: u32,
+) -> Result<(), String> {
+    let mut bench = Bench::new(mode);
+    let opening = if protocol == Tcp { SYN } else { TcpFlags::NONE };
+    bench.record(true);
+    play_requests(&mut bench, protocol, 0..FLOWS, opening)?;
+    bench.record(false);
+    let replies = bench.replies();
+    if protocol == Tcp {
+        if mode.sees_replies() {
+            play_replies(&mut bench, replies.iter(), SYN_ACK)?;
         }
-        bench
+        play_requests(&mut bench, protocol, 0..FLOWS, ACK)?;
     }
-
-    /// Lets requests come in; all must be forwarded.
-    fn play(&mut self, requests: impl Iterator<Item = Bytes>) -> Result<(), String> {
-        let before = self.stats.forwarded.value();
-        let count = self.arrive(WAN.index(), requests);
-        expect("forwarded", self.stats.forwarded.value() - before, count)
-    }
-
-    /// Lets `count` of the recorded replies come in, over and over; all must be forwarded.
-    fn play_replies(&mut self, count: u32) -> Result<(), String> {
-        let replies = std::mem::take(&mut self.worker.ports_mut().replies);
-        let before = self.stats.forwarded.value();
-        let endless = replies.iter().cycle().copied();
-        self.arrive(LAN.index(), endless.take(count as usize));
-        expect("forwarded", self.stats.forwarded.value() - before, count)
-    }
-
-    /// Turns until all frames have come in at `port`; returns how many there were.
-    fn arrive(&mut self, port: usize, frames: impl Iterator<Item = Bytes>) -> u32 {
-        let mut frames: Vec<_> = frames.collect();
-        let count = u32::try_from(frames.len()).unwrap_or(u32::MAX);
-        frames.reverse();
-        self.worker.ports_mut().arriving[port] = frames;
-        if self.counting {
-            counted(&mut self.worker, port, self.now);
-        } else {
-            turn_until_empty(&mut self.worker, port, self.now);
+    bench.count();
+    match direction {
+        Requests => {
+            let numbers = (0..count).map(|number| number % FLOWS);
+            play_requests(&mut bench, protocol, numbers, protocol.flags())
         }
-        count
+        Replies => {
+            let endless = replies.iter().cycle().take(count as usize);
+            play_replies(&mut bench, endless, protocol.flags())
+        }
     }
 }
 
-/// The part of a run that callgrind counts: it is told this function's name.
-#[inline(never)]
-fn counted(worker: &mut Worker<Frame, Wires>, port: usize, now: Tick) {
-    turn_until_empty(worker, port, now);
+fn new_flows(mode: ForwardingMode, count: u32) -> Result<(), String> {
+    let mut bench = Bench::new(mode);
+    // The first ones make room in lists.
+    play_requests(&mut bench, Udp, 0..FLOWS, TcpFlags::NONE)?;
+    bench.count();
+    play_requests(&mut bench, Udp, FLOWS..FLOWS + count, TcpFlags::NONE)
 }
 
-#[inline(always)]
-fn turn_until_empty(worker: &mut Worker<Frame, Wires>, port: usize, now: Tick) {
-    while !worker.ports_mut().arriving[port].is_empty() {
-        worker.turn(now);
+fn connections(mode: ForwardingMode, count: u32) -> Result<(), String> {
+    let connections = 0..count / u32::try_from(CONNECTION.len()).unwrap_or(1);
+    // Everything happens the same way twice, so a rehearsal tells what real servers answer to.
+    let mut rehearsal = Bench::new(mode);
+    rehearsal.record(true);
+    play_requests(&mut rehearsal, Tcp, connections.clone(), SYN)?;
+    let replies = rehearsal.replies();
+
+    let mut bench = Bench::new(mode);
+    bench.count();
+    for (direction, flags) in CONNECTION {
+        match direction {
+            Requests => play_requests(&mut bench, Tcp, connections.clone(), flags)?,
+            Replies => play_replies(&mut bench, replies.iter(), flags)?,
+        }
+    }
+    Ok(())
+}
+
+fn ends(mode: ForwardingMode, count: u32) -> Result<(), String> {
+    let mut bench = Bench::new(mode);
+    play_requests(&mut bench, Udp, 0..count, TcpFlags::NONE)?;
+    bench.count();
+    match bench.wait(LONG) {
+        0 => Ok(()),
+        left => Err(format!("{left} of {count} flows did not end")),
+    }
+}
+
+fn no_service(count: u32) -> Result<(), String> {
+    let mut bench = Bench::new(Dr);
+    bench.count();
+    let nowhere = (VIP.0, VIP.1 + 1);
+    bench.arrive(WAN, (0..count).map(|number| request(Udp, number, nowhere, TcpFlags::NONE)));
+    expect("dropped", bench.stats().dropped_total(), count)
+}
+
+fn arp(count: u32) -> Result<(), String> {
+    let mut bench = Bench::new(Dr);
+    let before = bench.stats().consumed.value();
+    bench.count();
+    let mut frame = [0; frames::FRAME_LEN];
+    let (client, _) = frames::client(0);
+    let rest = EthernetHeader::new(Mac::BROADCAST, NEIGHBOR, EtherType::ARP).emit(&mut frame);
+    let asked = ArpPacket::request(NEIGHBOR, client, VIP.0);
+    if rest.and_then(|rest| asked.emit(rest)).is_none() {
+        return Err("an ARP request does not fit its frame".to_owned());
+    }
+    bench.arrive(WAN, (0..count).map(|_| frame));
+    expect("answered", bench.stats().consumed.value() - before, count)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_scenario_runs_under_a_name_of_its_own() {
+        let names: HashSet<_> = Scenario::ALL.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.len(), Scenario::ALL.len());
+        for (name, scenario) in Scenario::ALL {
+            assert_eq!(Scenario::named(name), Some(scenario));
+            assert_eq!(scenario.run(80), Ok(()), "{name}");
+        }
+        assert_eq!(Scenario::named("fallnut"), None);
+    }
+
+    #[test]
+    fn more_flows_than_there_can_be_are_refused() {
+        let refused = NewFlows(Dr).run(COUNT_MAX + 1).unwrap_err();
+        assert_eq!(refused, "the count is 60001, which is above 60000");
     }
 }

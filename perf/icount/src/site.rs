@@ -2,45 +2,43 @@
 
 use std::net::Ipv4Addr;
 
-use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
 use dataplane::sched::{Scheduler, WrrPlan};
 use dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
-use dataplane::time::TIMEOUT_S_MAX;
 use dataplane::wire::{IpProto, Mac};
 
 use crate::frames::End;
 
 /// The port that requests come in at.
-pub(crate) const WAN: PortIdx = PortIdx(0);
+pub const WAN: PortIdx = PortIdx(0);
 /// The port that real servers are at.
-pub(crate) const LAN: PortIdx = PortIdx(1);
+pub const LAN: PortIdx = PortIdx(1);
 /// VIP and vport of both services.
-pub(crate) const VIP: End = (Ipv4Addr::new(192, 0, 2, 10), 53);
+pub const VIP: End = (Ipv4Addr::new(192, 0, 2, 10), 53);
 /// MAC addresses of the ports.
-pub(crate) const MACS: [Mac; 2] = [Mac([2, 0, 0, 0, 1, 1]), Mac([2, 0, 0, 0, 1, 2])];
+pub const MACS: [Mac; 2] = [Mac([2, 0, 0, 0, 1, 1]), Mac([2, 0, 0, 0, 1, 2])];
 
 const REAL_SERVER_COUNT: u32 = 16;
 const LOCAL_ADDRESS_COUNT: u32 = 32;
-/// Services and real servers of both protocols.
-pub(crate) const SERVICES: usize = 2;
-pub(crate) const REAL_SERVERS: usize = 2 * REAL_SERVER_COUNT as usize;
+/// Services, one of each protocol.
+pub const SERVICES: usize = 2;
+/// Real servers of both.
+pub const REAL_SERVERS: usize = 2 * REAL_SERVER_COUNT as usize;
 
 fn host(last: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(u32::from_be_bytes([10, 0, 0, 0]) + last)
 }
 
 /// The configuration with both services in `mode`.
-pub(crate) fn snapshot(mode: ForwardingMode) -> Snapshot {
+#[must_use]
+pub fn snapshot(mode: ForwardingMode) -> Snapshot {
     let gateway = NextHop { port: WAN, address: Ipv4Addr::new(192, 0, 2, 1) };
     let default = Route { to: Subnet::of(Ipv4Addr::UNSPECIFIED, 0), via: gateway };
     let ports = vec![port(0, [192, 0, 2, 2]), port(1, [10, 0, 0, 2])];
     let mut snapshot = Snapshot::new(1, ports, &[default]);
-    // No flow ends while it is counted.
-    snapshot.timeouts = Timeouts::with_seconds(TIMEOUT_S_MAX, TIMEOUT_S_MAX, TIMEOUT_S_MAX);
     snapshot.add_address(VIP.0, AddressUse::Vip);
     for number in 0..LOCAL_ADDRESS_COUNT {
         snapshot.add_address(host(100 + number), AddressUse::Local);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use rvs_icount::{COUNTED, Scenario};
 use serde::{Deserialize, Serialize};
 
 /// Packets that are counted.
@@ -19,21 +20,6 @@ const PACKETS: u32 = 10_000;
 const MORE_MAX: f64 = 5.0;
 /// The same for another compiler than the baseline's.
 const MORE_MAX_OTHER_COMPILER: f64 = 15.0;
-/// `rvs-icount` without arguments names these.
-const SCENARIOS: [&str; 11] = [
-    "dr",
-    "tun",
-    "nat",
-    "nat-replies",
-    "fullnat",
-    "fullnat-replies",
-    "fullnat-tcp",
-    "new-dr",
-    "new-nat",
-    "new-fullnat",
-    "no-service",
-];
-
 /// What is committed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Baseline {
@@ -72,7 +58,7 @@ fn trials(tools: &Result<PathBuf, String>) -> Vec<Trial> {
             Err(reason) => Ok(Completion::ignored_with(reason)),
         })
     };
-    SCENARIOS.into_iter().map(trial).collect()
+    Scenario::ALL.into_iter().map(|(name, _)| trial(name)).collect()
 }
 
 fn root() -> PathBuf {
@@ -113,7 +99,7 @@ fn rustc_version() -> Result<String, String> {
 fn count(binary: &Path, scenario: &str) -> Result<f64, String> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .args(["--collect-atstart=no", "--toggle-collect=*scenario*counted*"])
+        .args(["--collect-atstart=no", &format!("--toggle-collect={COUNTED}")])
         .arg(binary)
         .args([scenario, &PACKETS.to_string()])
         .output()
@@ -160,9 +146,9 @@ fn check(binary: &Path, scenario: &str) -> Result<(), Failed> {
 
 fn record_baseline(binary: &Path) -> Result<(), String> {
     let mut instructions_per_packet = BTreeMap::new();
-    for scenario in SCENARIOS {
+    for (scenario, _) in Scenario::ALL {
         let counted = (count(binary, scenario)? * 10.0).round() / 10.0;
-        println!("{scenario:<16} {counted:>8.1} instructions per packet");
+        println!("{scenario:<20} {counted:>8.1} instructions per packet");
         instructions_per_packet.insert(scenario.to_owned(), counted);
     }
     let baseline = Baseline { rustc: rustc_version()?, instructions_per_packet };

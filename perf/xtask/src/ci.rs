@@ -29,11 +29,21 @@ const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("docs", &["doc", "--workspace", "--no-deps"]),
+    // Each runs once, to see that it works; `make bench-micro` measures.
+    ("micro-benchmarks", MICRO_BENCHMARKS),
     ("tests", &["test", "--workspace", "--no-fail-fast"]),
     (
         "tests without DPDK",
         &["test", "-p", "rvs-dataplane", "--no-default-features", "--features", "testing"],
     ),
+];
+
+const MICRO_BENCHMARKS: &[&str] = &[
+    "test",
+    "--package=rvs-dataplane",
+    "--package=rvs-icount",
+    "--no-default-features",
+    "--bench=*",
 ];
 
 /// Runs all steps in `root`; true if every one passed.
