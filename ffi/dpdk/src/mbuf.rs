@@ -13,12 +13,15 @@ use std::ptr::NonNull;
 use dpdk_sys as sys;
 
 use crate::offload::{RxChecksum, TxChecksum};
-use crate::prefetch::prefetch_read;
+use crate::prefetch::{demote, prefetch_read, prefetch_write};
 
 /// The room in front of the data of a fresh mbuf.
 pub const HEADROOM: u16 = 128;
 
 const _: () = assert!(sys::SHIM_PKTMBUF_HEADROOM == HEADROOM as u32);
+
+/// Bytes that one hint is about.
+const CACHE_LINE: usize = 64;
 
 /// A field of `rte_mbuf`, known to lie inside the structure and to be aligned.
 struct Field<T> {
@@ -248,6 +251,18 @@ impl Mbuf {
     #[inline]
     pub fn prefetch_data(&self) {
         prefetch_read(self.data_start());
+    }
+
+    /// Hints that the first bytes of the packet are written soon. Reads the bookkeeping.
+    #[inline]
+    pub fn prefetch_data_write(&mut self) {
+        prefetch_write(self.data_start());
+    }
+
+    /// Hints that another CPU reads the bytes of the first segment next.
+    #[inline]
+    pub fn demote_data(&self) {
+        self.data().chunks(CACHE_LINE).for_each(|line| demote(line.as_ptr()));
     }
 
     #[inline]
