@@ -20,9 +20,6 @@ pub const HEADROOM: u16 = 128;
 
 const _: () = assert!(sys::SHIM_PKTMBUF_HEADROOM == HEADROOM as u32);
 
-/// Bytes that one hint is about.
-const CACHE_LINE: usize = 64;
-
 /// A field of `rte_mbuf`, known to lie inside the structure and to be aligned.
 struct Field<T> {
     offset: usize,
@@ -259,10 +256,10 @@ impl Mbuf {
         prefetch_write(self.data_start());
     }
 
-    /// Hints that another CPU reads the bytes of the first segment next.
+    /// Hints that another CPU reads the first bytes of the packet next. Reads the bookkeeping.
     #[inline]
     pub fn demote_data(&self) {
-        self.data().chunks(CACHE_LINE).for_each(|line| demote(line.as_ptr()));
+        demote(self.data_start());
     }
 
     #[inline]

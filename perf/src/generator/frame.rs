@@ -99,21 +99,26 @@ impl Template {
         if !rest.is_empty() {
             rest.copy_from_slice(&self.rest);
         }
-        let mut client = [0; TAG_LEN];
-        client[..4].copy_from_slice(&address.octets());
-        client[4..].copy_from_slice(&port.to_be_bytes());
         let ip_checksum = self.ip_sum.addr(address).finish();
-        head[IP_CHECKSUM..IP_CHECKSUM + 2].copy_from_slice(&ip_checksum.to_be_bytes());
-        head[IP_SRC..IP_SRC + 4].copy_from_slice(&client[..4]);
-        head[L4..L4 + 2].copy_from_slice(&client[4..]);
+        put(head, IP_CHECKSUM, ip_checksum.to_be_bytes());
+        put(head, IP_SRC, address.octets());
+        put(head, L4, port.to_be_bytes());
         if let Some(sum) = self.tcp_sum {
-            head[TCP_SEQ..TCP_SEQ + 4].copy_from_slice(&seq.to_be_bytes());
+            put(head, TCP_SEQ, seq.to_be_bytes());
             let tcp_checksum = sum.addr(address).u16(port).u32(seq).finish();
-            head[TCP_CHECKSUM..TCP_CHECKSUM + 2].copy_from_slice(&tcp_checksum.to_be_bytes());
+            put(head, TCP_CHECKSUM, tcp_checksum.to_be_bytes());
         } else {
-            head[UDP_TAG..UDP_TAG + TAG_LEN].copy_from_slice(&client.map(|byte| !byte));
+            put(head, UDP_TAG, (!address.to_bits()).to_be_bytes());
+            put(head, UDP_TAG + 4, (!port).to_be_bytes());
         }
     }
+}
+
+/// Writes a field of a frame; all of them are at constant places in its shortest part.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "no check is left where the place is a constant")]
+pub(super) fn put<const N: usize>(head: &mut [u8; FRAME_LEN_MIN], place: usize, field: [u8; N]) {
+    head[place..place + N].copy_from_slice(&field);
 }
 
 /// The client that the tag in a UDP payload names.

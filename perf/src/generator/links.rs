@@ -60,6 +60,8 @@ impl Links {
             }
             if waiting.is_empty() {
                 engine.fill(port, waiting);
+                // As a NIC leaves headers, in the cache that all CPUs share. To do so with all of
+                // a long frame would cost more than the director gains.
                 waiting.iter().for_each(Mbuf::demote_data);
             }
             if !waiting.is_empty() {

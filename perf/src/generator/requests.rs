@@ -88,9 +88,6 @@ impl Requests {
         if count == 0 || !self.pool.alloc_some(burst, count) {
             return;
         }
-        for frame in &mut burst[first..] {
-            frame.prefetch_data_write();
-        }
         let len = self.plan.template.frame_len();
         for frame in &mut burst[first..] {
             let client = self.plan.flows.next_client();
@@ -165,7 +162,9 @@ impl Engine for Requests {
     fn fill<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
         let waiting = &mut self.waiting[port.index()];
         let count = waiting.len().min(burst.remaining_capacity());
-        burst.extend(waiting.drain(..count));
+        if count > 0 {
+            burst.extend(waiting.drain(..count));
+        }
         if port == WAN && self.left > 0 {
             self.send_requests(burst);
         }

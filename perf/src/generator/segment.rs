@@ -13,7 +13,7 @@ use dataplane::wire::{
 
 use super::arp::NEIGHBOR;
 use super::check::Fault;
-use super::frame::FRAME_LEN_MIN;
+use super::frame::{FRAME_LEN_MIN, put};
 use crate::bench::traffic::End;
 
 /// A frame with a segment in it.
@@ -154,12 +154,6 @@ impl Blank {
         put(frame, TCP + 13, [flags.0]);
         put(frame, TCP + 16, tcp_sum.finish().to_be_bytes());
     }
-}
-
-#[inline(always)]
-#[allow(clippy::inline_always, reason = "places are constants, which the caller's frame holds")]
-fn put<const N: usize>(frame: &mut Frame, at: usize, bytes: [u8; N]) {
-    frame[at..at + N].copy_from_slice(&bytes);
 }
 
 /// Checks a segment that came back, all of it.

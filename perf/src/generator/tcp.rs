@@ -284,7 +284,9 @@ impl Engine for Connections {
     fn fill<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
         let waiting = &mut self.waiting[port.index()];
         let count = waiting.len().min(burst.remaining_capacity());
-        burst.extend(waiting.drain(..count));
+        if count > 0 {
+            burst.extend(waiting.drain(..count));
+        }
         if port == WAN && self.left > 0 {
             self.open(burst);
         }
