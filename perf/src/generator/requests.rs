@@ -48,8 +48,8 @@ pub struct Requests {
     waiting: [VecDeque<Mbuf>; PORT_COUNT],
     counts: Counts,
     checking: bool,
-    /// Frames since the last one that was checked.
-    unchecked: usize,
+    /// By port: frames since the last one that was checked.
+    unchecked: [usize; PORT_COUNT],
     fault: Option<Fault>,
 }
 
@@ -60,7 +60,16 @@ impl Requests {
         let room = usize::try_from(plan.window.unwrap_or(0)).unwrap_or(0);
         let waiting = std::array::from_fn(|_| VecDeque::with_capacity(room));
         let (counts, checking) = (Counts::default(), true);
-        Self { plan, pool, left: 0, waiting, counts, checking, unchecked: 0, fault: None }
+        Self {
+            plan,
+            pool,
+            left: 0,
+            waiting,
+            counts,
+            checking,
+            unchecked: [0; PORT_COUNT],
+            fault: None,
+        }
     }
 
     /// Goes on with other flows.
@@ -74,16 +83,13 @@ impl Requests {
         let wanted = self.left.min(room as u64);
         let free =
             self.plan.window.map_or(u64::MAX, |window| window - self.in_flight().min(window));
-        if free < wanted.min(LEAST_SENT) {
-            0
-        } else {
-            usize::try_from(free.min(wanted)).unwrap_or(0)
-        }
+        let count = if free < wanted.min(LEAST_SENT) { 0 } else { free.min(wanted) };
+        usize::try_from(count).unwrap_or(0)
     }
 
     #[inline]
     fn send_requests<const N: usize>(&mut self, burst: &mut Burst<N>) {
-        let count = self.allowed(burst.capacity() - burst.len());
+        let count = self.allowed(burst.remaining_capacity());
         let first = burst.len();
         if count == 0 || !self.pool.alloc_some(burst, count) {
             return;
@@ -103,11 +109,12 @@ impl Requests {
     #[inline]
     fn sample(&mut self, port: PortIdx, burst: &[Mbuf]) {
         let Some(frame) = burst.first() else { return };
-        self.unchecked += burst.len();
-        if !self.checking || self.unchecked < CHECK_INTERVAL {
+        let unchecked = &mut self.unchecked[port.index()];
+        *unchecked += burst.len();
+        if !self.checking || *unchecked < CHECK_INTERVAL {
             return;
         }
-        self.unchecked = 0;
+        *unchecked = 0;
         self.counts.checked += 1;
         let verdict = match port {
             LAN => check::forwarded(self.plan.mode, frame.bytes()),

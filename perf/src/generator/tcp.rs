@@ -87,7 +87,8 @@ pub struct Connections {
     waiting: [VecDeque<Mbuf>; PORT_COUNT],
     counts: Counts,
     checking: bool,
-    unchecked: u32,
+    /// By port: segments since the last one that was checked.
+    unchecked: [u32; PORT_COUNT],
     fault: Option<Fault>,
 }
 
@@ -112,7 +113,7 @@ impl Connections {
             waiting: std::array::from_fn(|_| VecDeque::with_capacity(places)),
             counts: Counts::default(),
             checking: true,
-            unchecked: 0,
+            unchecked: [0; PORT_COUNT],
             fault: None,
         }
     }
@@ -209,11 +210,12 @@ impl Connections {
 
     #[inline]
     fn check_some(&mut self, port: PortIdx, frame: &[u8]) {
-        self.unchecked += 1;
-        if !self.checking || self.unchecked < CHECK_INTERVAL {
+        let unchecked = &mut self.unchecked[port.index()];
+        *unchecked += 1;
+        if !self.checking || *unchecked < CHECK_INTERVAL {
             return;
         }
-        self.unchecked = 0;
+        *unchecked = 0;
         self.counts.checked += 1;
         if let Err(fault) = segment::check(frame, (port == WAN).then_some(self.service)) {
             self.wrong(fault);

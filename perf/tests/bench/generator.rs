@@ -149,3 +149,23 @@ fn a_request_to_another_place_is_wrong() {
         assert_eq!(engine.counts().wrong, engine.counts().checked);
     }
 }
+
+#[test]
+fn damage_in_either_direction_is_found() {
+    const DST_ADDRESS: std::ops::Range<usize> = 30..34;
+    const PAYLOAD: usize = 50;
+    for damaged_requests in [true, false] {
+        let mut engine = requests(true, Flows::known(10, 7));
+        engine.grant(5_000);
+        join(&mut engine, |frame| {
+            let is_request = frame.data()[DST_ADDRESS] == VIP.0.octets();
+            // A damaged request is turned round, so its answer must be mended.
+            if damaged_requests || !is_request {
+                frame.data_mut()[PAYLOAD] ^= 1;
+            }
+            true
+        });
+        assert_eq!(engine.fault(), Some("a UDP checksum is wrong"), "{damaged_requests}");
+        assert!(engine.counts().wrong < engine.counts().checked, "the other direction is right");
+    }
+}
