@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use dpdk_sys as sys;
 
 use crate::offload::{RxChecksum, TxChecksum};
-use crate::prefetch::prefetch_read;
+use crate::prefetch::{demote, prefetch_read, prefetch_write};
 
 /// The room in front of the data of a fresh mbuf.
 pub const HEADROOM: u16 = 128;
@@ -248,6 +248,18 @@ impl Mbuf {
     #[inline]
     pub fn prefetch_data(&self) {
         prefetch_read(self.data_start());
+    }
+
+    /// Hints that the first bytes of the packet are written soon. Reads the bookkeeping.
+    #[inline]
+    pub fn prefetch_data_write(&mut self) {
+        prefetch_write(self.data_start());
+    }
+
+    /// Hints that another CPU reads the first bytes of the packet next. Reads the bookkeeping.
+    #[inline]
+    pub fn demote_data(&self) {
+        demote(self.data_start());
     }
 
     #[inline]

@@ -150,17 +150,26 @@ impl PktMempool {
     /// leaves the burst as it was, if the pool has fewer buffers than there is room.
     #[inline]
     pub fn alloc_burst<const N: usize>(&self, burst: &mut Burst<N>) -> bool {
+        self.alloc_some(burst, N - burst.len())
+    }
+
+    /// Adds `count` empty packets to the burst, likewise. Returns false, and leaves the burst as it
+    /// was, if the pool has fewer buffers or the burst less room.
+    #[inline]
+    pub fn alloc_some<const N: usize>(&self, burst: &mut Burst<N>, count: usize) -> bool {
         let len = burst.len();
-        let room = u32::try_from(N - len).unwrap_or(0);
+        let Some(wanted) = u32::try_from(count).ok().filter(|_| count <= N - len) else {
+            return false;
+        };
         let end = burst.as_mut_ptr().wrapping_add(len).cast::<*mut sys::rte_mbuf>();
         // SAFETY: the pool is alive as long as `self`, and pools may be used by every thread; `end`
-        // has room for `room` pointers, and Mbuf is a transparent wrapper of one.
-        let ret = unsafe { sys::rte_pktmbuf_alloc_bulk_(self.as_ptr(), end, room) };
+        // has room for `wanted` pointers, and Mbuf is a transparent wrapper of one.
+        let ret = unsafe { sys::rte_pktmbuf_alloc_bulk_(self.as_ptr(), end, wanted) };
         if ret != 0 {
             return false;
         }
         // SAFETY: that many fresh mbufs were written, which are ours alone and consistent.
-        unsafe { burst.set_len(len + room as usize) };
+        unsafe { burst.set_len(len + count) };
         true
     }
 

@@ -162,6 +162,20 @@ fn what_the_port_is_asked_for() {
 }
 
 #[test]
+fn hints_change_nothing() {
+    let pool = testing::pool(63).unwrap();
+    let mut mbuf = pool.alloc_from(b"a packet").unwrap();
+    mbuf.prefetch();
+    mbuf.prefetch_data();
+    mbuf.prefetch_data_write();
+    mbuf.demote_data();
+    assert_eq!(agrees(mbuf).data(), b"a packet");
+    // Nothing is there to be loaded or moved.
+    dpdk::prefetch::prefetch_write(std::ptr::null::<u8>());
+    dpdk::prefetch::demote(std::ptr::null::<u8>());
+}
+
+#[test]
 fn several_segments_are_left_alone() {
     let pool = testing::pool(63).unwrap();
     let first = pool.alloc_from(b"first").unwrap().into_raw();

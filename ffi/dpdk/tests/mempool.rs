@@ -30,6 +30,10 @@ fn a_burst_is_filled_up_or_left_as_it_was() {
     let mut second: dpdk::Burst<32> = dpdk::Burst::new();
     assert!(!pool.alloc_burst(&mut second), "31 are left");
     assert_eq!((second.len(), pool.in_use()), (0, 32));
+    assert!(!pool.alloc_some(&mut second, 33), "it has room for 32");
+    assert!(pool.alloc_some(&mut second, 31));
+    assert_eq!((second.len(), pool.in_use()), (31, 63));
+    drop(second);
     drop(burst);
     assert_eq!(pool.in_use(), 0);
 }

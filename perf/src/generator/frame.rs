@@ -15,8 +15,11 @@ use dataplane::wire::{
 
 use crate::bench::traffic::End;
 
-/// Shortest and longest frame that can be asked for, without the check sequence.
-pub const FRAME_LEN_RANGE: std::ops::RangeInclusive<usize> = 60..=1514;
+/// Length of the shortest frame, without the check sequence. All headers are within.
+pub const FRAME_LEN_MIN: usize = 60;
+
+/// Shortest and longest frame that can be asked for, likewise.
+pub const FRAME_LEN_RANGE: std::ops::RangeInclusive<usize> = FRAME_LEN_MIN..=1514;
 
 const IP: usize = EthernetHeader::LEN;
 const L4: usize = IP + Ipv4Header::LEN;
@@ -30,7 +33,9 @@ const TCP_CHECKSUM: usize = L4 + 16;
 /// What all requests of a run have in common.
 #[derive(Clone, Debug)]
 pub struct Template {
-    bytes: Box<[u8]>,
+    head: [u8; FRAME_LEN_MIN],
+    /// What follows in longer frames.
+    rest: Box<[u8]>,
     ip_sum: Sum,
     /// Of TCP frames: the sum without the client and the sequence number.
     tcp_sum: Option<Sum>,
@@ -40,8 +45,8 @@ impl Template {
     /// UDP datagrams to `service` in frames of `frame_len` bytes.
     #[must_use]
     pub fn udp(macs: (Mac, Mac), service: End, frame_len: usize) -> Self {
-        let mut bytes = vec![0; frame_len].into_boxed_slice();
-        let ip_len = frame_len - IP;
+        let mut bytes = vec![0; frame_len.max(FRAME_LEN_MIN)];
+        let ip_len = bytes.len() - IP;
         emit_ip(&mut bytes, macs, IpProto::UDP, service.0, ip_len);
         let udp_len = ip_len - Ipv4Header::LEN;
         let header = UdpHeader::new(0, service.1, u16::try_from(udp_len).unwrap_or(0));
@@ -49,14 +54,13 @@ impl Template {
         // Stands for a client and its tag, whatever they are.
         bytes[UDP_TAG..UDP_TAG + TAG_LEN].fill(0xff);
         udp::fill_checksum(&mut bytes[L4..], Ipv4Addr::UNSPECIFIED, service.0);
-        let ip_sum = ip_sum(&bytes);
-        Self { bytes, ip_sum, tcp_sum: None }
+        Self::new(&bytes, None)
     }
 
     /// TCP segments with `flags` to `service`, as short as a frame can be.
     #[must_use]
     pub fn tcp(macs: (Mac, Mac), service: End, flags: TcpFlags) -> Self {
-        let mut bytes = vec![0; *FRAME_LEN_RANGE.start()].into_boxed_slice();
+        let mut bytes = [0; FRAME_LEN_MIN];
         let ip_len = Ipv4Header::LEN + TcpHeader::LEN;
         emit_ip(&mut bytes, macs, IpProto::TCP, service.0, ip_len);
         let fields =
@@ -65,41 +69,56 @@ impl Template {
         let segment = &bytes[L4..IP + ip_len];
         let len = u16::try_from(segment.len()).unwrap_or(0);
         let pseudo = pseudo_header_v4(Ipv4Addr::UNSPECIFIED, service.0, IpProto::TCP, len);
-        let tcp_sum = Some(pseudo.bytes(segment));
-        let ip_sum = ip_sum(&bytes);
-        Self { bytes, ip_sum, tcp_sum }
+        Self::new(&bytes, Some(pseudo.bytes(segment)))
+    }
+
+    fn new(bytes: &[u8], tcp_sum: Option<Sum>) -> Self {
+        let mut head = [0; FRAME_LEN_MIN];
+        let (first, rest) = bytes.split_at(FRAME_LEN_MIN);
+        head.copy_from_slice(first);
+        // The IP header without source address and checksum.
+        let ip_sum = Sum::of(&bytes[IP..IP_CHECKSUM]).bytes(&bytes[IP_SRC..L4]);
+        Self { head, rest: rest.into(), ip_sum, tcp_sum }
     }
 
     /// The bytes of a frame.
     #[inline]
     #[must_use]
     pub fn frame_len(&self) -> usize {
-        self.bytes.len()
+        FRAME_LEN_MIN + self.rest.len()
     }
 
     /// Writes `client`'s frame into `frame`, which is as long as the template. `seq` is the
     /// sequence number of TCP.
     #[inline]
     pub fn stamp(&self, frame: &mut [u8], (address, port): End, seq: u32) {
-        debug_assert_eq!(frame.len(), self.bytes.len());
-        frame.copy_from_slice(&self.bytes);
-        // One check of the length for all that follows.
-        let Some(head) = frame.first_chunk_mut::<{ *FRAME_LEN_RANGE.start() }>() else { return };
-        let mut client = [0; TAG_LEN];
-        client[..4].copy_from_slice(&address.octets());
-        client[4..].copy_from_slice(&port.to_be_bytes());
+        debug_assert_eq!(frame.len(), self.frame_len());
+        // Lengths that are known are copied without a call.
+        let Some((head, rest)) = frame.split_first_chunk_mut() else { return };
+        *head = self.head;
+        if !rest.is_empty() {
+            rest.copy_from_slice(&self.rest);
+        }
         let ip_checksum = self.ip_sum.addr(address).finish();
-        head[IP_CHECKSUM..IP_CHECKSUM + 2].copy_from_slice(&ip_checksum.to_be_bytes());
-        head[IP_SRC..IP_SRC + 4].copy_from_slice(&client[..4]);
-        head[L4..L4 + 2].copy_from_slice(&client[4..]);
+        put(head, IP_CHECKSUM, ip_checksum.to_be_bytes());
+        put(head, IP_SRC, address.octets());
+        put(head, L4, port.to_be_bytes());
         if let Some(sum) = self.tcp_sum {
-            head[TCP_SEQ..TCP_SEQ + 4].copy_from_slice(&seq.to_be_bytes());
+            put(head, TCP_SEQ, seq.to_be_bytes());
             let tcp_checksum = sum.addr(address).u16(port).u32(seq).finish();
-            head[TCP_CHECKSUM..TCP_CHECKSUM + 2].copy_from_slice(&tcp_checksum.to_be_bytes());
+            put(head, TCP_CHECKSUM, tcp_checksum.to_be_bytes());
         } else {
-            head[UDP_TAG..UDP_TAG + TAG_LEN].copy_from_slice(&client.map(|byte| !byte));
+            put(head, UDP_TAG, (!address.to_bits()).to_be_bytes());
+            put(head, UDP_TAG + 4, (!port).to_be_bytes());
         }
     }
+}
+
+/// Writes a field of a frame; all of them are at constant places in its shortest part.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "no check is left where the place is a constant")]
+pub(super) fn put<const N: usize>(head: &mut [u8; FRAME_LEN_MIN], place: usize, field: [u8; N]) {
+    head[place..place + N].copy_from_slice(&field);
 }
 
 /// The client that the tag in a UDP payload names.
@@ -122,11 +141,6 @@ fn emit_ip(bytes: &mut [u8], macs: (Mac, Mac), protocol: u8, dst: Ipv4Addr, ip_l
         total_len: u16::try_from(ip_len).unwrap_or(0),
     });
     EthernetHeader::new(macs.1, macs.0, EtherType::IPV4).emit(bytes).and_then(|rest| ip.emit(rest));
-}
-
-/// The sum of the IP header without source address and checksum.
-fn ip_sum(bytes: &[u8]) -> Sum {
-    Sum::of(&bytes[IP..IP_CHECKSUM]).bytes(&bytes[IP_SRC..L4])
 }
 
 #[cfg(test)]

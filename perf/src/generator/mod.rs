@@ -2,31 +2,35 @@
 //!
 //! An [`Engine`] makes the frames that come in at the director's ports and takes those that go out.
 //! It does not know what carries them: [`memory`] calls it from the director's own thread, and
-//! [`serve`] drives it over two ports of its own process (`rvs-gen`), which shared memory joins to
+//! [`links`] drives it over two ports of its own process (`rvs-gen`), which shared memory joins to
 //! those of the director.
 //!
 //! * [`flows`]: which client sends next;
 //! * [`frame`]: that client's frame, stamped out of a template; [`sizes`]: how long it is;
 //! * [`requests`]: an engine of UDP requests, answered or not, and of floods;
 //! * [`tcp`]: an engine of whole TCP connections;
+//! * [`segment`]: its segments;
 //! * [`check`]: what a frame must look like when it comes back;
 //! * [`arp`]: answers to the director's questions;
-//! * [`protocol`]: what the benchmark and `rvs-gen` say to each other.
+//! * [`protocol`]: what the benchmark and `rvs-gen` say to each other;
+//! * [`serve`], [`player`]: the process from start to end, and what it plays in between.
 
 pub mod arp;
 pub mod check;
 pub mod flows;
 pub mod frame;
+pub mod links;
 pub mod memory;
+pub mod player;
 pub mod protocol;
 pub mod requests;
+pub mod segment;
 pub mod serve;
 pub mod sizes;
 pub mod tcp;
 
-use dataplane::io::Burst;
 use dataplane::snapshot::PortIdx;
-use dpdk::Mbuf;
+use dpdk::Burst;
 use serde::{Deserialize, Serialize};
 
 use check::Fault;
@@ -85,10 +89,10 @@ impl Counts {
 /// Clients and real servers.
 pub trait Engine {
     /// Takes what the director sent from `port`.
-    fn take(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>);
+    fn take<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>);
 
     /// Fills `burst` up with what comes in at the director's `port`.
-    fn fill(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>);
+    fn fill<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>);
 
     /// Lets clients send so many more requests, or open so many more connections; whatever they
     /// were still allowed before does not count any more.

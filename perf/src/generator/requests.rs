@@ -7,10 +7,9 @@ use std::collections::VecDeque;
 
 use dataplane::buf::PacketBuf;
 use dataplane::forward::ForwardingMode;
-use dataplane::io::Burst;
 use dataplane::snapshot::PortIdx;
 use dataplane::wire::{EthernetHeader, Ipv4Header, L4Ports};
-use dpdk::{Mbuf, PktMempool, burst};
+use dpdk::{Burst, Mbuf, PktMempool, burst};
 
 use super::arp::{self, ARP_FRAME_LEN};
 use super::check::{self, Fault};
@@ -18,8 +17,11 @@ use super::flows::Flows;
 use super::sizes::Templates;
 use super::{Counts, Engine, LAN, PORT_COUNT, WAN};
 
-/// One burst out of so many has a frame that is checked.
-const CHECK_INTERVAL: u32 = 8;
+/// One frame out of about so many is checked in full; all others are counted.
+const CHECK_INTERVAL: usize = 256;
+
+/// Free places in the window that are worth sending for.
+const LEAST_SENT: u64 = 32;
 
 /// What clients send, and what becomes of it.
 #[derive(Debug)]
@@ -46,7 +48,8 @@ pub struct Requests {
     waiting: [VecDeque<Mbuf>; PORT_COUNT],
     counts: Counts,
     checking: bool,
-    bursts: u32,
+    /// By port: frames since the last one that was checked.
+    unchecked: [usize; PORT_COUNT],
     fault: Option<Fault>,
 }
 
@@ -57,7 +60,16 @@ impl Requests {
         let room = usize::try_from(plan.window.unwrap_or(0)).unwrap_or(0);
         let waiting = std::array::from_fn(|_| VecDeque::with_capacity(room));
         let (counts, checking) = (Counts::default(), true);
-        Self { plan, pool, left: 0, waiting, counts, checking, bursts: 0, fault: None }
+        Self {
+            plan,
+            pool,
+            left: 0,
+            waiting,
+            counts,
+            checking,
+            unchecked: [0; PORT_COUNT],
+            fault: None,
+        }
     }
 
     /// Goes on with other flows.
@@ -65,27 +77,22 @@ impl Requests {
         self.plan.flows = flows;
     }
 
-    /// Requests that may be sent now: a whole burst, or the last ones.
+    /// Requests that may be sent now: many at once, or the last ones.
     #[inline]
     fn allowed(&self, room: usize) -> usize {
         let wanted = self.left.min(room as u64);
         let free =
             self.plan.window.map_or(u64::MAX, |window| window - self.in_flight().min(window));
-        if free < wanted { 0 } else { usize::try_from(wanted).unwrap_or(0) }
+        let count = if free < wanted.min(LEAST_SENT) { 0 } else { free.min(wanted) };
+        usize::try_from(count).unwrap_or(0)
     }
 
     #[inline]
-    fn send_requests(&mut self, burst: &mut Burst<Mbuf>) {
-        let room = burst.capacity() - burst.len();
-        let count = self.allowed(room);
+    fn send_requests<const N: usize>(&mut self, burst: &mut Burst<N>) {
+        let count = self.allowed(burst.remaining_capacity());
         let first = burst.len();
-        if count == 0 {
+        if count == 0 || !self.pool.alloc_some(burst, count) {
             return;
-        }
-        if count == room {
-            self.pool.alloc_burst(burst);
-        } else {
-            burst.extend((0..count).map_while(|_| self.pool.alloc()));
         }
         for frame in &mut burst[first..] {
             let client = self.plan.flows.next_client();
@@ -94,20 +101,20 @@ impl Requests {
                 template.stamp(bytes, client, 0);
             }
         }
-        let count = (burst.len() - first) as u64;
-        self.left -= count;
-        self.counts.requests += count;
+        self.left -= count as u64;
+        self.counts.requests += count as u64;
     }
 
-    /// Looks at one frame of some bursts.
+    /// Looks at one frame now and then.
     #[inline]
     fn sample(&mut self, port: PortIdx, burst: &[Mbuf]) {
         let Some(frame) = burst.first() else { return };
-        self.bursts += 1;
-        if !self.checking || self.bursts < CHECK_INTERVAL {
+        let unchecked = &mut self.unchecked[port.index()];
+        *unchecked += burst.len();
+        if !self.checking || *unchecked < CHECK_INTERVAL {
             return;
         }
-        self.bursts = 0;
+        *unchecked = 0;
         self.counts.checked += 1;
         let verdict = match port {
             LAN => check::forwarded(self.plan.mode, frame.bytes()),
@@ -121,7 +128,7 @@ impl Requests {
 
     /// Takes ARP out of the burst and answers it.
     #[cold]
-    fn take_arp(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
+    fn take_arp<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
         for mut frame in burst.take() {
             if frame.len() != ARP_FRAME_LEN {
                 burst.push(frame);
@@ -134,7 +141,7 @@ impl Requests {
 
 impl Engine for Requests {
     #[inline]
-    fn take(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
+    fn take<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
         if burst.iter().any(|frame| frame.len() == ARP_FRAME_LEN) {
             self.take_arp(port, burst);
         }
@@ -146,8 +153,8 @@ impl Engine for Requests {
             self.counts.forwarded += count;
             if self.plan.answered {
                 self.counts.answers += count;
-                for frame in burst.iter() {
-                    frame.prefetch_data();
+                for frame in burst.iter_mut() {
+                    frame.prefetch_data_write();
                 }
                 for frame in burst.iter_mut() {
                     turn_round(frame.bytes_mut());
@@ -159,10 +166,11 @@ impl Engine for Requests {
     }
 
     #[inline]
-    fn fill(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
+    fn fill<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
         let waiting = &mut self.waiting[port.index()];
-        while !waiting.is_empty() && !burst.is_full() {
-            burst.extend(waiting.pop_front());
+        let count = waiting.len().min(burst.remaining_capacity());
+        if count > 0 {
+            burst.extend(waiting.drain(..count));
         }
         if port == WAN && self.left > 0 {
             self.send_requests(burst);

@@ -8,18 +8,15 @@
 
 use std::collections::VecDeque;
 
-use dataplane::buf::PacketBuf;
-use dataplane::io::Burst;
 use dataplane::snapshot::PortIdx;
-use dataplane::wire::{
-    EthernetHeader, IpProto, Ipv4Header, Mac, TcpFields, TcpFlags, TcpHeader, tcp,
-};
-use dpdk::{Mbuf, PktMempool};
+use dataplane::wire::{Mac, TcpFlags};
+use dpdk::{Burst, Mbuf, PktMempool};
 
 use super::arp::{self, ARP_FRAME_LEN, NEIGHBOR};
 use super::check::Fault;
 use super::flows::Flows;
-use super::frame::{FRAME_LEN_RANGE, Template};
+use super::frame::FRAME_LEN_MIN;
+use super::segment::{self, Blank, Frame, PAYLOAD_LEN, Segment};
 use super::{Counts, Engine, LAN, PORT_COUNT, WAN};
 use crate::bench::traffic::End;
 
@@ -27,12 +24,10 @@ use crate::bench::traffic::End;
 const SEQ_BITS: u32 = 8;
 /// Connections before their numbers come again.
 const NUMBER_COUNT: u32 = 1 << (u32::BITS - SEQ_BITS);
-/// Payload of a request and of a response: what the shortest frame has room for.
-const PAYLOAD_LEN: u16 = 6;
-const HEADERS_LEN: u16 = 40;
-const _: () = assert!(HEADERS_LEN as usize == Ipv4Header::LEN + TcpHeader::LEN);
 /// One segment out of so many has its checksum checked.
 const CHECK_INTERVAL: u32 = 64;
+/// Buffers that are taken from the pool at once.
+const SPARE_COUNT: usize = 32;
 
 const SYN_ACK: TcpFlags = TcpFlags::SYN.union(TcpFlags::ACK);
 const FIN_ACK: TcpFlags = TcpFlags::FIN.union(TcpFlags::ACK);
@@ -70,25 +65,19 @@ struct Connection {
     server: Server,
 }
 
-/// A segment, as far as it matters.
-#[derive(Clone, Copy, Debug)]
-struct Segment {
-    seq: u32,
-    ack: u32,
-    flags: TcpFlags,
-    payload_len: u16,
-}
-
 /// The answer to a segment.
 type Reply = Option<(TcpFlags, u16)>;
 
 /// The engine.
 #[derive(Debug)]
 pub struct Connections {
-    syn: Template,
+    blank: Blank,
+    mac: Mac,
     service: End,
     flows: Flows,
     pool: PktMempool,
+    /// For frames that answer none.
+    spare: Burst<SPARE_COUNT>,
     window: u64,
     /// By number modulo length; longer than the window, so that places are free again in time.
     under_way: Box<[Connection]>,
@@ -98,7 +87,8 @@ pub struct Connections {
     waiting: [VecDeque<Mbuf>; PORT_COUNT],
     counts: Counts,
     checking: bool,
-    unchecked: u32,
+    /// By port: segments since the last one that was checked.
+    unchecked: [u32; PORT_COUNT],
     fault: Option<Fault>,
 }
 
@@ -109,10 +99,12 @@ impl Connections {
     pub fn new(mac: Mac, service: End, window: u64, pool: PktMempool) -> Self {
         let places = usize::try_from(window).unwrap_or(0).next_power_of_two() * 4;
         Self {
-            syn: Template::tcp((NEIGHBOR, mac), service, TcpFlags::SYN),
+            blank: Blank::default(),
+            mac,
             service,
             flows: Flows::fresh(),
             pool,
+            spare: Burst::new(),
             window,
             under_way: vec![Connection::default(); places].into_boxed_slice(),
             next_number: 0,
@@ -121,7 +113,7 @@ impl Connections {
             waiting: std::array::from_fn(|_| VecDeque::with_capacity(places)),
             counts: Counts::default(),
             checking: true,
-            unchecked: 0,
+            unchecked: [0; PORT_COUNT],
             fault: None,
         }
     }
@@ -131,13 +123,20 @@ impl Connections {
         self.fault.get_or_insert(fault);
     }
 
-    fn open(&mut self, burst: &mut Burst<Mbuf>) {
+    fn open<const N: usize>(&mut self, burst: &mut Burst<N>) {
         let free = self.window.saturating_sub(self.in_flight()).min(self.left);
-        for _ in 0..free.min((burst.capacity() - burst.len()) as u64) {
-            let Some(mut frame) = self.pool.alloc() else { return };
+        for _ in 0..free.min(burst.remaining_capacity() as u64) {
             let number = self.next_number;
-            let Some(bytes) = frame.append(self.syn.frame_len()) else { return };
-            self.syn.stamp(bytes, self.flows.next_client(), number << SEQ_BITS);
+            let syn = Segment {
+                macs: (self.mac, NEIGHBOR),
+                src: self.flows.next_client(),
+                dst: self.service,
+                seq: number << SEQ_BITS,
+                ack: 0,
+                flags: TcpFlags::SYN,
+                payload_len: 0,
+            };
+            let Some(frame) = self.frame(&syn) else { return };
             burst.push(frame);
             let place = number as usize & (self.under_way.len() - 1);
             if let Some(connection) = self.under_way.get_mut(place) {
@@ -151,13 +150,24 @@ impl Connections {
         }
     }
 
+    /// A new frame with this segment; none if there are no buffers.
+    #[inline]
+    fn frame(&mut self, segment: &Segment) -> Option<Mbuf> {
+        if self.spare.is_empty() {
+            self.pool.alloc_burst(&mut self.spare);
+        }
+        let mut frame = self.spare.pop()?;
+        self.blank.write(whole(&mut frame)?, segment);
+        Some(frame)
+    }
+
     /// Takes one segment at `port` and queues what answers it.
     #[inline]
     fn segment(&mut self, port: PortIdx, mut frame: Mbuf) {
-        let Some(segment) = read(frame.bytes()) else {
+        let Some(segment) = Segment::read(frame.data()) else {
             return self.wrong("a frame that came back holds no TCP segment");
         };
-        self.check_some(port, frame.bytes());
+        self.check_some(port, frame.data());
         // Either way it is a sequence number of the client that tells the connection.
         let number = if port == LAN { segment.seq } else { segment.ack } >> SEQ_BITS;
         let place = number as usize & (self.under_way.len() - 1);
@@ -178,41 +188,36 @@ impl Connections {
         match step {
             None => self.wrong("a segment came back that does not fit the connection's state"),
             Some(None) => {}
-            Some(Some(reply)) => {
-                answer(&mut frame, segment, reply);
-                let is_handshake = port == WAN && segment.flags == SYN_ACK;
+            Some(Some((flags, payload_len))) => {
+                let Some(bytes) = whole(&mut frame) else { return };
+                self.blank.write(bytes, &segment.answer(flags, payload_len));
                 self.queue(port, frame);
-                if is_handshake {
-                    self.send_request(segment);
+                if port == WAN && segment.flags == SYN_ACK {
+                    // The request follows the ACK of the handshake in a frame of its own.
+                    let request = self.frame(&segment.answer(PSH_ACK, PAYLOAD_LEN));
+                    request.into_iter().for_each(|frame| self.queue(port, frame));
                 }
             }
         }
     }
 
+    #[inline]
     fn queue(&mut self, port: PortIdx, frame: Mbuf) {
         let sent = if port == WAN { &mut self.counts.requests } else { &mut self.counts.answers };
         *sent += 1;
         self.waiting[port.index()].push_back(frame);
     }
 
-    /// The request follows the ACK of the handshake in a frame of its own, made after it.
-    fn send_request(&mut self, syn_ack: Segment) {
-        let Some(ack) = self.waiting[WAN.index()].back() else { return };
-        let Some(mut frame) = self.pool.alloc_from(ack.bytes()) else { return };
-        // As if it answered the ACK, turned round once more.
-        turn_round(frame.bytes_mut());
-        answer(&mut frame, syn_ack, (PSH_ACK, PAYLOAD_LEN));
-        self.queue(WAN, frame);
-    }
-
+    #[inline]
     fn check_some(&mut self, port: PortIdx, frame: &[u8]) {
-        self.unchecked += 1;
-        if !self.checking || self.unchecked < CHECK_INTERVAL {
+        let unchecked = &mut self.unchecked[port.index()];
+        *unchecked += 1;
+        if !self.checking || *unchecked < CHECK_INTERVAL {
             return;
         }
-        self.unchecked = 0;
+        *unchecked = 0;
         self.counts.checked += 1;
-        if let Err(fault) = check(port, frame, self.service) {
+        if let Err(fault) = segment::check(frame, (port == WAN).then_some(self.service)) {
             self.wrong(fault);
         }
     }
@@ -246,92 +251,22 @@ fn client_step(connection: &mut Connection, segment: Segment) -> Option<Reply> {
     Some(reply)
 }
 
+/// All bytes of a frame with one segment. The director may have cut off what only filled it up.
 #[inline]
-fn read(frame: &[u8]) -> Option<Segment> {
-    let (_, packet) = EthernetHeader::split(frame)?;
-    let (ip, transport) = Ipv4Header::split(packet)?;
-    let header = TcpHeader::read(transport).filter(|_| ip.protocol() == IpProto::TCP)?;
-    Some(Segment {
-        seq: header.seq(),
-        ack: header.ack(),
-        flags: header.flags(),
-        payload_len: ip.total_len().checked_sub(HEADERS_LEN)?,
-    })
-}
-
-/// Turns a frame round and makes it the answer to `segment`.
-#[inline]
-fn answer(frame: &mut Mbuf, segment: Segment, (flags, payload_len): (TcpFlags, u16)) {
-    // The director may have cut off what only filled the frame up.
-    let missing = FRAME_LEN_RANGE.start().saturating_sub(frame.len());
-    if missing > 0
-        && let Some(padding) = PacketBuf::append(frame, missing)
-    {
-        padding.fill(0);
+fn whole(frame: &mut Mbuf) -> Option<&mut Frame> {
+    let missing = FRAME_LEN_MIN.saturating_sub(frame.len());
+    if missing > 0 {
+        frame.append(missing)?;
     }
-    turn_round(frame.bytes_mut());
-    let Some((_, packet)) = EthernetHeader::split_mut(frame.bytes_mut()) else { return };
-    let Some((ip, transport)) = Ipv4Header::split_mut(packet) else { return };
-    ip.set_total_len(HEADERS_LEN + payload_len);
-    let (src, dst) = (ip.src(), ip.dst());
-    let segment_len = usize::from(payload_len) + TcpHeader::LEN;
-    let Some(transport) = transport.get_mut(..segment_len) else { return };
-    let Some((header, payload)) = TcpHeader::split_mut(transport) else { return };
-    payload.fill(b'.');
-    let starts = u32::from(segment.flags.intersects(SYN_FIN));
-    *header = TcpHeader::new(&TcpFields {
-        src_port: header.src_port(),
-        dst_port: header.dst_port(),
-        // Real servers number from zero, so that a client's acknowledgement is their next number.
-        seq: if segment.flags == TcpFlags::SYN { 0 } else { segment.ack },
-        ack: segment.seq.wrapping_add(starts + u32::from(segment.payload_len)),
-        flags,
-        window: 65_535,
-    });
-    tcp::fill_checksum(transport, src, dst);
-}
-
-const SYN_FIN: TcpFlags = TcpFlags::SYN.union(TcpFlags::FIN);
-
-/// Both ends change places.
-#[inline]
-fn turn_round(frame: &mut [u8]) {
-    let Some((ethernet, packet)) = EthernetHeader::split_mut(frame) else { return };
-    let (dst, src) = (ethernet.dst, ethernet.src);
-    ethernet.set_addresses(src, dst);
-    let Some((ip, transport)) = Ipv4Header::split_mut(packet) else { return };
-    let (src, dst) = (ip.src(), ip.dst());
-    let _in_checksum = ip.set_addresses(dst, src);
-    if let Some(header) = TcpHeader::read_mut(transport) {
-        let (src, dst) = (header.src_port(), header.dst_port());
-        header.set_src_port(dst);
-        header.set_dst_port(src);
-    }
-}
-
-fn check(port: PortIdx, frame: &[u8], service: End) -> Result<(), Fault> {
-    let (ethernet, packet) = EthernetHeader::split(frame).ok_or("a frame is cut short")?;
-    let (ip, transport) = Ipv4Header::split(packet).ok_or("an IP header is cut short")?;
-    let len = usize::from(ip.total_len()).saturating_sub(Ipv4Header::LEN);
-    let segment = transport.get(..len).ok_or("an IP packet is cut short")?;
-    let header = TcpHeader::read(segment).ok_or("a TCP header is cut short")?;
-    if ethernet.dst != NEIGHBOR {
-        return Err("a frame went to another MAC address than the neighbour's");
-    }
-    if !tcp::checksum_ok(segment, ip.src(), ip.dst()) {
-        return Err("a TCP checksum is wrong");
-    }
-    if port == WAN && (ip.src(), header.src_port()) != service {
-        return Err("a reply came from another source than the service");
-    }
-    Ok(())
+    frame.data_mut().first_chunk_mut()
 }
 
 impl Engine for Connections {
     #[inline]
-    fn take(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
-        for frame in burst.iter() {
-            frame.prefetch_data();
+    fn take<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
+        // They are written as soon as they are read.
+        for frame in burst.iter_mut() {
+            frame.prefetch_data_write();
         }
         for mut frame in burst.drain(..) {
             if frame.len() == ARP_FRAME_LEN {
@@ -348,10 +283,11 @@ impl Engine for Connections {
     }
 
     #[inline]
-    fn fill(&mut self, port: PortIdx, burst: &mut Burst<Mbuf>) {
+    fn fill<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
         let waiting = &mut self.waiting[port.index()];
-        while !waiting.is_empty() && !burst.is_full() {
-            burst.extend(waiting.pop_front());
+        let count = waiting.len().min(burst.remaining_capacity());
+        if count > 0 {
+            burst.extend(waiting.drain(..count));
         }
         if port == WAN && self.left > 0 {
             self.open(burst);

@@ -175,3 +175,23 @@ fn frames_of_a_mix_come_back_in_all_their_lengths() {
     drop(engine);
     assert_eq!(pool.in_use(), 0);
 }
+
+#[test]
+fn damage_in_either_direction_is_found() {
+    const DST_ADDRESS: std::ops::Range<usize> = 30..34;
+    const PAYLOAD: usize = 50;
+    for damaged_requests in [true, false] {
+        let mut engine = requests(true, Flows::known(10, 7));
+        engine.grant(5_000);
+        join(&mut engine, |frame| {
+            let is_request = frame.data()[DST_ADDRESS] == VIP.0.octets();
+            // A damaged request is turned round, so its answer must be mended.
+            if damaged_requests || !is_request {
+                frame.data_mut()[PAYLOAD] ^= 1;
+            }
+            true
+        });
+        assert_eq!(engine.fault(), Some("a UDP checksum is wrong"), "{damaged_requests}");
+        assert!(engine.counts().wrong < engine.counts().checked, "the other direction is right");
+    }
+}
