@@ -111,6 +111,8 @@ pub struct Service {
     pub mode: ForwardingMode,
     /// How a real server is chosen for a new flow.
     pub scheduler: Scheduler,
+    /// Flags of the schedulers that hash the source.
+    pub scheduler_flags: SchedulerFlags,
     /// Source addresses towards the real servers; not empty exactly when `mode` is
     /// [`ForwardingMode::FullNat`].
     pub local_addresses: Vec<Ipv4Addr>,
@@ -148,6 +150,11 @@ pub struct RealServer {
     pub address: SocketAddrV4,
     /// Share of new flows, 0 to 65535; 0 takes no new flows.
     pub weight: u32,
+    /// Flows at which it takes no new ones; 0 for no limit.
+    pub upper_threshold: u32,
+    /// Flows below which it takes new ones again, at most the upper threshold; 0 for three
+    /// quarters of that.
+    pub lower_threshold: u32,
 }
 
 /// Transport protocol of a service.
@@ -196,24 +203,79 @@ impl ForwardingMode {
     }
 }
 
-/// How a real server is chosen for a new flow.
+/// How a real server is chosen for a new flow, by IPVS' names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheduler {
     /// Round robin; weights only tell zero from non-zero.
     Rr,
     /// Weighted round robin.
     Wrr,
+    /// Least connections; weights only tell zero from non-zero.
+    Lc,
+    /// Least connections for the weight.
+    Wlc,
+    /// Shortest expected delay.
+    Sed,
+    /// Never queue.
+    Nq,
+    /// Weighted failover.
+    Fo,
+    /// Weighted overflow.
+    Ovf,
+    /// Power of two choices.
+    Twos,
+    /// Destination hashing.
+    Dh,
+    /// Source hashing.
+    Sh,
+    /// Maglev hashing of the source.
+    Mh,
 }
 
 impl Scheduler {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Rr,
+        Self::Wrr,
+        Self::Lc,
+        Self::Wlc,
+        Self::Sed,
+        Self::Nq,
+        Self::Fo,
+        Self::Ovf,
+        Self::Twos,
+        Self::Dh,
+        Self::Sh,
+        Self::Mh,
+    ];
+
     /// The word the file uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rr => "rr",
             Self::Wrr => "wrr",
+            Self::Lc => "lc",
+            Self::Wlc => "wlc",
+            Self::Sed => "sed",
+            Self::Nq => "nq",
+            Self::Fo => "fo",
+            Self::Ovf => "ovf",
+            Self::Twos => "twos",
+            Self::Dh => "dh",
+            Self::Sh => "sh",
+            Self::Mh => "mh",
         }
     }
+}
+
+/// Flags of sh and mh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct SchedulerFlags {
+    /// `sh-fallback`, `mh-fallback`: another real server where the one hashed to takes nothing.
+    pub fallback: bool,
+    /// `sh-port`, `mh-port`: the source port is hashed, too.
+    pub port: bool,
 }
 
 /// Sizes fixed at start.

@@ -138,10 +138,17 @@ mapping! {
         /// in mode fullnat and not allowed in the others.
         #[schemars(with = "Vec<AddressRangeText>", default)]
         local_addresses: optional List<Text<'a>>,
-        /// How a real server is chosen for a new flow: round robin or weighted round robin.
-        #[schemars(with = "String", default, extend("enum" = ["rr", "wrr"]))]
-        #[schemars(extend("default" = "wrr"))]
+        /// How a real server is chosen for a new flow, by the names of IPVS.
+        #[schemars(with = "String", default)]
+        #[schemars(extend("enum" = [
+            "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "twos", "dh", "sh", "mh"
+        ]))]
+        #[schemars(extend("default" = "wlc"))]
         scheduler: optional Text<'a>,
+        /// Flags of the schedulers sh and mh: look for another real server where the one hashed to
+        /// takes nothing; hash the source port, too.
+        #[schemars(with = "Vec<SchedulerFlagText>", default)]
+        scheduler_flags: optional List<Text<'a>>,
         /// The pool of real servers, in the order the scheduler uses.
         #[schemars(with = "Vec<RawRealServer<'a>>")]
         real_servers: required List<RawRealServer<'a>>,
@@ -158,6 +165,12 @@ mapping! {
         /// Share of new flows; 0 takes no new flows and keeps the existing ones.
         #[schemars(with = "u16", default, range(min = 0, max = 65535), extend("default" = 1))]
         weight: optional Text<'a>,
+        /// Flows at which it takes no new ones; 0 for no limit.
+        #[schemars(with = "u32", default, extend("default" = 0))]
+        upper_threshold: optional Text<'a>,
+        /// Flows below which it takes new ones again; 0 for three quarters of the upper threshold.
+        #[schemars(with = "u32", default, extend("default" = 0))]
+        lower_threshold: optional Text<'a>,
     }
 }
 
@@ -235,6 +248,7 @@ text_schema! {
         {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
     ]};
     EalArg: {"type": ["string", "number"]};
+    SchedulerFlagText: {"enum": ["sh-fallback", "sh-port", "mh-fallback", "mh-port"]};
     InterfaceText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}/[0-9]+$"};
     AddressText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}$"};
     AddressRangeText: {

@@ -45,6 +45,10 @@ pub enum Rule {
     PortMismatch,
     /// `local_addresses` in a mode that does not use them.
     LocalAddressMode,
+    /// A flag of another scheduler.
+    SchedulerFlags,
+    /// A lower threshold above the upper one, or without it.
+    Thresholds,
     /// A worker that does not exist on this machine.
     NoSuchCpu,
 }
@@ -74,6 +78,8 @@ impl Rule {
             Self::NotOnLink => "not-on-link",
             Self::PortMismatch => "port-mismatch",
             Self::LocalAddressMode => "local-address-mode",
+            Self::SchedulerFlags => "scheduler-flags",
+            Self::Thresholds => "thresholds",
             Self::NoSuchCpu => "no-such-cpu",
         }
     }

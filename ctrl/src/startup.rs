@@ -15,6 +15,7 @@ use dataplane::director::Sizes;
 use dataplane::handover::Peers;
 use dataplane::ownership::{Team, WorkerIdx};
 use dataplane::publish::Publisher;
+use dataplane::sched::Counted;
 use dataplane::stats::WorkerStats;
 use dpdk::{Eal, EalArgs, Mbuf, PktMempool};
 use tokio::sync::Mutex;
@@ -62,7 +63,7 @@ pub(crate) fn start(
     let Started { ports, queues, plan } = port::start_all(&eal, &config, &pools.queues())?;
     let mut rules = Rules::new(&plan);
 
-    let mut registry = Registry::new(&config.limits);
+    let mut registry = Registry::new(&config.limits, config.workers.len());
     let named = registry.assign(&config, FIRST_GENERATION, &Unused);
     let facts = apply::facts(&ports);
     let first = snapshot::build(&config, &facts, &named, &mut registry, FIRST_GENERATION);
@@ -110,19 +111,21 @@ fn seat_workers(
     let count = u16::try_from(config.workers.len()).unwrap_or(u16::MAX);
     let seed = worker::random();
     let peers = Peers::mesh(count).into_iter();
+    // A worker counts with every packet: counters are near to it.
+    let make_stats = || WorkerStats::new(sizes.services, sizes.real_servers);
+    let stats = config.workers.iter().map(|&lcore| Arc::new(numa::made_on(lcore, make_stats)));
+    let stats: Vec<_> = stats.collect();
     let given = queues.into_iter().zip(peers).zip(machine.pools.by_worker());
     let workers = (0..count).map(WorkerIdx).zip(&config.workers).zip(given);
     let seat = |((me, &lcore), ((queues, peers), pool)): ((WorkerIdx, &u32), Given<'_>)| {
         let (here, there) = control::rings();
-        // A worker counts with every packet: counters are near to it.
-        let stats = numa::made_on(lcore, || WorkerStats::new(sizes.services, sizes.real_servers));
-        let stats = Arc::new(stats);
+        let counted = Counted::of(&stats, me.index());
         let snapshots = machine.publisher.reader();
         let team = machine.plan.team(Team::new(me, count, seed))?;
         let seat = Seat {
             lcore,
             running: snapshots.running(),
-            stats: Arc::clone(&stats),
+            stats: Arc::clone(&counted.own),
             ring: Mutex::new(Ring::new(here)),
         };
         let parts = Parts {
@@ -135,7 +138,7 @@ fn seat_workers(
             sizes,
             snapshots,
             control: there,
-            stats,
+            counted,
         };
         Ok((seat, parts))
     };

@@ -161,7 +161,7 @@ impl Rig {
     /// A rig with this file, whose worker stands still.
     fn of(text: &str) -> Self {
         let config = parse(text);
-        let mut registry = Registry::new(&config.limits);
+        let mut registry = Registry::new(&config.limits, config.workers.len());
         let named = registry.assign(&config, FIRST_GENERATION, &Unused);
         let facts = vec![FACTS; config.ports.len()];
         let first = snapshot::build(&config, &facts, &named, &mut registry, FIRST_GENERATION);

@@ -15,7 +15,7 @@ use dataplane::handover::Peers;
 use dataplane::io::Io;
 use dataplane::ownership::Team;
 use dataplane::publish::Reader;
-use dataplane::stats::WorkerStats;
+use dataplane::sched::Counted;
 use dataplane::worker::Worker;
 use dpdk::{Eal, Mbuf, PktMempool, ThreadRegistration};
 use tokio::sync::mpsc::UnboundedSender;
@@ -35,7 +35,8 @@ pub(crate) struct Parts {
     pub(crate) sizes: Sizes,
     pub(crate) snapshots: Reader,
     pub(crate) control: WorkerEnd,
-    pub(crate) stats: Arc<WorkerStats>,
+    /// Its counters, and those of the others.
+    pub(crate) counted: Counted,
 }
 
 /// The running threads. Dropping them stops them and waits for their end.
@@ -148,9 +149,10 @@ fn settle(lcore: u32, eal: &Eal) -> Result<ThreadRegistration, CtrlError> {
 
 /// Allocates the worker's tables, on its own CPU so that they are in its own node's memory.
 fn build(parts: Parts) -> Worker<Mbuf, DpdkPorts> {
-    let Parts { lcore, team, peers, queues, pool, sizes, snapshots, control, stats, .. } = parts;
+    let Parts { lcore, team, peers, queues, pool, sizes, snapshots, control, counted, .. } = parts;
+    let Counted { own: stats, others } = counted;
     let director = Director::new(sizes, random(), dpdk_io::clock(), Arc::clone(&stats));
-    let director = director.in_team(team);
+    let director = director.in_team(team).counting(others);
     announce(lcore, &director);
     let mut io = Io::new(DpdkPorts::new(queues.pairs, pool), Arc::clone(&stats));
     if let Some(peers) = peers {

@@ -15,6 +15,10 @@ pub const FLOW_COUNT_MAX: u32 = 100_000_000;
 /// Flows the timer wheel looks at in one tick.
 pub const EXPIRE_PER_TICK: usize = 256;
 
+/// Real servers of a service whose connections at other workers are read anew with the first pick
+/// in a tick.
+pub const LOOKS_PER_TICK: usize = 32;
+
 /// Neighbours one worker knows at most.
 pub const NEIGHBOR_COUNT_MAX: usize = 4096;
 

@@ -7,6 +7,7 @@ mod address;
 mod local;
 mod port;
 mod route;
+mod scheduler;
 mod service;
 mod settings;
 

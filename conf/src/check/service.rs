@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::config::{ForwardingMode, Protocol, RealServer, Scheduler, Service};
+use crate::config::{ForwardingMode, Protocol, RealServer, Scheduler, SchedulerFlags, Service};
 use crate::diag::Diags;
 use crate::raw::{RawConfig, RawRealServer, RawService};
 use crate::read::Text;
 use crate::rule::Rule;
 use crate::span::{At, Span};
 use crate::value;
+
+use super::scheduler;
 
 /// Most local addresses of one service.
 pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
@@ -22,8 +24,6 @@ const MODES: &[(&str, ForwardingMode)] = &[
     (ForwardingMode::Tunnel.as_str(), ForwardingMode::Tunnel),
     (ForwardingMode::FullNat.as_str(), ForwardingMode::FullNat),
 ];
-const SCHEDULERS: &[(&str, Scheduler)] =
-    &[(Scheduler::Rr.as_str(), Scheduler::Rr), (Scheduler::Wrr.as_str(), Scheduler::Wrr)];
 
 /// A service of which some values may have been wrong.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct ServiceDraft<'a> {
     protocol: Option<At<Protocol>>,
     pub(super) vip: Option<At<SocketAddrV4>>,
     pub(super) mode: Option<At<ForwardingMode>>,
-    scheduler: Option<Scheduler>,
+    scheduler: Option<(Scheduler, SchedulerFlags)>,
     pub(super) locals: Vec<At<Ipv4Addr>>,
     pub(super) real_servers: Vec<RealServerDraft>,
 }
@@ -42,6 +42,8 @@ pub(super) struct ServiceDraft<'a> {
 pub(super) struct RealServerDraft {
     pub(super) address: Option<At<RealServerAddr>>,
     weight: Option<u32>,
+    /// Upper and lower.
+    thresholds: Option<(u32, u32)>,
 }
 
 /// The address of a real server as far as it is known.
@@ -58,14 +60,16 @@ impl ServiceDraft<'_> {
         let finish = |real: RealServerDraft| {
             let address = real.address?.value;
             let address = SocketAddrV4::new(address.rip, address.rport?);
-            Some(RealServer { address, weight: real.weight? })
+            let (upper_threshold, lower_threshold) = real.thresholds?;
+            Some(RealServer { address, weight: real.weight?, upper_threshold, lower_threshold })
         };
         Some(Service {
             name: self.name.value.to_owned(),
             protocol: self.protocol?.value,
             vip: self.vip?.value,
             mode: self.mode?.value,
-            scheduler: self.scheduler?,
+            scheduler: self.scheduler?.0,
+            scheduler_flags: self.scheduler?.1,
             local_addresses: self.locals.into_iter().map(|addr| addr.value).collect(),
             real_servers: self.real_servers.into_iter().map(finish).collect::<Option<_>>()?,
         })
@@ -80,10 +84,6 @@ pub(super) fn services<'a>(raw: &RawConfig<'a>, diags: &mut Diags) -> Vec<Servic
 
 fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> ServiceDraft<'a> {
     let vip = raw.vip.as_ref().and_then(|text| value::endpoint(text, None, diags));
-    let scheduler = match &raw.scheduler {
-        Some(text) => value::word(text, SCHEDULERS, diags).map(|scheduler| scheduler.value),
-        None => Some(Scheduler::Wrr),
-    };
     let locals = raw.local_addresses.as_ref().map_or(&[][..], |list| &list.items);
     let real_servers = raw.real_servers.as_ref().map_or(&[][..], |list| &list.items);
     let vport = vip.map(|vip| vip.value.port());
@@ -92,7 +92,7 @@ fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> Serv
         protocol: raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags)),
         mode: raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags)),
         vip,
-        scheduler,
+        scheduler: scheduler::choice(raw, diags),
         locals: local_addresses(locals, diags),
         real_servers: real_servers.iter().map(|raw| real_server(raw, vport, diags)).collect(),
     };
@@ -130,7 +130,7 @@ fn real_server(raw: &RawRealServer<'_>, vport: Option<u16>, diags: &mut Diags) -
         Some(text) => value::number(text, 0..=65_535, diags).map(|weight| weight.value),
         None => Some(1),
     };
-    RealServerDraft { address, weight }
+    RealServerDraft { address, weight, thresholds: scheduler::thresholds(raw, diags) }
 }
 
 /// Rules between a service and its real servers.

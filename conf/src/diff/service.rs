@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 
 use super::text::{addresses, list};
 use super::{Changes, Edit, Field, Subject};
-use crate::config::{RealServer, Service, ServiceKey};
+use crate::config::{RealServer, Scheduler, SchedulerFlags, Service, ServiceKey};
 
 type ByAddress<'a> = HashMap<SocketAddrV4, &'a RealServer>;
 
@@ -38,7 +38,16 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     if old == new {
         return;
     }
-    let Service { name, protocol: _, vip: _, mode, scheduler, local_addresses, real_servers } = old;
+    let Service {
+        name,
+        protocol: _,
+        vip: _,
+        mode,
+        scheduler,
+        scheduler_flags,
+        local_addresses,
+        real_servers,
+    } = old;
     let (before, after) = (by_address(real_servers), by_address(&new.real_servers));
     let mut fields = Vec::new();
     let mut field = |name, differs: bool, old: String, new: String| {
@@ -50,12 +59,23 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     field("mode", *mode != new.mode, mode.as_str().to_owned(), new.mode.as_str().to_owned());
     let (rr, other) = (scheduler.as_str().to_owned(), new.scheduler.as_str().to_owned());
     field("scheduler", *scheduler != new.scheduler, rr, other);
+    let flags = (flags_text(*scheduler, *scheduler_flags), {
+        flags_text(new.scheduler, new.scheduler_flags)
+    });
+    field("scheduler_flags", flags.0 != flags.1, flags.0, flags.1);
     let locals = (addresses(local_addresses), addresses(&new.local_addresses));
     field("local_addresses", *local_addresses != new.local_addresses, locals.0, locals.1);
     let order = (kept(real_servers, &after), kept(&new.real_servers, &before));
     field("order", order.0 != order.1, list(&order.0), list(&order.1));
     changes.fields(Subject::Service(new.key()), fields);
     self::real_servers((&before, &after), old, new, changes);
+}
+
+/// The flags by ipvsadm's names.
+fn flags_text(scheduler: Scheduler, flags: SchedulerFlags) -> String {
+    let name = |on: bool, flag: &str| on.then(|| format!("{}-{flag}", scheduler.as_str()));
+    let names = [name(flags.fallback, "fallback"), name(flags.port, "port")];
+    list(names.into_iter().flatten())
 }
 
 fn by_address(real_servers: &[RealServer]) -> ByAddress<'_> {
@@ -76,13 +96,26 @@ fn real_servers(
 ) {
     for real in &new.real_servers {
         let subject = Subject::RealServer(new.key(), real.address);
-        let Some(&&RealServer { address: _, weight }) = before.get(&real.address) else {
+        let Some(&&RealServer { address: _, weight, upper_threshold, lower_threshold }) =
+            before.get(&real.address)
+        else {
             changes.add(subject, Edit::Added, false);
             continue;
         };
-        if weight != real.weight {
-            let (old, new) = (weight.to_string(), real.weight.to_string());
-            changes.fields(subject, vec![Field { name: "weight", old, new }]);
+        let numbers = [
+            ("weight", weight, real.weight),
+            ("upper_threshold", upper_threshold, real.upper_threshold),
+            ("lower_threshold", lower_threshold, real.lower_threshold),
+        ];
+        let differing = numbers.into_iter().filter(|(_, old, new)| old != new);
+        let field = |(name, old, new): (_, u32, u32)| Field {
+            name,
+            old: old.to_string(),
+            new: new.to_string(),
+        };
+        let fields: Vec<_> = differing.map(field).collect();
+        if !fields.is_empty() {
+            changes.fields(subject, fields);
         }
     }
     for real in old.real_servers.iter().filter(|real| !after.contains_key(&real.address)) {

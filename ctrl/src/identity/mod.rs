@@ -7,7 +7,7 @@
 //! base, and readers subtract it.
 
 mod numbers;
-mod tables;
+mod schedules;
 mod vips;
 
 use std::collections::{HashMap, HashSet};
@@ -15,13 +15,14 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use conf::{Config, ForwardingMode, Limits, Service, ServiceKey};
-use dataplane::sched::{MaglevEntry, MaglevTable, Scheduler};
-use dataplane::service::{Dest, RealId, ServiceId};
+use dataplane::sched::{MaglevTable, Schedule};
+use dataplane::service::{RealId, ServiceId};
 use dataplane::snapshot::{AddressUse, Announced};
 
 use crate::api::proto::Traffic;
 use numbers::{Numbers, Origin, Previous};
-use tables::Tables;
+use schedules::Schedules;
+pub(crate) use schedules::Wanted;
 use vips::VipPlaces;
 
 /// What makes two real servers the same real server: its service, RIP and rport.
@@ -93,14 +94,6 @@ pub(crate) struct Shortage {
     pub(crate) retired: usize,
 }
 
-/// What a scheduler looks at, and the number of its last change.
-#[derive(Debug)]
-struct Revision {
-    number: u32,
-    scheduler: Scheduler,
-    dests: Box<[Dest]>,
-}
-
 /// All numbers given so far.
 #[derive(Debug)]
 pub(crate) struct Registry {
@@ -109,23 +102,19 @@ pub(crate) struct Registry {
     /// Bases that are not 0.
     service_bases: HashMap<ServiceId, Traffic>,
     real_bases: HashMap<RealId, Traffic>,
-    revisions: HashMap<ServiceId, Revision>,
-    last_revision: u32,
-    tables: Tables,
+    schedules: Schedules,
     vips: VipPlaces,
 }
 
 impl Registry {
-    /// Numbers within `limits`.
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// Numbers within `limits`, for so many workers.
+    pub(crate) fn new(limits: &Limits, workers: usize) -> Self {
         Self {
             services: Numbers::new(limits.services),
             real_servers: Numbers::new(limits.real_servers),
             service_bases: HashMap::new(),
             real_bases: HashMap::new(),
-            revisions: HashMap::new(),
-            last_revision: 0,
-            tables: Tables::default(),
+            schedules: Schedules::new(workers),
             vips: VipPlaces::default(),
         }
     }
@@ -184,6 +173,7 @@ impl Registry {
         let id = ServiceId(number);
         if origin == Origin::Used {
             self.service_bases.insert(id, usage.service(id));
+            self.schedules.forget(id);
         }
         let base = self.service_bases.get(&id).copied().unwrap_or_default();
         let mut real_servers = Vec::with_capacity(service.real_servers.len());
@@ -199,35 +189,13 @@ impl Registry {
         Some(NamedService { id, base, real_servers })
     }
 
-    /// A number that changes whenever the scheduler of a service or its list of real servers does.
-    /// No two services ever have the same, so that whoever gets a used number starts anew.
-    pub(crate) fn revision(
+    /// The schedule of a service, and its table for where there is no room for flows.
+    pub(crate) fn schedule(
         &mut self,
         service: ServiceId,
-        scheduler: Scheduler,
-        dests: &[Dest],
-    ) -> u32 {
-        if let Some(known) = self.revisions.get(&service)
-            && known.scheduler == scheduler
-            && *known.dests == *dests
-        {
-            return known.number;
-        }
-        self.last_revision = self.last_revision.checked_add(1).unwrap_or(1);
-        let number = self.last_revision;
-        self.revisions.insert(service, Revision { number, scheduler, dests: dests.into() });
-        number
-    }
-
-    /// The table by which a service chooses where there is no room for flows; its real servers in
-    /// list order.
-    pub(crate) fn stateless_table(
-        &mut self,
-        service: ServiceId,
-        mode: dataplane::forward::ForwardingMode,
-        entries: Vec<MaglevEntry>,
-    ) -> Option<Arc<MaglevTable>> {
-        self.tables.stateless(service, mode, entries)
+        wanted: Wanted,
+    ) -> (Schedule, Option<Arc<MaglevTable>>) {
+        self.schedules.of(service, wanted)
     }
 
     /// Takes in the VIPs of `config`, which is to be `generation`; returns the places in which they

@@ -49,7 +49,7 @@ fn services(services: &[(u16, &[u8])]) -> Config {
 }
 
 fn registry(services: u32, real_servers: u32) -> Registry {
-    Registry::new(&Limits { services, real_servers, ..Limits::default() })
+    Registry::new(&Limits { services, real_servers, ..Limits::default() }, 1)
 }
 
 fn numbers(named: &Named) -> Vec<(u32, Vec<u32>)> {
@@ -107,23 +107,4 @@ fn real_servers_of_a_service_without_numbers_are_counted_one_by_one() {
     registry.assign(&services(&[(80, &[11])]), 1, &workers);
     assert_eq!(registry.check(&over), Err(shortage));
     assert_eq!(registry.check(&services(&[(80, &[12, 13])])), Ok(()));
-}
-
-#[test]
-fn a_revision_changes_with_the_scheduler_and_the_list_only_and_is_never_shared() {
-    let mut registry = registry(9, 9);
-    let id = ServiceId(7);
-    let dests = [Dest { real: RealId(1), weight: 1 }, Dest { real: RealId(0), weight: 2 }];
-    let first = registry.revision(id, Scheduler::Rr, &dests);
-    assert_ne!(first, 0, "a worker must take it for new");
-    assert_eq!(registry.revision(id, Scheduler::Rr, &dests), first);
-    let reweighted = dests.map(|dest| Dest { weight: 5, ..dest });
-    let others = [
-        registry.revision(id, Scheduler::Wrr, &dests),
-        registry.revision(id, Scheduler::Wrr, &reweighted),
-        registry.revision(id, Scheduler::Wrr, &reweighted[..1]),
-        registry.revision(ServiceId(8), Scheduler::Rr, &dests),
-    ];
-    let all: HashSet<u32> = others.into_iter().chain([first]).collect();
-    assert_eq!(all.len(), 5);
 }

@@ -3,14 +3,14 @@
 use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
-use dataplane::sched::{MaglevEntry, Scheduler, WrrPlan};
+use dataplane::sched::{HashFlags, MaglevEntry, Scheduler};
 use dataplane::service::{Dest, RealServer, ServiceTable, VirtualService};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
 use dataplane::wire::Mac;
 
-use crate::identity::{Named, NamedService, Registry};
+use crate::identity::{Named, NamedService, Registry, Wanted};
 
 /// What a running port adds to its configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,12 @@ fn add_service(
     let id = named.id;
     let mut added = Vec::with_capacity(service.real_servers.len());
     for (real, named) in service.real_servers.iter().zip(&named.real_servers) {
-        added.push(Dest { real: named.id, weight: real.weight });
+        added.push(Dest {
+            real: named.id,
+            weight: real.weight,
+            upper_threshold: real.upper_threshold,
+            lower_threshold: real.lower_threshold,
+        });
         let next_hop = snapshot.route(*real.address.ip());
         if let Some(place) = snapshot.real_servers.get_mut(named.id.index()) {
             *place = Some(RealServer {
@@ -120,23 +125,27 @@ fn add_service(
         }
     }
     let dests = VirtualService::list_order(added.iter().copied());
-    let entries = service.real_servers.iter().rev().map(|real| MaglevEntry {
+    let entry = |real: &conf::RealServer| MaglevEntry {
         address: *real.address.ip(),
         l4_port: real.address.port(),
         weight: real.weight,
-    });
-    let scheduler = scheduler(service.scheduler);
+    };
+    let wanted = Wanted {
+        scheduler: scheduler(service),
+        mode: mode(service.mode),
+        dests: dests.clone(),
+        entries: service.real_servers.iter().rev().map(entry).collect(),
+    };
+    let (schedule, stateless) = registry.schedule(id, wanted);
     VirtualService {
         id,
         protocol: protocol_number(service.protocol),
         vip: *service.vip.ip(),
         vport: service.vip.port(),
         mode: mode(service.mode),
-        scheduler,
-        revision: registry.revision(id, scheduler, &dests),
-        stateless: registry.stateless_table(id, mode(service.mode), entries.collect()),
+        schedule,
+        stateless,
         dests,
-        wrr: WrrPlan::after_adding(added.iter().map(|dest| dest.weight)),
         local_addresses: service.local_addresses.clone().into_boxed_slice(),
     }
 }
@@ -167,10 +176,22 @@ fn mode(mode: conf::ForwardingMode) -> ForwardingMode {
     }
 }
 
-fn scheduler(scheduler: conf::Scheduler) -> Scheduler {
-    match scheduler {
+fn scheduler(service: &Service) -> Scheduler {
+    let conf::SchedulerFlags { fallback, port } = service.scheduler_flags;
+    let flags = HashFlags { fallback, port };
+    match service.scheduler {
         conf::Scheduler::Rr => Scheduler::Rr,
         conf::Scheduler::Wrr => Scheduler::Wrr,
+        conf::Scheduler::Lc => Scheduler::Lc,
+        conf::Scheduler::Wlc => Scheduler::Wlc,
+        conf::Scheduler::Sed => Scheduler::Sed,
+        conf::Scheduler::Nq => Scheduler::Nq,
+        conf::Scheduler::Fo => Scheduler::Fo,
+        conf::Scheduler::Ovf => Scheduler::Ovf,
+        conf::Scheduler::Twos => Scheduler::Twos,
+        conf::Scheduler::Dh => Scheduler::Dh,
+        conf::Scheduler::Sh => Scheduler::Sh(flags),
+        conf::Scheduler::Mh => Scheduler::Mh(flags),
     }
 }
 

@@ -23,7 +23,7 @@ fn ip(text: &str) -> Ipv4Addr {
 }
 
 fn registry() -> Registry {
-    Registry::new(&conf::Limits::default())
+    Registry::new(&conf::Limits::default(), 1)
 }
 
 fn built(registry: &mut Registry) -> Snapshot {
@@ -53,7 +53,7 @@ fn services_are_found_by_their_key() {
     };
     let web = find(6, "192.0.2.10", 80).unwrap();
     assert_eq!(
-        (web.id, web.mode, web.scheduler),
+        (web.id, web.mode, web.schedule.scheduler),
         (ServiceId(0), ForwardingMode::Nat, Scheduler::Wrr)
     );
     let tls = find(6, "192.0.2.10", 443).unwrap();
@@ -69,8 +69,7 @@ fn real_servers_are_in_the_list_order_of_ipvs() {
     let web = snapshot.services.by_id(ServiceId(0)).unwrap();
     let order: Vec<_> = web.dests.iter().map(|dest| (dest.real.0, dest.weight)).collect();
     assert_eq!(order, [(2, 2), (1, 3), (0, 4)], "the one added last comes first");
-    assert_eq!(web.wrr, WrrPlan::after_adding([4, 3, 2]));
-    assert_ne!(web.revision, 0, "a worker must take it for new");
+    assert_ne!(web.schedule.revision, 0, "a worker must take it for new");
 }
 
 #[test]
@@ -117,7 +116,8 @@ fn a_later_configuration_keeps_the_numbers_of_what_stays() {
     let mut config = config(SERVICES);
     // web goes, tls gets another real server in front of the old one.
     config.services.remove(0);
-    let added = conf::RealServer { address: "203.0.113.8:443".parse().unwrap(), weight: 1 };
+    let address = "203.0.113.8:443".parse().unwrap();
+    let added = conf::RealServer { address, weight: 1, upper_threshold: 0, lower_threshold: 0 };
     config.services[0].real_servers.insert(0, added);
     let named = registry.assign(&config, 8, &Unused);
     let later = build(&config, &[FACTS, FACTS], &named, &mut registry, 8);

@@ -8,8 +8,8 @@ use crate::forward::ForwardingMode;
 use crate::fragment::{Decision, TrainKey};
 use crate::io::Ports;
 use crate::parse::Transport;
-use crate::sched;
-use crate::service::{RealServer, ServiceKey, VirtualService};
+use crate::sched::{self, Asked, Asker};
+use crate::service::{RealId, RealServer, ServiceId, ServiceKey, VirtualService};
 use crate::snapshot::Snapshot;
 use crate::time::{Tick, Ticks};
 use crate::verdict::{DropReason, Verdict};
@@ -48,7 +48,7 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         hit: Option<Hit>,
     ) -> Verdict {
-        let Some(hit) = self.still_valid(packet, hit, turn.now) else {
+        let Some(hit) = self.still_valid(turn.snapshot, packet, hit, turn.now) else {
             return self.newcomer(turn, frame, packet);
         };
         let verdict = self.relay(turn, frame, packet, hit);
@@ -92,7 +92,13 @@ impl<B: PacketBuf> Director<B> {
     /// The look-up for the whole burst went by the tag alone, and a packet of the same burst may
     /// have made or ended the flow since.
     #[inline(always)]
-    fn still_valid(&mut self, packet: &Transport, hit: Option<Hit>, now: Tick) -> Option<Hit> {
+    fn still_valid(
+        &mut self,
+        snapshot: &Snapshot,
+        packet: &Transport,
+        hit: Option<Hit>,
+        now: Tick,
+    ) -> Option<Hit> {
         if let Some(hit) = hit
             && let Some(flow) = self.flows.flow(hit.flow())
             && *flow.key(hit.direction()) == packet.key
@@ -100,15 +106,15 @@ impl<B: PacketBuf> Director<B> {
         {
             return Some(hit);
         }
-        self.find_valid(packet, now)
+        self.find_valid(snapshot, packet, now)
     }
 
     /// [`Self::still_valid`] for a packet whose candidate was not its flow, or not any more.
     #[inline(never)]
-    fn find_valid(&mut self, packet: &Transport, now: Tick) -> Option<Hit> {
+    fn find_valid(&mut self, snapshot: &Snapshot, packet: &Transport, now: Tick) -> Option<Hit> {
         let hit = self.flows.lookup(self.flows.hash(&packet.key), &packet.key)?;
         if is_over(self.flows.flow(hit.flow())?, packet, hit.direction(), now) {
-            self.end_flow(hit);
+            self.end_flow(snapshot, hit);
             return None;
         }
         Some(hit)
@@ -116,18 +122,41 @@ impl<B: PacketBuf> Director<B> {
 
     /// Takes a flow out of the table and of its real server's count.
     #[cold]
-    pub(super) fn end_flow(&mut self, hit: Hit) {
+    pub(super) fn end_flow(&mut self, snapshot: &Snapshot, hit: Hit) {
         if let Some(flow) = self.flows.remove(hit.flow()) {
             self.stats.flows.set(self.flows.len() as u64);
-            self.count_end(&flow);
+            self.count_end(snapshot, &flow);
         }
     }
 
     /// Takes a flow that has left the table out of its real server's count.
-    pub(super) fn count_end(&self, flow: &Flow) {
+    pub(super) fn count_end(&self, snapshot: &Snapshot, flow: &Flow) {
         if let Some(real) = self.stats.real_server(flow.real) {
             let gauge = if flow.state.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
+        }
+        self.load_changed(snapshot, flow.service, flow.real);
+    }
+
+    /// Tells the service's scheduler, if it looks at connections, that those of a real server have
+    /// changed.
+    #[inline]
+    pub(super) fn load_changed(&self, snapshot: &Snapshot, service: ServiceId, real: RealId) {
+        if snapshot.services.any_counts() {
+            self.tell_scheduler(snapshot, service, real);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_scheduler(&self, snapshot: &Snapshot, service: ServiceId, real: RealId) {
+        let (services, me) = (&snapshot.services, self.team.me().0);
+        let Some((service, place)) = services.by_id(service).zip(services.place_of(real)) else {
+            return;
+        };
+        let Some(loads) = service.schedule.loads_of(me) else { return };
+        // Not one that has been removed and may still have flows.
+        if service.dests.get(place).is_some_and(|dest| dest.real == real) {
+            loads.changed(&service.dests, place, &self.counted);
         }
     }
 
@@ -162,10 +191,10 @@ impl<B: PacketBuf> Director<B> {
         let computed = self.computed(snapshot, service, packet, now);
         let real = match computed {
             Some(real) if may_go_on(packet) || may_open(packet) => Ok(real),
-            _ if may_open(packet) => self.schedule(snapshot, service),
+            _ if may_open(packet) => self.schedule(snapshot, service, packet, now),
             _ => return None,
         };
-        let opened = real.and_then(|real| self.open(service, real, packet, now));
+        let opened = real.and_then(|real| self.open(snapshot, (service, real), packet, now));
         Some(match opened {
             Ok(hit) => Admission::Flow(hit),
             Err(Refusal::Silent(DropReason::FlowTableFull)) => {
@@ -181,22 +210,29 @@ impl<B: PacketBuf> Director<B> {
         &mut self,
         snapshot: &'a Snapshot,
         service: &VirtualService,
+        packet: &Transport,
+        now: Tick,
     ) -> Result<&'a RealServer, Refusal> {
         let unavailable = Refusal::PortUnreachable(DropReason::NoRealServer);
         let state = self.sched.get_mut(service.id.index()).ok_or(unavailable)?;
-        let real = sched::schedule(service, state, self.team.me().0).ok_or(unavailable)?;
+        let client = (packet.key.src_ipv4(), packet.key.src_port());
+        let asked = Asked { client, dst: packet.key.dst_ipv4() };
+        let (worker, counted) = (self.team.me().0, &self.counted);
+        let mut asker = Asker { worker, counted, now, random: &mut self.random };
+        let real = sched::schedule(service, state, &asked, &mut asker).ok_or(unavailable)?;
         snapshot.real_server(real).ok_or(unavailable)
     }
 
     /// Makes the flow of a connection to `real`.
     fn open(
         &mut self,
-        service: &VirtualService,
-        real: &RealServer,
+        snapshot: &Snapshot,
+        (service, real): (&VirtualService, &RealServer),
         packet: &Transport,
         now: Tick,
     ) -> Result<Hit, Refusal> {
-        let reply = self.reply_key(service, real, &packet.key).map_err(Refusal::Silent)?;
+        let reply =
+            self.reply_key(snapshot, (service, real), &packet.key).map_err(Refusal::Silent)?;
 
         let state = match packet.ip.protocol {
             IpProto::TCP => FlowState::Tcp(TcpState::None),
@@ -214,6 +250,7 @@ impl<B: PacketBuf> Director<B> {
         if let Some(service) = self.stats.service(service.id) {
             service.connections.add(1);
         }
+        self.load_changed(snapshot, ids.0, ids.1);
         Ok(Hit::new(flow, Direction::Request))
     }
 
@@ -244,8 +281,8 @@ impl<B: PacketBuf> Director<B> {
     /// The key that the real server's packets will carry.
     fn reply_key(
         &mut self,
-        service: &VirtualService,
-        real: &RealServer,
+        snapshot: &Snapshot,
+        (service, real): (&VirtualService, &RealServer),
         request: &FlowKey,
     ) -> Result<FlowKey, DropReason> {
         let protocol = request.protocol();
@@ -259,7 +296,7 @@ impl<B: PacketBuf> Director<B> {
                 // The same client port towards the same real server, through another VIP: the
                 // real server can have only one such connection, so the newer one counts.
                 if let Some(older) = self.flows.lookup(self.flows.hash(&key), &key) {
-                    self.end_flow(older);
+                    self.end_flow(snapshot, older);
                 }
                 Ok(key)
             }

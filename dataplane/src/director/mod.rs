@@ -33,7 +33,7 @@ use crate::limits::BURST_LEN_MAX;
 use crate::ownership::{Team, WorkerIdx};
 use crate::parse::{Parsed, Slip};
 use crate::reject::IcmpBudget;
-use crate::sched::SchedState;
+use crate::sched::{Counted, SchedState};
 use crate::snapshot::{PortIdx, Snapshot};
 use crate::stats::WorkerStats;
 use crate::time::Tick;
@@ -79,6 +79,10 @@ pub struct Director<B> {
     egress: Egress<B>,
     trains: Trains<B>,
     sched: Box<[SchedState]>,
+    /// Where schedulers read connections.
+    counted: Counted,
+    /// Where schedulers' random numbers come from.
+    random: u64,
     local_ports: LocalPorts,
     path_mtu: Box<[PathMtu]>,
     icmp_budget: IcmpBudget,
@@ -114,6 +118,8 @@ impl<B: PacketBuf> Director<B> {
             next_ip_id: 0,
             slips: Some(Box::default()),
             team: Team::alone(),
+            counted: Counted::alone(Arc::clone(&stats)),
+            random: seed | 1,
             stats,
         }
     }
@@ -124,6 +130,13 @@ impl<B: PacketBuf> Director<B> {
         self.local_ports.set_share(team.share().clone());
         self.egress.announces = team.me() == WorkerIdx(0);
         self.team = team;
+        self
+    }
+
+    /// Has schedulers that look at connections see those of the other workers, too.
+    #[must_use]
+    pub fn counting(mut self, others: Arc<[Arc<WorkerStats>]>) -> Self {
+        self.counted.others = others;
         self
     }
 

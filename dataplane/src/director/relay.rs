@@ -94,12 +94,14 @@ impl<B: PacketBuf> Director<B> {
         self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
         let before = flow.state;
         let (state, timeout) = next_state(&snapshot.timeouts, flow, direction, packet.flags);
+        let service = flow.service;
         let shorter = flow.advance(turn.now, state, timeout);
         if shorter {
             self.flows.hasten(hit.flow());
         }
         if state != before {
             count_state_change(&self.stats, way.real, before, state);
+            self.load_changed(snapshot, service, way.real);
         }
         match self.rewrite(turn, &mut frame, packet, hit, &way) {
             Ok(()) => self.egress.deliver(turn, way.hop, frame, Origin::Received),

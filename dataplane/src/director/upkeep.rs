@@ -5,6 +5,7 @@
 use crate::buf::PacketBuf;
 use crate::io::Ports;
 use crate::limits::{EXPIRE_PER_TICK, NEIGHBOR_PER_TICK};
+use crate::snapshot::Snapshot;
 use crate::time::Tick;
 use crate::verdict::{DropReason, Verdict};
 
@@ -17,7 +18,7 @@ impl<B: PacketBuf> Director<B> {
     /// Flows may end a million a second, and a new snapshot may be large, so a piece of both is
     /// done in every turn; all else is looked at once per tick of the clock.
     pub fn tick<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
-        self.expire_flows(turn.now);
+        self.expire_flows(turn.snapshot, turn.now);
         let new_tick = self.last_tick != turn.now;
         if new_tick {
             self.last_tick = turn.now;
@@ -36,10 +37,10 @@ impl<B: PacketBuf> Director<B> {
         self.adoption.announce_all(now);
     }
 
-    fn expire_flows(&mut self, now: Tick) {
+    fn expire_flows(&mut self, snapshot: &Snapshot, now: Tick) {
         let mut budget = EXPIRE_PER_TICK;
         while let Some(flow) = self.flows.expire_next(now, &mut budget) {
-            self.count_end(&flow);
+            self.count_end(snapshot, &flow);
         }
         if budget < EXPIRE_PER_TICK {
             self.stats.flows.set(self.flows.len() as u64);

@@ -1,20 +1,21 @@
 //! rr: the next real server of the circular list that may take a connection.
 //!
 //! IPVS' rule (`ip_vs_rr`): start with the element after the last choice, go round once, skip
-//! weight 0.
+//! weight 0 and who is overloaded.
 
 use crate::service::Dest;
 
 /// Place in `dests` of the next choice, which becomes `position`.
-pub(super) fn pick(dests: &[Dest], position: &mut Option<u32>) -> Option<u32> {
-    let start = position.map_or(0, |last| last as usize + 1);
-    let (before, after) = dests.split_at(start.min(dests.len()));
-    let usable = |offset: usize, part: &[Dest]| {
-        part.iter().position(|dest| dest.weight > 0).map(|place| place + offset)
-    };
-    let place = usable(before.len(), after).or_else(|| usable(0, before))?;
+pub(super) fn pick(
+    dests: &[Dest],
+    position: &mut Option<u32>,
+    is_overloaded: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    let start = position.map_or(0, |last| last as usize + 1).min(dests.len());
+    let usable = |place: &usize| dests[*place].weight > 0 && !is_overloaded(*place);
+    let place = (start..dests.len()).chain(0..start).find(usable)?;
     *position = u32::try_from(place).ok();
-    *position
+    Some(place)
 }
 
 #[cfg(test)]
@@ -25,14 +26,23 @@ mod tests {
         let dests = crate::sched::pool(weights);
         let mut position = None;
         (0..count)
-            .filter_map(|_| pick(&dests, &mut position))
-            .map(|place| dests[place as usize].real.0)
+            .filter_map(|_| pick(&dests, &mut position, |_| false))
+            .map(|place| dests[place].real.0)
             .collect()
     }
 
     #[test]
     fn newest_real_server_comes_first() {
         assert_eq!(picks(&[1, 1, 1], 7), [3, 2, 1, 3, 2, 1, 3]);
+    }
+
+    #[test]
+    fn who_is_overloaded_is_skipped() {
+        let dests = crate::sched::pool(&[1, 1, 1]);
+        let mut position = Some(0);
+        assert_eq!(pick(&dests, &mut position, |place| place == 1), Some(2));
+        assert_eq!(pick(&dests, &mut position, |place| place < 2), Some(2));
+        assert_eq!(pick(&dests, &mut position, |_| true), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::service::Dest;
 
 /// What wrr needs to know of all weights of a service, and where its current weight starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WrrPlan {
+pub(super) struct WrrPlan {
     /// Greatest common divisor of the positive weights; 1 if there are none.
     gcd: u32,
     /// Highest weight, less `gcd - 1`.
@@ -18,12 +18,24 @@ pub struct WrrPlan {
 }
 
 impl WrrPlan {
+    /// The current weight after the real servers or their weights have changed, as IPVS adjusts it.
+    #[must_use]
+    pub(super) fn adjusted(&self, current_weight: u32) -> u32 {
+        if current_weight > self.max || current_weight == 0 {
+            self.max
+        } else if self.gcd > 1 {
+            current_weight / self.gcd * self.gcd + 1
+        } else {
+            current_weight
+        }
+    }
+
     /// The plan for real servers whose weights were added in this order, one at a time.
     ///
     /// IPVS adjusts the current weight at each addition, so that it often starts at 1 and the
     /// first pass takes every real server once.
     #[must_use]
-    pub fn after_adding(weights: impl IntoIterator<Item = u32>) -> Self {
+    pub(super) fn after_adding(weights: impl IntoIterator<Item = u32>) -> Self {
         let mut plan = Self { gcd: 1, max: 0, start: 0 };
         let (mut gcd, mut max) = (0, 0);
         for weight in weights {
@@ -31,11 +43,7 @@ impl WrrPlan {
             max = weight.max(max);
             plan.gcd = gcd.max(1);
             plan.max = (max + 1).saturating_sub(plan.gcd);
-            if plan.start > plan.max || plan.start == 0 {
-                plan.start = plan.max;
-            } else if plan.gcd > 1 {
-                plan.start = plan.start / plan.gcd * plan.gcd + 1;
-            }
+            plan.start = plan.adjusted(plan.start);
         }
         plan
     }
@@ -51,25 +59,35 @@ pub(super) fn pick(
     plan: &WrrPlan,
     position: &mut Option<u32>,
     current_weight: &mut u32,
-) -> Option<u32> {
-    if plan.max == 0 {
-        return None;
-    }
+    is_overloaded: impl Fn(usize) -> bool,
+) -> Option<usize> {
     let mut start = position.map_or(0, |last| last as usize + 1).min(dests.len());
-    // One turn ends the pass begun earlier, the others are whole passes at each level.
-    for _ in 0..=plan.max.div_ceil(plan.gcd) {
-        let found = dests[start..].iter().position(|dest| dest.weight >= *current_weight);
-        if let Some(place) = found {
-            *position = u32::try_from(start + place).ok();
-            return *position;
+    let mut is_highest_known = false;
+    loop {
+        let usable =
+            |place: &usize| dests[*place].weight >= *current_weight && !is_overloaded(*place);
+        if *current_weight > 0
+            && let Some(place) = (start..dests.len()).find(usable)
+        {
+            *position = u32::try_from(place).ok();
+            return Some(place);
         }
         start = 0;
         *current_weight = current_weight.saturating_sub(plan.gcd);
         if *current_weight == 0 {
             *current_weight = plan.max;
         }
+        // Nobody was found at this level: the next are passed over up to one that somebody reaches,
+        // which is found within a pass.
+        if is_highest_known {
+            continue;
+        }
+        is_highest_known = true;
+        let all = dests.iter().enumerate().filter(|(place, _)| !is_overloaded(*place));
+        let highest = all.map(|(_, dest)| dest.weight).max().filter(|weight| *weight > 0)?;
+        let above = current_weight.saturating_sub(highest).div_ceil(plan.gcd);
+        *current_weight -= above * plan.gcd;
     }
-    None
 }
 
 #[cfg(test)]
@@ -81,8 +99,8 @@ mod tests {
         let plan = WrrPlan::after_adding(weights.iter().copied());
         let (mut position, mut current) = (None, plan.start);
         (0..count)
-            .filter_map(|_| pick(&dests, &plan, &mut position, &mut current))
-            .map(|place| dests[place as usize].real.0)
+            .filter_map(|_| pick(&dests, &plan, &mut position, &mut current, |_| false))
+            .map(|place| dests[place].real.0)
             .collect()
     }
 

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::{ServiceId, VirtualService};
+use super::{RealId, ServiceId, VirtualService};
 
 /// What a request is matched against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +24,10 @@ pub struct ServiceKey {
 pub struct ServiceTable {
     by_id: Vec<Option<VirtualService>>,
     by_key: HashTable<(ServiceKey, ServiceId)>,
+    /// Whether the schedule of any service looks at connections.
+    any_counts: bool,
+    /// The place of each real server in its service's list.
+    places: Vec<u32>,
     hasher: RandomState,
 }
 
@@ -42,6 +46,14 @@ impl ServiceTable {
         let key = ServiceKey { protocol: service.protocol, vip: service.vip, vport: service.vport };
         let hasher = &self.hasher;
         let hash = hasher.hash_one(key);
+        self.any_counts |= service.schedule.loads_of(0).is_some();
+        for (place, dest) in (0..).zip(&service.dests) {
+            let index = dest.real.index();
+            if self.places.len() <= index {
+                self.places.resize(index + 1, 0);
+            }
+            self.places[index] = place;
+        }
         let entry = self.by_key.entry(
             hash,
             |(other, _)| *other == key,
@@ -64,6 +76,20 @@ impl ServiceTable {
         self.by_id(*id)
     }
 
+    /// Whether the schedule of any service looks at connections.
+    #[inline]
+    #[must_use]
+    pub fn any_counts(&self) -> bool {
+        self.any_counts
+    }
+
+    /// The place of a real server in its service's list.
+    #[inline]
+    #[must_use]
+    pub fn place_of(&self, real: RealId) -> Option<usize> {
+        self.places.get(real.index()).map(|place| *place as usize)
+    }
+
     /// The service with this number.
     #[inline]
     #[must_use]
@@ -81,7 +107,7 @@ impl ServiceTable {
 mod tests {
     use super::*;
     use crate::forward::ForwardingMode;
-    use crate::sched::{Scheduler, WrrPlan};
+    use crate::sched::{Schedule, Scheduler};
 
     fn service(id: u32, vport: u16) -> VirtualService {
         VirtualService {
@@ -90,11 +116,9 @@ mod tests {
             vip: Ipv4Addr::new(192, 0, 2, 10),
             vport,
             mode: ForwardingMode::Dr,
-            scheduler: Scheduler::Rr,
+            schedule: Schedule::new(Scheduler::Rr, 1, &[], Vec::new),
             dests: Box::default(),
-            wrr: WrrPlan::default(),
             local_addresses: Box::default(),
-            revision: 1,
             stateless: None,
         }
     }

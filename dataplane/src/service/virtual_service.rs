@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::RealId;
 use crate::forward::ForwardingMode;
-use crate::sched::{MaglevEntry, MaglevTable, Scheduler, WrrPlan};
+use crate::sched::{MaglevEntry, MaglevTable, Schedule};
 
 /// Number of a service, kept over snapshots for the same protocol, VIP and vport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +27,18 @@ pub struct Dest {
     pub real: RealId,
     /// Its weight.
     pub weight: u32,
+    /// Connections at which it takes no more; 0 for no limit.
+    pub upper_threshold: u32,
+    /// Connections below which it takes new ones again; 0 for three quarters of the upper.
+    pub lower_threshold: u32,
+}
+
+impl Dest {
+    /// Without thresholds.
+    #[must_use]
+    pub const fn new(real: RealId, weight: u32) -> Self {
+        Self { real, weight, upper_threshold: 0, lower_threshold: 0 }
+    }
 }
 
 /// Slots for each real server in [`VirtualService::stateless`]: with eight, shares differ by an
@@ -46,16 +58,12 @@ pub struct VirtualService {
     pub vport: u16,
     /// How packets reach the real servers.
     pub mode: ForwardingMode,
-    /// Which real server a new connection gets.
-    pub scheduler: Scheduler,
     /// Real servers in IPVS' list order: the one added last comes first.
     pub dests: Box<[Dest]>,
-    /// What wrr needs to know of all weights.
-    pub wrr: WrrPlan,
+    /// Which of them a new connection gets.
+    pub schedule: Schedule,
     /// LIPs of a FULLNAT service, all reachable for its real servers.
     pub local_addresses: Box<[Ipv4Addr]>,
-    /// Changes whenever the scheduler or the list of real servers does.
-    pub revision: u32,
     /// Chooses real servers where there is no room for flows; modes DR and TUN have one, unless
     /// no real server has a weight.
     pub stateless: Option<Arc<MaglevTable>>,

@@ -36,6 +36,8 @@ mod properties;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod sched;
+#[cfg(test)]
 mod stateless;
 #[cfg(test)]
 mod team;

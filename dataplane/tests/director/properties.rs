@@ -1,15 +1,17 @@
 //! What holds for any packet: translation can be undone, and no bytes upset the director.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::limits::BURST_LEN_MAX;
-use rvs_dataplane::sched::{SchedState, Scheduler, WrrPlan, schedule};
+use rvs_dataplane::sched::{Asked, Asker, Counted, SchedState, Schedule, Scheduler, schedule};
 use rvs_dataplane::service::{Dest, RealId, ServiceId, VirtualService};
+use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testing::{Endpoint, PacketSpec, Random, arp_frame};
-use rvs_dataplane::time::Ticks;
+use rvs_dataplane::time::{Tick, Ticks};
 use rvs_dataplane::verdict::{DropReason, Verdict};
 use rvs_dataplane::wire::{ArpPacket, Mac, TcpFlags};
 
@@ -84,25 +86,30 @@ proptest! {
         wrr in any::<bool>(),
         revision in 0..2u32,
     ) {
-        let dests = (0u32..).map(RealId).zip(&weights).map(|(real, &weight)| Dest { real, weight });
+        let dests = (0u32..).map(RealId).zip(&weights);
+        let dests = dests.map(|(real, &weight)| Dest::new(real, weight));
         let dests = VirtualService::list_order(dests.collect::<Vec<_>>().into_iter());
+        let scheduler = if wrr { Scheduler::Wrr } else { Scheduler::Rr };
         let service = VirtualService {
             id: ServiceId(0),
             protocol: 6,
             vip: LIP,
             vport: 80,
             mode: ForwardingMode::Dr,
-            scheduler: if wrr { Scheduler::Wrr } else { Scheduler::Rr },
+            schedule: Schedule::new(scheduler, revision, &dests, Vec::new),
             dests,
-            wrr: WrrPlan::after_adding(weights.iter().copied()),
             local_addresses: Box::default(),
-            revision,
             stateless: None,
         };
+        let counted = Counted::alone(Arc::new(WorkerStats::new(1, 12)));
+        let asked = Asked { client: (LIP, 1), dst: LIP };
+        let mut random = 1;
         let mut state = SchedState::default();
         let usable = weights.iter().any(|weight| *weight > 0);
         for _ in 0..200 {
-            let choice = schedule(&service, &mut state, 0);
+            let mut asker =
+                Asker { worker: 0, counted: &counted, now: Tick(0), random: &mut random };
+            let choice = schedule(&service, &mut state, &asked, &mut asker);
             prop_assert_eq!(choice.is_some(), usable);
             prop_assert!(choice.is_none_or(|real| weights[real.index()] > 0), "{:?}", choice);
         }

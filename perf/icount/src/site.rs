@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use dataplane::forward::ForwardingMode;
-use dataplane::sched::{Scheduler, WrrPlan};
+use dataplane::sched::{Schedule, Scheduler};
 use dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
@@ -78,18 +78,17 @@ fn real_server(mode: ForwardingMode, service: u32, number: u32) -> RealServer {
 
 fn service(mode: ForwardingMode, number: u32, protocol: u8) -> VirtualService {
     let first = number * REAL_SERVER_COUNT;
-    let real = |number| Dest { real: RealId(first + number), weight: 1 };
+    let real = |number| Dest::new(RealId(first + number), 1);
+    let dests = VirtualService::list_order((0..REAL_SERVER_COUNT).map(real));
     VirtualService {
         id: ServiceId(number),
         protocol,
         vip: VIP.0,
         vport: VIP.1,
         mode,
-        scheduler: Scheduler::Rr,
-        dests: VirtualService::list_order((0..REAL_SERVER_COUNT).map(real)),
-        wrr: WrrPlan::after_adding((0..REAL_SERVER_COUNT).map(|_| 1)),
+        schedule: Schedule::new(Scheduler::Rr, 1, &dests, Vec::new),
+        dests,
         local_addresses: (0..LOCAL_ADDRESS_COUNT).map(|number| host(100 + number)).collect(),
-        revision: 1,
         stateless: None,
     }
 }

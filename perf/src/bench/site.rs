@@ -10,7 +10,7 @@ use dataplane::flow::Timeouts;
 use dataplane::forward::{ForwardingMode, TUNNEL_OVERHEAD};
 use dataplane::io::{Io, Ports};
 use dataplane::publish::{Publisher, Running};
-use dataplane::sched::{Scheduler, WrrPlan};
+use dataplane::sched::{Schedule, Scheduler};
 use dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use dataplane::snapshot::{AddressUse, NextHop, PortAddress, PortInfo, Route, Snapshot, Subnet};
 use dataplane::stats::WorkerStats;
@@ -166,17 +166,16 @@ fn snapshot(plan: Plan) -> Snapshot {
     };
     snapshot.add_address(VIP.0, AddressUse::Vip);
     snapshot.real_servers = (0..REAL_SERVER_COUNT).map(real).map(Some).collect();
+    let dests = dests(0..REAL_SERVER_COUNT);
     snapshot.services = ServiceTable::new([VirtualService {
         id: ServiceId(0),
         protocol,
         vip: VIP.0,
         vport: VIP.1,
         mode,
-        scheduler: Scheduler::Rr,
-        dests: dests(0..REAL_SERVER_COUNT),
-        wrr: WrrPlan::after_adding((0..REAL_SERVER_COUNT).map(|_| 1)),
+        schedule: schedule(&dests),
+        dests,
         local_addresses: local_addresses(),
-        revision: 1,
         stateless: None,
     }]);
     snapshot
@@ -202,18 +201,19 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
     snapshot.real_servers = (0..real_server_count).map(real).map(Some).collect();
     let local_addresses = local_addresses();
     let services: Vec<VirtualService> = (0..service_count)
-        .map(|number| VirtualService {
-            id: ServiceId(number),
-            protocol: IpProto::UDP,
-            vip: if number == 0 { VIP.0 } else { address([198, 18, 0, 0], number) },
-            vport: VIP.1,
-            mode: ForwardingMode::FullNat,
-            scheduler: Scheduler::Rr,
-            dests: dests(number * per_service..(number + 1) * per_service),
-            wrr: WrrPlan::after_adding((0..per_service).map(|_| 1)),
-            local_addresses: local_addresses.clone(),
-            revision: 1,
-            stateless: None,
+        .map(|number| {
+            let dests = dests(number * per_service..(number + 1) * per_service);
+            VirtualService {
+                id: ServiceId(number),
+                protocol: IpProto::UDP,
+                vip: if number == 0 { VIP.0 } else { address([198, 18, 0, 0], number) },
+                vport: VIP.1,
+                mode: ForwardingMode::FullNat,
+                schedule: schedule(&dests),
+                dests,
+                local_addresses: local_addresses.clone(),
+                stateless: None,
+            }
         })
         .collect();
     for service in &services {
@@ -255,6 +255,10 @@ fn local_addresses() -> Box<[Ipv4Addr]> {
     (0..LOCAL_ADDRESS_COUNT).map(|number| host(FIRST_LOCAL_ADDRESS + number)).collect()
 }
 
+fn schedule(dests: &[Dest]) -> Schedule {
+    Schedule::new(Scheduler::Rr, 1, dests, Vec::new)
+}
+
 fn dests(real_servers: std::ops::Range<u32>) -> Box<[Dest]> {
-    VirtualService::list_order(real_servers.map(|number| Dest { real: RealId(number), weight: 1 }))
+    VirtualService::list_order(real_servers.map(|number| Dest::new(RealId(number), 1)))
 }

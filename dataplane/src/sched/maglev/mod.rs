@@ -42,7 +42,14 @@ impl MaglevTable {
     #[must_use]
     pub fn build(entries: &[MaglevEntry], per_entry: u32) -> Option<Self> {
         let count = u32::try_from(entries.len()).ok()?;
-        let wanted = count.saturating_mul(per_entry);
+        Self::with_slots(entries, count.saturating_mul(per_entry))
+    }
+
+    /// The same with at least so many slots in all, and one for each real server.
+    #[must_use]
+    pub fn with_slots(entries: &[MaglevEntry], slots: u32) -> Option<Self> {
+        let count = u32::try_from(entries.len()).ok()?;
+        let wanted = slots.max(count);
         let largest = SIZES[SIZES.len() - 1];
         let size = SIZES.into_iter().find(|size| *size >= wanted).unwrap_or(largest);
         if count > size || entries.iter().all(|entry| entry.weight == 0) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
-use rvs_dataplane::sched::{MaglevEntry, Scheduler, WrrPlan};
+use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
 use rvs_dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use rvs_dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
@@ -45,6 +45,8 @@ pub(crate) struct ServiceSpec {
     scheduler: Scheduler,
     reals: Vec<(SocketAddrV4, u32)>,
     local: Vec<Ipv4Addr>,
+    /// Of each real server.
+    upper_threshold: u32,
     /// The generation that brought it.
     since: u64,
 }
@@ -54,7 +56,7 @@ impl ServiceSpec {
         let local = if mode == ForwardingMode::FullNat { vec![LIP] } else { Vec::new() };
         let (protocol, scheduler) = (IpProto::TCP, Scheduler::Rr);
         let (vip, reals, since) = (vip.endpoint(), Vec::new(), 1);
-        Self { protocol, vip, mode, scheduler, reals, local, since }
+        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold: 0, since }
     }
 
     pub(crate) fn udp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
@@ -63,6 +65,11 @@ impl ServiceSpec {
 
     pub(crate) fn real(mut self, address: impl Endpoint, weight: u32) -> Self {
         self.reals.push((address.endpoint(), weight));
+        self
+    }
+
+    pub(crate) fn upper_threshold(mut self, connections: u32) -> Self {
+        self.upper_threshold = connections;
         self
     }
 
@@ -86,6 +93,8 @@ pub(crate) struct Setup {
     pub(crate) default_route: bool,
     /// Whether all VIPs had a NAT service once.
     pub(crate) nat_vips: bool,
+    /// How many workers count connections.
+    pub(crate) workers: usize,
     services: Vec<ServiceSpec>,
     removed: Vec<SocketAddrV4>,
 }
@@ -105,6 +114,7 @@ impl Setup {
             timeouts: Timeouts::default(),
             default_route: true,
             nat_vips: false,
+            workers: 8,
             services: services.into_iter().collect(),
             removed: Vec::new(),
         }
@@ -207,12 +217,14 @@ impl Setup {
             if removed {
                 continue;
             }
-            dests.push(Dest { real, weight });
+            let upper_threshold = spec.upper_threshold;
+            dests.push(Dest { upper_threshold, ..Dest::new(real, weight) });
             if spec.mode == ForwardingMode::Nat {
                 snapshot.add_routed(address);
             }
         }
-        let entries: Vec<_> = VirtualService::list_order(dests.iter().copied())
+        let dests = VirtualService::list_order(dests.into_iter());
+        let entries: Vec<_> = dests
             .iter()
             .filter_map(|dest| snapshot.real_server(dest.real))
             .map(|real| MaglevEntry {
@@ -221,6 +233,8 @@ impl Setup {
                 weight: real.weight,
             })
             .collect();
+        let revision = u32::try_from(self.generation).unwrap();
+        let schedule = Schedule::new(spec.scheduler, revision, &dests, || entries.clone());
         let stateless = VirtualService::stateless_table(spec.mode, &entries).map(Arc::new);
         VirtualService {
             id,
@@ -229,11 +243,9 @@ impl Setup {
             vip: *spec.vip.ip(),
             vport: spec.vip.port(),
             mode: spec.mode,
-            scheduler: spec.scheduler,
-            wrr: WrrPlan::after_adding(dests.iter().map(|dest| dest.weight)),
-            dests: VirtualService::list_order(dests.into_iter()),
+            schedule: schedule.counting(self.workers, &dests),
+            dests,
             local_addresses: spec.local.clone().into_boxed_slice(),
-            revision: u32::try_from(self.generation).unwrap(),
         }
     }
 }

@@ -17,6 +17,7 @@ use rvs_dataplane::io::Io;
 use rvs_dataplane::ownership::{Team, WorkerIdx};
 use rvs_dataplane::publish::Publisher;
 use rvs_dataplane::rss::RssSteering;
+use rvs_dataplane::sched::Counted;
 use rvs_dataplane::snapshot::PortIdx;
 use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testbuf::TestBuf;
@@ -96,12 +97,17 @@ impl TeamRig {
             real_servers: Setup::REAL_SERVERS,
         };
         let sender = (0..count).find(|worker| has_tx(*worker)).map(WorkerIdx);
+        let stats = || Arc::new(WorkerStats::new(Setup::SERVICES, Setup::REAL_SERVERS));
+        rig.stats = (0..count).map(|_| stats()).collect();
         for (team, peers) in teams.into_iter().zip(Peers::mesh(count)) {
             let me = team.me().0;
             let wires = Rc::new(RefCell::new(Wires::new()));
-            let stats = Arc::new(WorkerStats::new(Setup::SERVICES, Setup::REAL_SERVERS));
+            let counted = Counted::of(&rig.stats, usize::from(me));
+            let stats = counted.own;
             let seed = 0x5EED + u64::from(me);
-            let director = Director::new(sizes, seed, now, Arc::clone(&stats)).in_team(team);
+            let director = Director::new(sizes, seed, now, Arc::clone(&stats))
+                .in_team(team)
+                .counting(counted.others);
             let senders = vec![if has_tx(me) { None } else { sender }; 2];
             let io = Io::new(SharedPorts(Rc::clone(&wires)), Arc::clone(&stats));
             let io = io.with_peers(peers, senders);
@@ -109,7 +115,6 @@ impl TeamRig {
             let reader = rig.publisher.reader();
             rig.workers.push(Worker::new(director, io, reader, end, Arc::clone(&stats)));
             rig.wires.push(wires);
-            rig.stats.push(stats);
             rig._controls.push(control);
         }
         rig.run();
@@ -174,6 +179,11 @@ impl TeamRig {
         }
         self.assert_books();
         out
+    }
+
+    /// Lets some ticks of the clock pass.
+    pub(crate) fn pass_ticks(&mut self, ticks: u32) {
+        self.now = self.now.after(Ticks(ticks));
     }
 
     /// Lets a second pass.

@@ -1,0 +1,212 @@
+//! What services are scheduled by, kept while it stays the same: tables take time to build, and
+//! workers go on in a list from where they were.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use dataplane::forward::ForwardingMode;
+use dataplane::sched::{Before, MaglevEntry, MaglevTable, Schedule, Scheduler};
+use dataplane::service::{Dest, ServiceId, VirtualService};
+
+/// What a service's schedule is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) mode: ForwardingMode,
+    /// Real servers in list order.
+    pub(crate) dests: Box<[Dest]>,
+    /// The same as Maglev tables see them.
+    pub(crate) entries: Vec<MaglevEntry>,
+}
+
+/// What was made of it.
+#[derive(Debug)]
+struct Kept {
+    wanted: Wanted,
+    schedule: Schedule,
+    stateless: Option<Arc<MaglevTable>>,
+    /// The last weight above 0 of each real server, by which mh lays out its table.
+    last_weights: HashMap<(Ipv4Addr, u16), u32>,
+}
+
+/// The schedules of all services.
+#[derive(Debug)]
+pub(super) struct Schedules {
+    workers: usize,
+    last_revision: u32,
+    kept: HashMap<ServiceId, Kept>,
+}
+
+impl Schedules {
+    /// None yet; for so many workers.
+    pub(super) fn new(workers: usize) -> Self {
+        Self { workers, last_revision: 0, kept: HashMap::new() }
+    }
+
+    /// The number is another service's from now on, or its own anew.
+    pub(super) fn forget(&mut self, id: ServiceId) {
+        self.kept.remove(&id);
+    }
+
+    /// The schedule of a service, and its table for where there is no room for flows. The revision
+    /// changes whenever the scheduler or the list does, and no two services ever have the same.
+    pub(super) fn of(
+        &mut self,
+        id: ServiceId,
+        wanted: Wanted,
+    ) -> (Schedule, Option<Arc<MaglevTable>>) {
+        let old = self.kept.remove(&id);
+        let kept = match old {
+            Some(kept) if kept.wanted == wanted => kept,
+            old => self.make(old, wanted),
+        };
+        let answer = (kept.schedule.clone(), kept.stateless.clone());
+        self.kept.insert(id, kept);
+        answer
+    }
+
+    fn make(&mut self, old: Option<Kept>, wanted: Wanted) -> Kept {
+        let same_list = |old: &Kept| {
+            (old.wanted.scheduler, &old.wanted.dests) == (wanted.scheduler, &wanted.dests)
+        };
+        let (mut last_weights, reusable, old) = match old {
+            Some(old) if same_list(&old) => (old.last_weights, Some(old.schedule), None),
+            Some(mut old) => (std::mem::take(&mut old.last_weights), None, Some(old)),
+            None => (HashMap::new(), None, None),
+        };
+        let entries = with_last_weights(&wanted, &mut last_weights);
+        let schedule = reusable.unwrap_or_else(|| {
+            self.last_revision = self.last_revision.checked_add(1).unwrap_or(1);
+            let dests = &wanted.dests;
+            let schedule = Schedule::new(wanted.scheduler, self.last_revision, dests, || entries)
+                .counting(self.workers, dests);
+            match &old {
+                Some(old) => self.continue_from(old, &wanted, schedule),
+                None => schedule,
+            }
+        });
+        let stateless = VirtualService::stateless_table(wanted.mode, &wanted.entries).map(Arc::new);
+        Kept { wanted, schedule, stateless, last_weights }
+    }
+
+    /// Takes over what outlives a change: positions in the list, and who is overloaded.
+    fn continue_from(&self, old: &Kept, wanted: &Wanted, schedule: Schedule) -> Schedule {
+        let before = &old.wanted.dests;
+        // IPVS takes the mark away when the upper threshold is raised or set to 0.
+        let was_at = |place: usize| {
+            let dest = wanted.dests.get(place)?;
+            let place = before.iter().position(|old| old.real == dest.real)?;
+            let upper = before.get(place)?.upper_threshold;
+            (dest.upper_threshold != 0 && dest.upper_threshold <= upper).then_some(place)
+        };
+        for worker in 0..u16::try_from(self.workers).unwrap_or(u16::MAX) {
+            if let Some(new) = schedule.loads_of(worker)
+                && let Some(old) = old.schedule.loads_of(worker)
+            {
+                new.inherit(old, was_at);
+            }
+        }
+        if old.wanted.scheduler != wanted.scheduler {
+            return schedule;
+        }
+        let reals = before.iter().map(|dest| dest.real).collect();
+        schedule.after(Before { revision: old.schedule.revision, reals })
+    }
+}
+
+/// The real servers with the last weight above 0 each has had.
+fn with_last_weights(
+    wanted: &Wanted,
+    last_weights: &mut HashMap<(Ipv4Addr, u16), u32>,
+) -> Vec<MaglevEntry> {
+    let ends = |entry: &MaglevEntry| (entry.address, entry.l4_port);
+    for entry in wanted.entries.iter().filter(|entry| entry.weight > 0) {
+        last_weights.insert(ends(entry), entry.weight);
+    }
+    let present: std::collections::HashSet<_> = wanted.entries.iter().map(ends).collect();
+    last_weights.retain(|end, _| present.contains(end));
+    let last = |entry: &MaglevEntry| last_weights.get(&ends(entry)).copied().unwrap_or(0);
+    wanted.entries.iter().map(|entry| MaglevEntry { weight: last(entry), ..*entry }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dataplane::sched::HashFlags;
+    use dataplane::service::RealId;
+
+    use super::*;
+
+    fn wanted(scheduler: Scheduler, mode: ForwardingMode, reals: &[(u8, u32)]) -> Wanted {
+        let dest = |(real, weight): &(u8, u32)| Dest::new(RealId(u32::from(*real)), *weight);
+        let entry = |(real, weight): &(u8, u32)| MaglevEntry {
+            address: Ipv4Addr::new(10, 0, 0, *real),
+            l4_port: 80,
+            weight: *weight,
+        };
+        let dests = reals.iter().map(dest).collect();
+        Wanted { scheduler, mode, dests, entries: reals.iter().map(entry).collect() }
+    }
+
+    #[test]
+    fn a_revision_changes_with_the_scheduler_and_the_list_only_and_is_never_shared() {
+        let mut all = Schedules::new(2);
+        let (dr, nat) = (ForwardingMode::Dr, ForwardingMode::Nat);
+        let mut revision = |id, scheduler, mode, reals: &[(u8, u32)]| {
+            all.of(ServiceId(id), wanted(scheduler, mode, reals)).0.revision
+        };
+        let first = revision(7, Scheduler::Rr, dr, &[(1, 1), (2, 2)]);
+        assert_ne!(first, 0, "a worker must take it for new");
+        assert_eq!(revision(7, Scheduler::Rr, dr, &[(1, 1), (2, 2)]), first);
+        assert_eq!(revision(7, Scheduler::Rr, nat, &[(1, 1), (2, 2)]), first);
+        let others = [
+            revision(7, Scheduler::Wrr, dr, &[(1, 1), (2, 2)]),
+            revision(7, Scheduler::Wrr, dr, &[(1, 1), (2, 5)]),
+            revision(7, Scheduler::Wrr, dr, &[(1, 1)]),
+            revision(8, Scheduler::Rr, dr, &[(1, 1), (2, 2)]),
+        ];
+        let all: std::collections::HashSet<u32> = others.into_iter().chain([first]).collect();
+        assert_eq!(all.len(), 5);
+    }
+
+    #[test]
+    fn tables_are_built_when_something_changed_and_only_then() {
+        let mut all = Schedules::new(1);
+        let mut table = |mode, weight| {
+            all.of(ServiceId(1), wanted(Scheduler::Rr, mode, &[(1, 1), (2, weight)])).1
+        };
+        let first = table(ForwardingMode::Dr, 1).unwrap();
+        assert!(Arc::ptr_eq(&first, &table(ForwardingMode::Dr, 1).unwrap()));
+        let other = table(ForwardingMode::Dr, 5).unwrap();
+        assert!(!Arc::ptr_eq(&first, &other) && *first != *other);
+        assert!(table(ForwardingMode::Nat, 5).is_none());
+        assert!(table(ForwardingMode::Tunnel, 5).is_some());
+    }
+
+    #[test]
+    fn a_list_is_continued_unless_the_scheduler_or_the_service_is_another() {
+        let mut all = Schedules::new(1);
+        let rr = |reals: &[(u8, u32)]| wanted(Scheduler::Rr, ForwardingMode::Dr, reals);
+        let first = all.of(ServiceId(1), rr(&[(1, 1)])).0;
+        assert!(first.before().is_none());
+        let second = all.of(ServiceId(1), rr(&[(2, 1), (1, 1)])).0;
+        assert_eq!(second.before().map(|before| before.revision), Some(first.revision));
+        let wrr = wanted(Scheduler::Wrr, ForwardingMode::Dr, &[(2, 1), (1, 1)]);
+        assert!(all.of(ServiceId(1), wrr).0.before().is_none());
+        all.forget(ServiceId(1));
+        assert!(all.of(ServiceId(1), rr(&[(2, 1)])).0.before().is_none());
+    }
+
+    #[test]
+    fn weight_0_does_not_move_the_clients_of_mh() {
+        let mut all = Schedules::new(1);
+        let scheduler = Scheduler::Mh(HashFlags::default());
+        let mut table = |reals: &[(u8, u32)]| {
+            let schedule = all.of(ServiceId(1), wanted(scheduler, ForwardingMode::Nat, reals)).0;
+            schedule.maglev().map(|table| format!("{table:?}"))
+        };
+        let first = table(&[(1, 1), (2, 3)]).unwrap();
+        assert_eq!(table(&[(1, 0), (2, 3)]), Some(first.clone()));
+        assert_ne!(table(&[(1, 2), (2, 3)]), Some(first));
+    }
+}

@@ -1,0 +1,69 @@
+//! [`Order`]: by what the schedulers that look at connections compare real servers.
+//!
+//! Each is a strict weak order, so that the first in list order among equals can be found in any
+//! sequence of comparisons. Fractions are compared across, without division.
+
+use super::Load;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// lc: the least cost.
+    LeastConnections,
+    /// wlc: the least cost for its weight.
+    WeightedLeastConnections,
+    /// sed: the least active connections, with one more, for its weight.
+    ShortestExpectedDelay,
+    /// nq: the first that is idle; if none is, as sed.
+    NeverQueue,
+    /// fo: the highest weight.
+    Failover,
+    /// ovf: the highest weight among those with no more active connections than that.
+    Overflow,
+}
+
+impl Order {
+    /// Whether `later`, which stands behind `earlier` in the list, goes before it. `None` is a real
+    /// server that takes nothing.
+    #[inline]
+    pub(super) fn is_better(
+        self,
+        earlier: Option<(u32, Load)>,
+        later: Option<(u32, Load)>,
+    ) -> bool {
+        let takes = |one: Option<(u32, Load)>| {
+            one.filter(|(weight, load)| {
+                *weight > 0 && (self != Self::Overflow || load.active <= *weight)
+            })
+        };
+        match (takes(earlier), takes(later)) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(earlier), Some(later)) => self.compare(earlier, later),
+        }
+    }
+
+    #[inline]
+    fn compare(self, earlier: (u32, Load), later: (u32, Load)) -> bool {
+        let delay = |(_, load): (u32, Load)| u64::from(load.active) + 1;
+        match self {
+            Self::LeastConnections => later.1.cost() < earlier.1.cost(),
+            Self::WeightedLeastConnections => {
+                is_less((later.1.cost(), later.0), (earlier.1.cost(), earlier.0))
+            }
+            Self::NeverQueue if earlier.1.active == 0 => false,
+            Self::NeverQueue if later.1.active == 0 => true,
+            Self::ShortestExpectedDelay | Self::NeverQueue => {
+                is_less((delay(later), later.0), (delay(earlier), earlier.0))
+            }
+            Self::Failover | Self::Overflow => later.0 > earlier.0,
+        }
+    }
+}
+
+/// Whether a cost for its weight is less than another. No product exceeds 64 bits: costs are below
+/// 2^41 and weights below 2^16.
+#[inline]
+fn is_less((cost, weight): (u64, u32), (other_cost, other_weight): (u64, u32)) -> bool {
+    other_cost * u64::from(weight) > cost * u64::from(other_weight)
+}
