@@ -222,6 +222,10 @@ pub enum Scheduler {
     Fo,
     /// Weighted overflow.
     Ovf,
+    /// Locality-based least connections.
+    Lblc,
+    /// Locality-based least connections with replication.
+    Lblcr,
     /// Power of two choices.
     Twos,
     /// Destination hashing.
@@ -234,7 +238,7 @@ pub enum Scheduler {
 
 impl Scheduler {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Rr,
         Self::Wrr,
         Self::Lc,
@@ -243,6 +247,8 @@ impl Scheduler {
         Self::Nq,
         Self::Fo,
         Self::Ovf,
+        Self::Lblc,
+        Self::Lblcr,
         Self::Twos,
         Self::Dh,
         Self::Sh,
@@ -261,6 +267,8 @@ impl Scheduler {
             Self::Nq => "nq",
             Self::Fo => "fo",
             Self::Ovf => "ovf",
+            Self::Lblc => "lblc",
+            Self::Lblcr => "lblcr",
             Self::Twos => "twos",
             Self::Dh => "dh",
             Self::Sh => "sh",

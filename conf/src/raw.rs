@@ -141,7 +141,8 @@ mapping! {
         /// How a real server is chosen for a new flow, by the names of IPVS.
         #[schemars(with = "String", default)]
         #[schemars(extend("enum" = [
-            "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "twos", "dh", "sh", "mh"
+            "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "lblc", "lblcr", "twos", "dh", "sh",
+            "mh"
         ]))]
         #[schemars(extend("default" = "wlc"))]
         scheduler: optional Text<'a>,

@@ -111,7 +111,8 @@ impl Schedules {
             return schedule;
         }
         let reals = before.iter().map(|dest| dest.real).collect();
-        schedule.after(Before { revision: old.schedule.revision, reals })
+        let before = Before { revision: old.schedule.revision, reals };
+        schedule.after(before, &old.schedule)
     }
 }
 

@@ -188,6 +188,8 @@ fn scheduler(service: &Service) -> Scheduler {
         conf::Scheduler::Nq => Scheduler::Nq,
         conf::Scheduler::Fo => Scheduler::Fo,
         conf::Scheduler::Ovf => Scheduler::Ovf,
+        conf::Scheduler::Lblc => Scheduler::Lblc,
+        conf::Scheduler::Lblcr => Scheduler::Lblcr,
         conf::Scheduler::Twos => Scheduler::Twos,
         conf::Scheduler::Dh => Scheduler::Dh,
         conf::Scheduler::Sh => Scheduler::Sh(flags),

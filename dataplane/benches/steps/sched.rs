@@ -17,7 +17,7 @@ use rvs_dataplane::wire::IpProto;
 
 const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const FLAGS: HashFlags = HashFlags { fallback: true, port: true };
-const SCHEDULERS: [Scheduler; 12] = [
+const SCHEDULERS: [Scheduler; 14] = [
     Scheduler::Rr,
     Scheduler::Wrr,
     Scheduler::Lc,
@@ -26,6 +26,8 @@ const SCHEDULERS: [Scheduler; 12] = [
     Scheduler::Nq,
     Scheduler::Fo,
     Scheduler::Ovf,
+    Scheduler::Lblc,
+    Scheduler::Lblcr,
     Scheduler::Twos,
     Scheduler::Dh,
     Scheduler::Sh(FLAGS),

@@ -6,6 +6,7 @@
 
 mod hashed;
 mod load;
+mod locality;
 mod maglev;
 mod rr;
 mod schedule;
@@ -17,6 +18,8 @@ use std::net::Ipv4Addr;
 pub use load::{Counted, Load, Loads, Order};
 pub use maglev::{MaglevEntry, MaglevTable};
 pub use schedule::{Before, Schedule};
+
+use locality::View;
 
 use crate::service::{RealId, VirtualService};
 use crate::time::Tick;
@@ -40,6 +43,10 @@ pub enum Scheduler {
     Fo,
     /// Weighted overflow.
     Ovf,
+    /// Locality-based least connections.
+    Lblc,
+    /// Locality-based least connections with replication.
+    Lblcr,
     /// Power of two choices.
     Twos,
     /// Destination hashing.
@@ -73,6 +80,8 @@ impl Scheduler {
             Self::Nq => "nq",
             Self::Fo => "fo",
             Self::Ovf => "ovf",
+            Self::Lblc => "lblc",
+            Self::Lblcr => "lblcr",
             Self::Twos => "twos",
             Self::Dh => "dh",
             Self::Sh(_) => "sh",
@@ -85,7 +94,7 @@ impl Scheduler {
     pub const fn order(self) -> Option<Order> {
         match self {
             Self::Lc => Some(Order::LeastConnections),
-            Self::Wlc => Some(Order::WeightedLeastConnections),
+            Self::Wlc | Self::Lblc | Self::Lblcr => Some(Order::WeightedLeastConnections),
             Self::Sed => Some(Order::ShortestExpectedDelay),
             Self::Nq => Some(Order::NeverQueue),
             Self::Fo => Some(Order::Failover),
@@ -221,6 +230,15 @@ fn pick(
                 loads.is_some_and(|loads| loads.load(place).active <= weight)
             };
             loads?.first().filter(|place| takes(*place) && has_room(*place))
+        }
+        Scheduler::Lblc | Scheduler::Lblcr => {
+            let (locality, loads) = plan.locality_of(asker.worker).zip(loads)?;
+            let view = View { dests, loads, now: asker.now };
+            if plan.scheduler == Scheduler::Lblc {
+                locality.one(view, asked.dst)
+            } else {
+                locality.of_set(view, asked.dst)
+            }
         }
         Scheduler::Twos => twos::pick(dests, plan.sums()?, loads?, |most| asker.draw(most)),
         Scheduler::Dh => hashed::by_destination(plan.buckets()?, asked.dst, takes),

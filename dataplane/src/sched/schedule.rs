@@ -6,6 +6,7 @@ use crate::service::{Dest, RealId, VirtualService};
 
 use super::hashed::{Buckets, destination_buckets, source_buckets};
 use super::load::Loads;
+use super::locality::Locality;
 use super::twos::{Sums, sums};
 use super::wrr::WrrPlan;
 use super::{MaglevEntry, MaglevTable, SchedState, Scheduler};
@@ -25,6 +26,8 @@ pub struct Schedule {
     table: Table,
     /// By worker; where connections matter.
     loads: Option<Arc<[Loads]>>,
+    /// By worker; lblc and lblcr have it.
+    locality: Option<Arc<[Locality]>>,
     /// What was there before this revision.
     before: Option<Arc<Before>>,
 }
@@ -68,6 +71,8 @@ impl Schedule {
             | Scheduler::Lc
             | Scheduler::Wlc
             | Scheduler::Sed
+            | Scheduler::Lblc
+            | Scheduler::Lblcr
             | Scheduler::Nq
             | Scheduler::Fo
             | Scheduler::Ovf => None,
@@ -79,6 +84,7 @@ impl Schedule {
             wrr: WrrPlan::after_adding(dests.iter().rev().map(|dest| dest.weight)),
             table: table.unwrap_or(Table::None),
             loads: None,
+            locality: None,
             before: None,
         }
     }
@@ -90,13 +96,17 @@ impl Schedule {
         if self.scheduler.counts() || limited {
             self.loads = Some(Loads::for_workers(workers, dests, self.scheduler.order()));
         }
+        if matches!(self.scheduler, Scheduler::Lblc | Scheduler::Lblcr) {
+            self.locality = Some(Locality::for_workers(workers));
+        }
         self
     }
 
-    /// Going on from another list with the same scheduler.
+    /// Going on from another list with the same scheduler, whose schedule was `old`.
     #[must_use]
-    pub fn after(mut self, before: Before) -> Self {
+    pub fn after(mut self, before: Before, old: &Self) -> Self {
         self.before = Some(Arc::new(before));
+        self.locality.clone_from(&old.locality);
         self
     }
 
@@ -111,6 +121,11 @@ impl Schedule {
     #[must_use]
     pub fn loads_of(&self, worker: u16) -> Option<&Loads> {
         self.loads.as_ref()?.get(usize::from(worker))
+    }
+
+    #[inline]
+    pub(super) fn locality_of(&self, worker: u16) -> Option<&Locality> {
+        self.locality.as_ref()?.get(usize::from(worker))
     }
 
     #[inline]

@@ -46,7 +46,8 @@ impl Pool {
         let dests = VirtualService::list_order(dests.collect::<Vec<_>>().into_iter());
         let scheduler = self.service.schedule.scheduler;
         let schedule = Schedule::new(scheduler, revision + 1, &dests, || entries(&dests));
-        self.service.schedule = schedule.counting(1, &dests).after(Before { revision, reals });
+        let schedule = schedule.counting(1, &dests);
+        self.service.schedule = schedule.after(Before { revision, reals }, &self.service.schedule);
         self.service.dests = dests;
     }
 
@@ -111,6 +112,38 @@ fn least_connection_schedulers_follow_the_kernel() {
         [3, 3, 3, 3, 2, 2, 2, 1, 1],
         "each takes one more than its weight, then nobody"
     );
+}
+
+#[test]
+fn locality_schedulers_follow_the_kernel() {
+    let lblc = Pool::new(Scheduler::Lblc, &[1, 2, 3]).connections(10);
+    assert_eq!(lblc, [3, 3, 3, 3, 2, 2, 2, 1, 1, 1], "r1 for good, as nobody has room");
+    let lblcr = Pool::new(Scheduler::Lblcr, &[1, 2, 3]).connections(9);
+    assert_eq!(lblcr, [3, 3, 3, 3, 2, 2, 2, 1, 1]);
+}
+
+#[test]
+fn destinations_are_remembered_over_changes_of_the_list() {
+    for scheduler in [Scheduler::Lblc, Scheduler::Lblcr] {
+        let mut pool = Pool::new(scheduler, &[1, 1, 1]);
+        let at = |pool: &mut Pool, dst: u8| {
+            pool.service.vip = Ipv4Addr::new(10, 9, 9, dst);
+            pool.connect().unwrap()
+        };
+        let all: Vec<_> = (1..=3).map(|dst| at(&mut pool, dst)).collect();
+        assert_eq!(all, [3, 2, 1]);
+        pool.change(&[(9, 9), (1, 1), (2, 1), (3, 1)]);
+        let again: Vec<_> = (1..=3).map(|dst| at(&mut pool, dst)).collect();
+        assert_eq!(again, all, "{scheduler:?}");
+        // One that is gone is replaced by the least busy.
+        pool.change(&[(9, 9), (1, 1), (2, 1)]);
+        assert_eq!(at(&mut pool, 1), 9, "{scheduler:?}");
+        // More destinations than there is room for do no harm.
+        for dst in 0..20_000 {
+            pool.service.vip = Ipv4Addr::from_bits(0x0A0A_0000 + dst);
+            assert!(pool.pick().is_some());
+        }
+    }
 }
 
 #[test]
@@ -197,6 +230,8 @@ fn nobody_is_chosen_from_nothing() {
         Scheduler::Nq,
         Scheduler::Fo,
         Scheduler::Ovf,
+        Scheduler::Lblc,
+        Scheduler::Lblcr,
         Scheduler::Twos,
         Scheduler::Dh,
         Scheduler::Sh(flags),

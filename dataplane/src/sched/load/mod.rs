@@ -24,16 +24,16 @@ use tournament::Tournament;
 
 /// A number that one worker writes.
 #[derive(Debug, Default)]
-struct Cell(AtomicU32);
+pub(super) struct Cell(AtomicU32);
 
 impl Cell {
     #[inline]
-    fn get(&self) -> u32 {
+    pub(super) fn get(&self) -> u32 {
         self.0.load(Relaxed)
     }
 
     #[inline]
-    fn set(&self, value: u32) {
+    pub(super) fn set(&self, value: u32) {
         self.0.store(value, Relaxed);
     }
 }
@@ -47,6 +47,8 @@ struct Leaf {
     others_inactive: Cell,
     /// IPVS' OVERLOAD: the upper threshold was reached, and the lower has not been since.
     overloaded: Cell,
+    /// Whether it has active connections for less than half of its weight.
+    has_room: Cell,
 }
 
 /// Connections of a real server over all workers.
@@ -84,6 +86,8 @@ pub struct Loads {
     cursor: Cell,
     /// The tick in which more of them were read last.
     looked: Cell,
+    /// How many have active connections for less than half of their weight.
+    with_room: Cell,
     /// Whether the worker has taken in its own counts.
     is_filled: Cell,
 }
@@ -129,6 +133,7 @@ impl Loads {
             next: order.map(|order| Tournament::new(dests.len(), order)),
             cursor: Cell::default(),
             looked: Cell::default(),
+            with_room: Cell::default(),
             is_filled: Cell::default(),
         };
         (0..workers).map(|_| new()).collect()
@@ -160,6 +165,12 @@ impl Loads {
     #[must_use]
     pub fn is_overloaded(&self, place: usize) -> bool {
         self.leaves.get(place).is_some_and(|leaf| leaf.overloaded.get() != 0)
+    }
+
+    /// Whether any real server has active connections for less than half of its weight.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.with_room.get() > 0
     }
 
     /// The real server that the scheduler's order puts first.
@@ -251,10 +262,15 @@ impl Loads {
         }
     }
 
-    /// Sets or clears the mark of overload, as IPVS does when a connection begins or ends.
+    /// Sets or clears the mark of overload, as IPVS does when a connection begins or ends, and
+    /// notes whether there is room.
     fn judge(&self, place: usize, dest: &Dest) {
         let Some(leaf) = self.leaves.get(place) else { return };
-        let total = self.load(place).total();
+        let load = self.load(place);
+        let has_room = u32::from(u64::from(load.active) * 2 < u64::from(dest.weight));
+        self.with_room.set(self.with_room.get() + has_room - leaf.has_room.get());
+        leaf.has_room.set(has_room);
+        let total = load.total();
         let (upper, lower) = (u64::from(dest.upper_threshold), u64::from(dest.lower_threshold));
         if upper > 0 && total >= upper {
             leaf.overloaded.set(1);
