@@ -2,11 +2,21 @@
 
 #![allow(clippy::tests_outside_test_module, reason = "an integration test is one module")]
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use dpdk::port::PortInfo;
 use dpdk::{Burst, Offloads, PortConfig, QueueMemory, SocketId, StartedPort, testing};
 
+/// The right to have ports: what is closed leaves its number to the next, so tests that look at
+/// numbers would see each other's.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn what_a_port_tells() {
+    let _alone = alone();
     let pool = testing::pool(255).unwrap();
     let eal = testing::eal();
     let id = testing::null_port().unwrap();
@@ -27,6 +37,7 @@ fn what_a_port_tells() {
 
 #[test]
 fn promiscuous_mode() {
+    let _alone = alone();
     let pool = testing::pool(255).unwrap();
     let eal = testing::eal();
     let config = PortConfig { promiscuous: true, ..PortConfig::default() };
@@ -49,6 +60,7 @@ fn promiscuous_mode() {
 
 #[test]
 fn counters_count() {
+    let _alone = alone();
     let pool = testing::pool(255).unwrap();
     let id = testing::ring_port().unwrap();
     let (port, mut rx, mut tx) =
@@ -69,6 +81,7 @@ fn counters_count() {
 
 #[test]
 fn queues_are_handed_out_once_at_a_time() {
+    let _alone = alone();
     let pool = testing::pool(255).unwrap();
     let eal = testing::eal();
     let id = testing::null_port().unwrap();
@@ -86,6 +99,7 @@ fn queues_are_handed_out_once_at_a_time() {
 
 #[test]
 fn a_port_closes_with_its_last_part_and_gives_its_packets_back() {
+    let _alone = alone();
     let pool = testing::pool(255).unwrap();
     let eal = testing::eal();
     let id = testing::null_port().unwrap();
@@ -107,6 +121,7 @@ fn a_port_closes_with_its_last_part_and_gives_its_packets_back() {
 
 #[test]
 fn requests_a_port_cannot_serve() {
+    let _alone = alone();
     let pool = testing::pool(255).unwrap();
     let eal = testing::eal();
     let id = testing::null_port().unwrap();
@@ -129,6 +144,7 @@ fn requests_a_port_cannot_serve() {
 
 #[test]
 fn each_receive_queue_has_a_pool_of_its_own() {
+    let _alone = alone();
     let pools = [testing::pool(255).unwrap(), testing::pool(255).unwrap()];
     let eal = testing::eal();
     let id = eal.probe(&testing::unique("net_null")).unwrap();
@@ -151,6 +167,7 @@ fn each_receive_queue_has_a_pool_of_its_own() {
 
 #[test]
 fn a_frame_must_fit_the_buffers_of_every_queue() {
+    let _alone = alone();
     let large = testing::pool(255).unwrap();
     let eal = testing::eal();
     let name = testing::unique("small");
