@@ -286,6 +286,16 @@ pub struct SchedulerFlags {
     pub port: bool,
 }
 
+impl SchedulerFlags {
+    /// The names of those that are set, as ipvsadm has them for a scheduler.
+    #[must_use]
+    pub fn names(self, scheduler: Scheduler) -> Vec<String> {
+        let flags = [(self.fallback, "fallback"), (self.port, "port")];
+        let set = flags.into_iter().filter(|(is_set, _)| *is_set);
+        set.map(|(_, flag)| format!("{}-{flag}", scheduler.as_str())).collect()
+    }
+}
+
 /// Sizes fixed at start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 
 use super::text::{addresses, list};
 use super::{Changes, Edit, Field, Subject};
-use crate::config::{RealServer, Scheduler, SchedulerFlags, Service, ServiceKey};
+use crate::config::{RealServer, Service, ServiceKey};
 
 type ByAddress<'a> = HashMap<SocketAddrV4, &'a RealServer>;
 
@@ -59,8 +59,8 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     field("mode", *mode != new.mode, mode.as_str().to_owned(), new.mode.as_str().to_owned());
     let (rr, other) = (scheduler.as_str().to_owned(), new.scheduler.as_str().to_owned());
     field("scheduler", *scheduler != new.scheduler, rr, other);
-    let flags = (flags_text(*scheduler, *scheduler_flags), {
-        flags_text(new.scheduler, new.scheduler_flags)
+    let flags = (list(scheduler_flags.names(*scheduler)), {
+        list(new.scheduler_flags.names(new.scheduler))
     });
     field("scheduler_flags", flags.0 != flags.1, flags.0, flags.1);
     let locals = (addresses(local_addresses), addresses(&new.local_addresses));
@@ -69,13 +69,6 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     field("order", order.0 != order.1, list(&order.0), list(&order.1));
     changes.fields(Subject::Service(new.key()), fields);
     self::real_servers((&before, &after), old, new, changes);
-}
-
-/// The flags by ipvsadm's names.
-fn flags_text(scheduler: Scheduler, flags: SchedulerFlags) -> String {
-    let name = |on: bool, flag: &str| on.then(|| format!("{}-{flag}", scheduler.as_str()));
-    let names = [name(flags.fallback, "fallback"), name(flags.port, "port")];
-    list(names.into_iter().flatten())
 }
 
 fn by_address(real_servers: &[RealServer]) -> ByAddress<'_> {

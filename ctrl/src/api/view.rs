@@ -80,6 +80,7 @@ fn view_service(workers: &Seats, service: &conf::Service, named: &NamedService) 
         vport: service.vip.port(),
         mode: service.mode.as_str().to_owned(),
         scheduler: service.scheduler.as_str().to_owned(),
+        scheduler_flags: service.scheduler_flags.names(service.scheduler),
         local_addresses: service.local_addresses.clone(),
         traffic: workers.service(named.id).since(&named.base),
         real_servers: real_servers
@@ -107,6 +108,8 @@ fn view_real_server(
         rip: *real.address.ip(),
         rport: real.address.port(),
         weight: real.weight,
+        upper_threshold: real.upper_threshold,
+        lower_threshold: real.lower_threshold,
         active: gauge(|stats| stats.active.value()),
         inactive: gauge(|stats| stats.inactive.value()),
         local_ports,

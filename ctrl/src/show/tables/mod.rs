@@ -39,7 +39,7 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
         service.protocol.clone(),
         format!("{}:{}", service.vip, service.vport),
         service.mode.clone(),
-        service.scheduler.clone(),
+        scheduler_with_flags(service),
         String::new(),
         active.to_string(),
         inactive.to_string(),
@@ -75,6 +75,14 @@ fn traffic_cells(traffic: &Traffic) -> [String; 5] {
         traffic.out_bytes,
     ]
     .map(|count| count.to_string())
+}
+
+/// As ipvsadm lists it: `mh (mh-fallback,mh-port)`.
+fn scheduler_with_flags(service: &Service) -> String {
+    if service.scheduler_flags.is_empty() {
+        return service.scheduler.clone();
+    }
+    format!("{} ({})", service.scheduler, service.scheduler_flags.join(","))
 }
 
 pub(super) fn flows(answer: &Flows) -> String {

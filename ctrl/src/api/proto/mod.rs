@@ -4,10 +4,14 @@
 //! those of the IP layer, as in `ipvsadm -L --stats`; those of ports are frames with their Ethernet
 //! header.
 
+mod apply;
+
 use std::net::Ipv4Addr;
 
 use dataplane::stats::TrafficStats;
 use serde::{Deserialize, Serialize};
+
+pub use apply::{Applied, ConfigError, Refusal, Tally};
 
 /// Answer of `/v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +135,8 @@ pub struct Service {
     pub mode: String,
     /// `rr` or `wrr`.
     pub scheduler: String,
+    /// Its flags, by ipvsadm's names.
+    pub scheduler_flags: Vec<String>,
     /// Local addresses, with fullnat.
     pub local_addresses: Vec<Ipv4Addr>,
     /// What it has carried.
@@ -149,6 +155,10 @@ pub struct RealServer {
     pub rport: u16,
     /// Its share of new connections.
     pub weight: u32,
+    /// Connections at which it takes no new ones; 0 for no limit.
+    pub upper_threshold: u32,
+    /// Connections below which it takes new ones again; 0 for three quarters of the upper.
+    pub lower_threshold: u32,
     /// Active connections now: TCP that is established or opening.
     pub active: u64,
     /// Other connections now: closing TCP, and all of UDP.
@@ -340,61 +350,4 @@ pub struct Generated {
     pub resets: u64,
     /// Further fragments of packets that had to be fragmented.
     pub fragments: u64,
-}
-
-/// Answer of `/v1/apply`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Applied {
-    /// Number of the configuration in force, which all workers run.
-    pub generation: u64,
-    /// How many workers there are.
-    pub workers: usize,
-    /// Services that differ from before.
-    pub services: Tally,
-    /// Real servers that differ from before, over all services.
-    pub real_servers: Tally,
-    /// Routes that differ from before.
-    pub routes: Tally,
-    /// Other settings that differ from before: timeouts, addresses of ports.
-    pub settings: usize,
-    /// What the operator should know about the change.
-    pub warnings: Vec<String>,
-}
-
-/// How many of a kind were added, removed and changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Only in the new configuration.
-    pub added: usize,
-    /// Only in the old one.
-    pub removed: usize,
-    /// In both, with differences of its own.
-    pub changed: usize,
-}
-
-/// Answer to a request that was refused, with an HTTP status from 400 on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// Why.
-    pub error: String,
-    /// What is wrong with a configuration, each error by itself; `error` has all of them as text.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<ConfigError>,
-}
-
-/// One error of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfigError {
-    /// The rule that was broken.
-    pub rule: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to write instead.
-    pub help: String,
-    /// Keys leading to the place.
-    pub key_path: String,
-    /// Line, from 1; `null` when the text could not be read at all.
-    pub line: Option<usize>,
-    /// Column in characters, from 1.
-    pub column: Option<usize>,
 }
