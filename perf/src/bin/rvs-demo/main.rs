@@ -4,6 +4,7 @@
 //! options.rs   flags and environment
 //! account.rs   what is printed, and in which colour
 //! trial.rs     one forwarding mode: build, run, count, judge
+//! change.rs    other schedulers, applied while it runs
 //! ```
 //!
 //! The exit status is 0 only if every request of every mode was answered, the real servers' shares
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod change;
 mod options;
 mod trial;
 

@@ -12,6 +12,7 @@ use rvs_perf::lab::requirements::find_program;
 use rvs_perf::lab::{Director, Lab, LabError, Mode, RealServer};
 
 use crate::account::Account;
+use crate::change;
 
 /// Requests in each mode: a multiple of four, so that a split of 3:1 comes out whole.
 const REQUESTS: usize = 40;
@@ -26,6 +27,8 @@ pub(crate) struct Trial {
     /// One row for each real server.
     pub(crate) rows: Vec<Row>,
     answered: usize,
+    /// Whether other schedulers, applied afterwards, chose as they promise.
+    changed_well: bool,
 }
 
 /// How one real server fared.
@@ -120,8 +123,9 @@ impl Trial {
         account.line("\n");
         let rows = rows(&lab, &answers, weights)?;
         let answered = answers.iter().filter(|answer| answer.succeeded()).count();
-        let trial = Self { director, lab, rows, answered };
+        let mut trial = Self { director, lab, rows, answered, changed_well: true };
         trial.tell(account, &answers, scheduler, weights)?;
+        trial.changed_well = change::run(*account, &trial.lab, &trial.director)?;
         Ok(trial)
     }
 
@@ -158,7 +162,7 @@ impl Trial {
 
     /// Whether every request was answered, as promised.
     pub(crate) fn passed(&self) -> bool {
-        self.answered == REQUESTS && self.rows.iter().all(Row::as_promised)
+        self.changed_well && self.answered == REQUESTS && self.rows.iter().all(Row::as_promised)
     }
 
     /// Stops the director and takes the lab down.
