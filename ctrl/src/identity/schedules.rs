@@ -1,12 +1,12 @@
 //! What services are scheduled by, kept while it stays the same: tables take time to build, and
 //! workers go on in a list from where they were.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use dataplane::forward::ForwardingMode;
-use dataplane::sched::{Before, MaglevEntry, MaglevTable, Schedule, Scheduler};
+use dataplane::sched::{MaglevEntry, MaglevTable, Overloaded, Schedule, Scheduler};
 use dataplane::service::{Dest, ServiceId, VirtualService};
 
 /// What a service's schedule is made from.
@@ -27,7 +27,25 @@ struct Kept {
     schedule: Schedule,
     stateless: Option<Arc<MaglevTable>>,
     /// The last weight above 0 of each real server, by which mh lays out its table.
-    last_weights: HashMap<(Ipv4Addr, u16), u32>,
+    last_weights: HashMap<End, u32>,
+    /// Real servers that were overloaded when they were taken from the list.
+    away: HashMap<End, Away>,
+}
+
+/// RIP and rport.
+type End = (Ipv4Addr, u16);
+
+/// Real servers of one service that are kept as overloaded while they are away, at most.
+const AWAY_MAX: usize = 256;
+
+/// An overloaded real server that was taken from the list.
+#[derive(Debug)]
+struct Away {
+    /// The last revision with it.
+    revision: u32,
+    upper_threshold: u32,
+    /// What each worker knew of it.
+    known: Box<[Option<Overloaded>]>,
 }
 
 /// The schedules of all services.
@@ -70,10 +88,13 @@ impl Schedules {
         let same_list = |old: &Kept| {
             (old.wanted.scheduler, &old.wanted.dests) == (wanted.scheduler, &wanted.dests)
         };
-        let (mut last_weights, reusable, old) = match old {
-            Some(old) if same_list(&old) => (old.last_weights, Some(old.schedule), None),
-            Some(mut old) => (std::mem::take(&mut old.last_weights), None, Some(old)),
-            None => (HashMap::new(), None, None),
+        let (mut last_weights, mut away, reusable, old) = match old {
+            Some(old) if same_list(&old) => (old.last_weights, old.away, Some(old.schedule), None),
+            Some(mut old) => {
+                let weights = std::mem::take(&mut old.last_weights);
+                (weights, std::mem::take(&mut old.away), None, Some(old))
+            }
+            None => (HashMap::new(), HashMap::new(), None, None),
         };
         let entries = with_last_weights(&wanted, &mut last_weights);
         let schedule = reusable.unwrap_or_else(|| {
@@ -82,52 +103,106 @@ impl Schedules {
             let schedule = Schedule::new(wanted.scheduler, self.last_revision, dests, || entries)
                 .counting(self.workers, dests);
             match &old {
-                Some(old) => self.continue_from(old, &wanted, schedule),
+                Some(old) => self.continue_from(old, &mut away, &wanted, schedule),
                 None => schedule,
             }
         });
         let stateless = VirtualService::stateless_table(wanted.mode, &wanted.entries).map(Arc::new);
-        Kept { wanted, schedule, stateless, last_weights }
+        Kept { wanted, schedule, stateless, last_weights, away }
     }
 
     /// Takes over what outlives a change: positions in the list, and who is overloaded.
-    fn continue_from(&self, old: &Kept, wanted: &Wanted, schedule: Schedule) -> Schedule {
+    fn continue_from(
+        &self,
+        old: &Kept,
+        away: &mut HashMap<End, Away>,
+        wanted: &Wanted,
+        schedule: Schedule,
+    ) -> Schedule {
         let before = &old.wanted.dests;
         // IPVS takes the mark away when the upper threshold is raised or set to 0.
         let was_at = |place: usize| {
             let dest = wanted.dests.get(place)?;
             let place = before.iter().position(|old| old.real == dest.real)?;
             let upper = before.get(place)?.upper_threshold;
-            (dest.upper_threshold != 0 && dest.upper_threshold <= upper).then_some(place)
+            Some((place, dest.upper_threshold != 0 && dest.upper_threshold <= upper))
         };
-        for worker in 0..u16::try_from(self.workers).unwrap_or(u16::MAX) {
+        for worker in self.workers() {
             if let Some(new) = schedule.loads_of(worker)
                 && let Some(old) = old.schedule.loads_of(worker)
             {
                 new.inherit(old, was_at);
             }
         }
+        self.note_removed(old, wanted, away);
+        self.recall(away, wanted, &schedule);
         if old.wanted.scheduler != wanted.scheduler {
             return schedule;
         }
         let reals = before.iter().map(|dest| dest.real).collect();
-        let before = Before { revision: old.schedule.revision, reals };
-        schedule.after(before, &old.schedule)
+        schedule.after(reals, &old.schedule)
     }
 }
 
-/// The real servers with the last weight above 0 each has had.
-fn with_last_weights(
-    wanted: &Wanted,
-    last_weights: &mut HashMap<(Ipv4Addr, u16), u32>,
-) -> Vec<MaglevEntry> {
-    let ends = |entry: &MaglevEntry| (entry.address, entry.l4_port);
-    for entry in wanted.entries.iter().filter(|entry| entry.weight > 0) {
-        last_weights.insert(ends(entry), entry.weight);
+impl Schedules {
+    fn workers(&self) -> std::ops::Range<u16> {
+        0..u16::try_from(self.workers).unwrap_or(u16::MAX)
     }
-    let present: std::collections::HashSet<_> = wanted.entries.iter().map(ends).collect();
+
+    /// Keeps what is known of overloaded real servers that are not wanted any more.
+    fn note_removed(&self, old: &Kept, wanted: &Wanted, away: &mut HashMap<End, Away>) {
+        let present: HashSet<_> = wanted.entries.iter().map(end).collect();
+        let dests = &old.wanted.dests;
+        for (place, (dest, entry)) in dests.iter().zip(&old.wanted.entries).enumerate() {
+            if present.contains(&end(entry)) || dest.upper_threshold == 0 {
+                continue;
+            }
+            let of = |worker| old.schedule.loads_of(worker)?.overloaded(dests, place);
+            let known: Box<[_]> = self.workers().map(of).collect();
+            if known.iter().any(Option::is_some) {
+                let (revision, upper_threshold) = (old.schedule.revision, dest.upper_threshold);
+                away.insert(end(entry), Away { revision, upper_threshold, known });
+            }
+            if away.len() > AWAY_MAX
+                && let Some(longest) = away.iter().min_by_key(|(_, away)| away.revision)
+            {
+                let longest = *longest.0;
+                away.remove(&longest);
+            }
+        }
+    }
+
+    /// Marks those that have come back as overloaded, as IPVS does, unless with a higher threshold.
+    fn recall(&self, away: &mut HashMap<End, Away>, wanted: &Wanted, schedule: &Schedule) {
+        if away.is_empty() {
+            return;
+        }
+        for (place, (dest, entry)) in wanted.dests.iter().zip(&wanted.entries).enumerate() {
+            let Some(before) = away.remove(&end(entry)) else { continue };
+            if dest.upper_threshold == 0 || dest.upper_threshold > before.upper_threshold {
+                continue;
+            }
+            for (worker, known) in self.workers().zip(&before.known) {
+                if let Some((loads, known)) = schedule.loads_of(worker).zip(known.as_ref()) {
+                    loads.recall(place, known);
+                }
+            }
+        }
+    }
+}
+
+fn end(entry: &MaglevEntry) -> End {
+    (entry.address, entry.l4_port)
+}
+
+/// The real servers with the last weight above 0 each has had.
+fn with_last_weights(wanted: &Wanted, last_weights: &mut HashMap<End, u32>) -> Vec<MaglevEntry> {
+    for entry in wanted.entries.iter().filter(|entry| entry.weight > 0) {
+        last_weights.insert(end(entry), entry.weight);
+    }
+    let present: HashSet<_> = wanted.entries.iter().map(end).collect();
     last_weights.retain(|end, _| present.contains(end));
-    let last = |entry: &MaglevEntry| last_weights.get(&ends(entry)).copied().unwrap_or(0);
+    let last = |entry: &MaglevEntry| last_weights.get(&end(entry)).copied().unwrap_or(0);
     wanted.entries.iter().map(|entry| MaglevEntry { weight: last(entry), ..*entry }).collect()
 }
 
@@ -189,13 +264,18 @@ mod tests {
         let mut all = Schedules::new(1);
         let rr = |reals: &[(u8, u32)]| wanted(Scheduler::Rr, ForwardingMode::Dr, reals);
         let first = all.of(ServiceId(1), rr(&[(1, 1)])).0;
-        assert!(first.before().is_none());
+        let before = |schedule: &Schedule| -> Vec<u32> {
+            schedule.before().iter().map(|before| before.revision).collect()
+        };
+        assert!(before(&first).is_empty());
         let second = all.of(ServiceId(1), rr(&[(2, 1), (1, 1)])).0;
-        assert_eq!(second.before().map(|before| before.revision), Some(first.revision));
+        assert_eq!(before(&second), [first.revision]);
+        let third = all.of(ServiceId(1), rr(&[(2, 1)])).0;
+        assert_eq!(before(&third), [second.revision, first.revision], "without a pick between");
         let wrr = wanted(Scheduler::Wrr, ForwardingMode::Dr, &[(2, 1), (1, 1)]);
-        assert!(all.of(ServiceId(1), wrr).0.before().is_none());
+        assert!(before(&all.of(ServiceId(1), wrr).0).is_empty());
         all.forget(ServiceId(1));
-        assert!(all.of(ServiceId(1), rr(&[(2, 1)])).0.before().is_none());
+        assert!(before(&all.of(ServiceId(1), rr(&[(2, 1)])).0).is_empty());
     }
 
     #[test]

@@ -113,11 +113,27 @@ impl<B: PacketBuf> Director<B> {
     #[inline(never)]
     fn find_valid(&mut self, snapshot: &Snapshot, packet: &Transport, now: Tick) -> Option<Hit> {
         let hit = self.flows.lookup(self.flows.hash(&packet.key), &packet.key)?;
-        if is_over(self.flows.flow(hit.flow())?, packet, hit.direction(), now) {
+        let flow = self.flows.flow(hit.flow())?;
+        if flow.deadline().is_due(now) {
             self.end_flow(snapshot, hit);
             return None;
         }
+        if is_reopened(flow, packet, hit.direction()) {
+            self.count_reopened(snapshot);
+            self.reopened = self.flows.remove(hit.flow());
+            return None;
+        }
         Some(hit)
+    }
+
+    /// Takes the flow in whose place a new one has come out of its real server's count. As in IPVS
+    /// it counts while the new one is scheduled, and ends a moment later.
+    #[cold]
+    pub(super) fn count_reopened(&mut self, snapshot: &Snapshot) {
+        if let Some(flow) = self.reopened.take() {
+            self.stats.flows.set(self.flows.len() as u64);
+            self.count_end(snapshot, &flow);
+        }
     }
 
     /// Takes a flow out of the table and of its real server's count.

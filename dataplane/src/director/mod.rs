@@ -24,7 +24,7 @@ use memory::Pages;
 
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
-use crate::flow::{FlowTable, Hit, KeyHash};
+use crate::flow::{Flow, FlowTable, Hit, KeyHash};
 use crate::forward::LocalPorts;
 use crate::fragment::Trains;
 use crate::handover::Stage;
@@ -81,6 +81,8 @@ pub struct Director<B> {
     sched: Box<[SchedState]>,
     /// Where schedulers read connections.
     counted: Counted,
+    /// A finished flow whose client has begun anew in this turn; it still counts.
+    reopened: Option<Flow>,
     /// Where schedulers' random numbers come from.
     random: u64,
     local_ports: LocalPorts,
@@ -119,6 +121,7 @@ impl<B: PacketBuf> Director<B> {
             slips: Some(Box::default()),
             team: Team::alone(),
             counted: Counted::alone(Arc::clone(&stats)),
+            reopened: None,
             random: seed | 1,
             stats,
         }

@@ -132,8 +132,12 @@ impl Slot {
         self.join(place, view);
     }
 
-    /// Served by this real server, too. A full set stays as it is.
+    /// Served by this real server, too. A full set stays as it is, unless somebody in it is not
+    /// there any more.
     fn join(&self, place: usize, view: View<'_>) {
+        if self.count.get() as usize == MEMBERS {
+            self.drop_removed(view);
+        }
         let count = self.count.get() as usize;
         let serves = |member: &Member| member.place_in(view.dests) == Some(place);
         let is_in = self.members[..count].iter().any(serves);
@@ -159,18 +163,31 @@ impl Slot {
             .reduce(|best, other| if view.is_busier(best, other) { other } else { best })
     }
 
-    fn drop_busiest(&self, view: View<'_>) {
-        let busiest = self
-            .serving(view)
-            .filter(|(_, place)| view.weight(*place) > 0)
-            .reduce(|most, other| if view.is_busier(other.1, most.1) { other } else { most });
-        let Some((index, _)) = busiest else { return };
+    #[cold]
+    fn drop_removed(&self, view: View<'_>) {
+        let removed = |member: &Member| member.place_in(view.dests).is_none();
+        if let Some(index) = self.members.iter().position(removed) {
+            self.drop_member(index);
+        }
+    }
+
+    /// Takes one of those that serve away.
+    fn drop_member(&self, index: usize) {
         let last = self.count.get() as usize - 1;
         for at in index..last {
             let next = &self.members[at + 1];
             self.members[at].set(RealId(next.real.get()), next.place.get() as usize);
         }
         self.count.set(self.count.get() - 1);
+    }
+
+    fn drop_busiest(&self, view: View<'_>) {
+        let busiest = self
+            .serving(view)
+            .filter(|(_, place)| view.weight(*place) > 0)
+            .reduce(|most, other| if view.is_busier(other.1, most.1) { other } else { most });
+        let Some((index, _)) = busiest else { return };
+        self.drop_member(index);
         self.changed.set(view.now.0);
     }
 }

@@ -15,7 +15,7 @@ mod wrr;
 
 use std::net::Ipv4Addr;
 
-pub use load::{Counted, Load, Loads, Order};
+pub use load::{Counted, Load, Loads, Order, Overloaded};
 pub use maglev::{MaglevEntry, MaglevTable};
 pub use schedule::{Before, Schedule};
 
@@ -182,16 +182,17 @@ pub fn schedule(
 #[cold]
 fn begin(service: &VirtualService, state: &mut SchedState, asked: &Asked, asker: &mut Asker<'_>) {
     let plan = &service.schedule;
-    let before = plan.before().filter(|before| Some(before.revision) == state.revision);
-    if let Some(before) = before {
-        *state = before.moved(*state, service);
-        return;
-    }
-    *state = SchedState {
+    let begins = state.revision.is_none();
+    let moved = schedule::moved(service, *state);
+    let is_moved = moved.is_some();
+    *state = moved.unwrap_or(SchedState {
         revision: Some(plan.revision),
         position: None,
         current_weight: plan.wrr.start,
-    };
+    });
+    if is_moved && !begins {
+        return;
+    }
     if matches!(plan.scheduler, Scheduler::Rr | Scheduler::Wrr) {
         let loads = plan.loads_of(asker.worker);
         for _ in 0..usize::from(asker.worker) % service.dests.len().max(1) {

@@ -14,6 +14,9 @@ use super::{MaglevEntry, MaglevTable, SchedState, Scheduler};
 /// Slots of mh's table; more only if there are more real servers.
 const MH_SLOTS: u32 = 4093;
 
+/// Real servers in lists before the present one that are remembered at most, the last list apart.
+const REMEMBERED: usize = 4096;
+
 /// How a service's real servers are chosen.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -28,8 +31,8 @@ pub struct Schedule {
     loads: Option<Arc<[Loads]>>,
     /// By worker; lblc and lblcr have it.
     locality: Option<Arc<[Locality]>>,
-    /// What was there before this revision.
-    before: Option<Arc<Before>>,
+    /// What was there before this revision, the latest first.
+    before: Arc<[Arc<Before>]>,
 }
 
 /// What is looked up instead of computed.
@@ -41,13 +44,15 @@ enum Table {
     Sums(Arc<Sums>),
 }
 
-/// The list of real servers before a change, so that a scheduler goes on from where it was.
+/// A list of real servers before a change, so that a scheduler goes on from where it was.
 #[derive(Debug)]
 pub struct Before {
     /// The revision of the list.
     pub revision: u32,
     /// The list.
-    pub reals: Box<[RealId]>,
+    reals: Box<[RealId]>,
+    /// What wrr knew of its weights.
+    wrr: WrrPlan,
 }
 
 impl Schedule {
@@ -85,7 +90,7 @@ impl Schedule {
             table: table.unwrap_or(Table::None),
             loads: None,
             locality: None,
-            before: None,
+            before: Arc::default(),
         }
     }
 
@@ -102,18 +107,26 @@ impl Schedule {
         self
     }
 
-    /// Going on from another list with the same scheduler, whose schedule was `old`.
+    /// Going on from the list `reals` with the same scheduler, whose schedule was `old`, and from
+    /// those before: a worker may not have picked for several changes.
     #[must_use]
-    pub fn after(mut self, before: Before, old: &Self) -> Self {
-        self.before = Some(Arc::new(before));
+    pub fn after(mut self, reals: Box<[RealId]>, old: &Self) -> Self {
+        let mut left = REMEMBERED.saturating_sub(reals.len());
+        let last = Before { revision: old.revision, reals, wrr: old.wrr };
+        let earlier = old.before.iter().take_while(|before| {
+            let is_room = before.reals.len() < left;
+            left = left.saturating_sub(before.reals.len() + 1);
+            is_room
+        });
+        self.before = std::iter::once(Arc::new(last)).chain(earlier.cloned()).collect();
         self.locality.clone_from(&old.locality);
         self
     }
 
-    /// The list that this one goes on from.
+    /// The lists that this one goes on from, the latest first.
     #[must_use]
-    pub fn before(&self) -> Option<&Before> {
-        self.before.as_deref()
+    pub fn before(&self) -> &[Arc<Before>] {
+        &self.before
     }
 
     /// A worker's memory of connections, if they matter.
@@ -146,27 +159,44 @@ impl Schedule {
     }
 }
 
+/// Where a scheduler that was at `state` goes on in the service's present list, change by change.
+/// One that has not begun is where it would have begun in the first list known.
+pub(super) fn moved(service: &VirtualService, state: SchedState) -> Option<SchedState> {
+    let plan = &service.schedule;
+    let first = match state.revision {
+        None => plan.before.len().checked_sub(1)?,
+        Some(_) => plan.before.iter().position(|old| Some(old.revision) == state.revision)?,
+    };
+    let begun = match state.revision {
+        None => SchedState { current_weight: plan.before.get(first)?.wrr.start, ..state },
+        Some(_) => state,
+    };
+    let steps = plan.before.get(..=first)?.iter().enumerate().rev();
+    let moved = steps.fold(begun, |state, (index, old)| {
+        let next = index.checked_sub(1).and_then(|index| plan.before.get(index));
+        let (wrr, position) = match next {
+            Some(next) => (&next.wrr, old.position_in(plan, state, &next.reals, |real| *real)),
+            None => (&plan.wrr, old.position_in(plan, state, &service.dests, |dest| dest.real)),
+        };
+        let current_weight = wrr.adjusted(state.current_weight);
+        SchedState { revision: state.revision, position, current_weight }
+    });
+    Some(SchedState { revision: Some(plan.revision), ..moved })
+}
+
 impl Before {
-    /// Where a scheduler that was at `state` in this list goes on in the service's present one: rr
-    /// at the same real server, or at the next before it that is still there; wrr at the head, with
-    /// its weight adjusted.
-    pub(super) fn moved(&self, state: SchedState, service: &VirtualService) -> SchedState {
-        let plan = &service.schedule;
-        let place_now = |real: &RealId| {
-            let place = service.dests.iter().position(|dest| dest.real == *real)?;
-            u32::try_from(place).ok()
-        };
-        let position = match (plan.scheduler, state.position) {
-            (Scheduler::Rr, Some(last)) => {
-                let up_to = self.reals.get(..=last as usize).unwrap_or(&self.reals);
-                up_to.iter().rev().find_map(place_now)
-            }
-            _ => None,
-        };
-        SchedState {
-            revision: Some(plan.revision),
-            position,
-            current_weight: plan.wrr.adjusted(state.current_weight),
-        }
+    /// Where in the next list a scheduler goes on that was at `state` in this one: rr at the same
+    /// real server, or at the next before it that is still there; all others at the head.
+    fn position_in<T>(
+        &self,
+        plan: &Schedule,
+        state: SchedState,
+        next: &[T],
+        real_of: impl Fn(&T) -> RealId,
+    ) -> Option<u32> {
+        let last = state.position.filter(|_| plan.scheduler == Scheduler::Rr)? as usize;
+        let place_now = |real: &RealId| next.iter().position(|one| real_of(one) == *real);
+        let up_to = self.reals.get(..=last).unwrap_or(&self.reals);
+        u32::try_from(up_to.iter().rev().find_map(place_now)?).ok()
     }
 }

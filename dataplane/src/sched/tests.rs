@@ -47,7 +47,7 @@ impl Pool {
         let scheduler = self.service.schedule.scheduler;
         let schedule = Schedule::new(scheduler, revision + 1, &dests, || entries(&dests));
         let schedule = schedule.counting(1, &dests);
-        self.service.schedule = schedule.after(Before { revision, reals }, &self.service.schedule);
+        self.service.schedule = schedule.after(reals, &self.service.schedule);
         self.service.dests = dests;
     }
 
@@ -183,6 +183,39 @@ fn rr_goes_on_from_where_it_was() {
     // Weights do not matter, but for 0.
     pool.change(&[(1, 7), (2, 0), (4, 1), (5, 1)]);
     assert_eq!(pool.connections(3), [1, 5, 4]);
+}
+
+#[test]
+fn several_changes_between_two_picks_are_gone_through_one_by_one() {
+    let mut pool = Pool::new(Scheduler::Rr, &[1, 1, 1, 1]);
+    assert_eq!(pool.connections(2), [4, 3]);
+    // The position goes back to 4 with the deletion, and 3 returns as the newest, behind it.
+    pool.change(&[(1, 1), (2, 1), (4, 1)]);
+    pool.change(&[(1, 1), (2, 1), (4, 1), (3, 1)]);
+    assert_eq!(pool.connections(4), [2, 1, 3, 4]);
+
+    let mut one_by_one = Pool::new(Scheduler::Wrr, &[6, 4, 2]);
+    let mut at_once = Pool::new(Scheduler::Wrr, &[6, 4, 2]);
+    assert_eq!(one_by_one.connections(4), at_once.connections(4));
+    // By 10s, then by 3s: what is left of the current weight depends on both.
+    one_by_one.change(&[(1, 30), (2, 10), (3, 20)]);
+    one_by_one.change(&[(1, 9), (2, 3), (3, 6)]);
+    at_once.change(&[(1, 9), (2, 3), (3, 6)]);
+    let before: Vec<_> = one_by_one.service.schedule.before().iter().map(|b| b.revision).collect();
+    assert_eq!(before, [2, 1]);
+    assert_ne!(one_by_one.connections(6), at_once.connections(6));
+}
+
+#[test]
+fn only_so_many_lists_are_remembered() {
+    let mut pool = Pool::new(Scheduler::Rr, &[1; 1000]);
+    let all: Vec<_> = (1..=1000).map(|real| (real, 1)).collect();
+    for _ in 0..10 {
+        pool.change(&all);
+    }
+    let remembered = pool.service.schedule.before().len();
+    assert_eq!(remembered, 4, "up to 4096 real servers in all");
+    assert_eq!(pool.connections(2), [1000, 999], "from the oldest known on");
 }
 
 #[test]

@@ -30,6 +30,14 @@ impl WrrPlan {
         }
     }
 
+    /// The current weight after all were passed over in vain. IPVS goes on until it has come by
+    /// everybody at the lowest weight: from the head of the list it has begun anew by then, from
+    /// elsewhere it has come round to where it was.
+    fn after_nobody(&self, position: Option<u32>) -> u32 {
+        // The highest is a multiple of the gcd and 1, or 0 if there is nobody with a weight.
+        if position.is_none() { self.max } else { self.max.min(1) }
+    }
+
     /// The plan for real servers whose weights were added in this order, one at a time.
     ///
     /// IPVS adjusts the current weight at each addition, so that it often starts at 1 and the
@@ -84,7 +92,11 @@ pub(super) fn pick(
         }
         is_highest_known = true;
         let all = dests.iter().enumerate().filter(|(place, _)| !is_overloaded(*place));
-        let highest = all.map(|(_, dest)| dest.weight).max().filter(|weight| *weight > 0)?;
+        let highest = all.map(|(_, dest)| dest.weight).max().filter(|weight| *weight > 0);
+        let Some(highest) = highest else {
+            *current_weight = plan.after_nobody(*position);
+            return None;
+        };
         let above = current_weight.saturating_sub(highest).div_ceil(plan.gcd);
         *current_weight -= above * plan.gcd;
     }
@@ -122,6 +134,18 @@ mod tests {
         assert!(picks(&[], 1).is_empty());
         assert!(picks(&[0, 0], 2).is_empty());
         assert_eq!(picks(&[0, 7], 3), [2, 2, 2]);
+    }
+
+    #[test]
+    fn picks_in_vain_leave_the_current_weight_as_in_the_kernel() {
+        let dests = crate::sched::pool(&[2, 4, 6]);
+        let plan = WrrPlan::after_adding([2, 4, 6]);
+        for (mut position, left) in [(None, 5), (Some(1), 1)] {
+            let mut current = 3;
+            let before = position;
+            assert_eq!(pick(&dests, &plan, &mut position, &mut current, |_| true), None);
+            assert_eq!((position, current), (before, left));
+        }
     }
 
     #[test]

@@ -45,10 +45,25 @@ struct Leaf {
     inactive: Cell,
     others_active: Cell,
     others_inactive: Cell,
-    /// IPVS' OVERLOAD: the upper threshold was reached, and the lower has not been since.
+    /// Whether the counts above were ever read.
+    is_known: Cell,
+    /// IPVS' OVERLOAD: a connection reached the upper threshold, and none that ended since left
+    /// less than the lower.
     overloaded: Cell,
+    /// Where it was away while it was overloaded: below how many connections it then was not any
+    /// more, by the thresholds that it had. 0 otherwise.
+    was_free_below: Cell,
     /// Whether it has active connections for less than half of its weight.
     has_room: Cell,
+}
+
+/// What one worker knew of an overloaded real server that was taken from the list.
+#[derive(Clone, Copy, Debug)]
+pub struct Overloaded {
+    /// Own and others' connections.
+    own: Load,
+    others: Load,
+    free_below: u32,
 }
 
 /// Connections of a real server over all workers.
@@ -117,6 +132,16 @@ impl Counted {
     }
 }
 
+/// Below how many connections a real server takes new ones again: the lower threshold, or three
+/// quarters of the upper.
+fn free_below(dest: &Dest) -> u32 {
+    match (dest.lower_threshold, dest.upper_threshold) {
+        (0, 0) => u32::MAX,
+        (0, upper) => upper - upper / 4,
+        (lower, _) => lower,
+    }
+}
+
 fn of(stats: &WorkerStats, real: RealId) -> Load {
     let Some(real) = stats.real_server(real) else { return Load::default() };
     let number = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
@@ -139,14 +164,44 @@ impl Loads {
         (0..workers).map(|_| new()).collect()
     }
 
-    /// Takes over which real servers are overloaded from what was there before, for the real
-    /// servers that `was_at` places in the old list and whose upper threshold was not raised.
-    pub fn inherit(&self, old: &Self, was_at: impl Fn(usize) -> Option<usize>) {
+    /// Takes over what was known before: the counts, so that it shows which connections began or
+    /// ended meanwhile, and who is overloaded. `was_at` places a real server in the old list and
+    /// says whether the mark of overload stays.
+    pub fn inherit(&self, old: &Self, was_at: impl Fn(usize) -> Option<(usize, bool)>) {
         for (place, leaf) in self.leaves.iter().enumerate() {
-            if let Some(before) = was_at(place).and_then(|place| old.leaves.get(place)) {
-                leaf.overloaded.set(before.overloaded.get());
-            }
+            let Some((place, stays)) = was_at(place) else { continue };
+            let Some(before) = old.leaves.get(place) else { continue };
+            leaf.active.set(before.active.get());
+            leaf.inactive.set(before.inactive.get());
+            leaf.others_active.set(before.others_active.get());
+            leaf.others_inactive.set(before.others_inactive.get());
+            leaf.is_known.set(before.is_known.get());
+            leaf.overloaded.set(if stays { before.overloaded.get() } else { 0 });
+            leaf.was_free_below.set(before.was_free_below.get());
         }
+    }
+
+    /// What is known of the real server at `place`, if it is overloaded.
+    #[must_use]
+    pub fn overloaded(&self, dests: &[Dest], place: usize) -> Option<Overloaded> {
+        let leaf = self.leaves.get(place).filter(|leaf| leaf.overloaded.get() != 0)?;
+        let own = Load { active: leaf.active.get(), inactive: leaf.inactive.get() };
+        let others =
+            Load { active: leaf.others_active.get(), inactive: leaf.others_inactive.get() };
+        Some(Overloaded { own, others, free_below: free_below(dests.get(place)?) })
+    }
+
+    /// Marks the real server at `place`, which has come back, as overloaded, unless so many of its
+    /// connections have ended meanwhile that it is not.
+    pub fn recall(&self, place: usize, before: &Overloaded) {
+        let Some(leaf) = self.leaves.get(place) else { return };
+        leaf.active.set(before.own.active);
+        leaf.inactive.set(before.own.inactive);
+        leaf.others_active.set(before.others.active);
+        leaf.others_inactive.set(before.others.inactive);
+        leaf.is_known.set(1);
+        leaf.overloaded.set(1);
+        leaf.was_free_below.set(before.free_below);
     }
 
     /// Connections of the real server at `place` as known here.
@@ -192,9 +247,10 @@ impl Loads {
     #[cold]
     fn fill_all(&self, dests: &[Dest], counted: &Counted) {
         for (place, dest) in dests.iter().enumerate() {
+            let before = self.known_total(place);
             self.read_own(place, dest, counted);
             self.read_others(place, dest, counted);
-            self.judge(place, dest);
+            self.judge(place, dest, before);
         }
         if let Some(next) = &self.next {
             next.play_all(|earlier, later| self.is_better(next, dests, earlier, later));
@@ -203,9 +259,14 @@ impl Loads {
 
     /// A connection of the real server at `place` began, ended or changed its state.
     pub fn changed(&self, dests: &[Dest], place: usize, counted: &Counted) {
-        let Some(dest) = dests.get(place).filter(|_| self.is_filled.get() != 0) else { return };
+        let Some(dest) = dests.get(place) else { return };
+        if self.is_filled.get() == 0 {
+            self.fill(dests, counted);
+            return;
+        }
+        let before = self.known_total(place);
         self.read_own(place, dest, counted);
-        self.settle(dests, place, dest);
+        self.settle(dests, place, dest, before);
     }
 
     /// Reads anew how many connections other workers have, for the next real server; for more of
@@ -225,8 +286,9 @@ impl Loads {
             #[expect(clippy::cast_possible_truncation, reason = "below the number of dests")]
             self.cursor.set((place + 1) as u32);
             let dest = &dests[place];
+            let before = self.known_total(place);
             if self.read_others(place, dest, counted) {
-                self.settle(dests, place, dest);
+                self.settle(dests, place, dest, before);
             }
         }
     }
@@ -236,6 +298,7 @@ impl Loads {
         let own = of(&counted.own, dest.real);
         leaf.active.set(own.active);
         leaf.inactive.set(own.inactive);
+        leaf.is_known.set(1);
     }
 
     /// Whether they have changed.
@@ -255,26 +318,37 @@ impl Loads {
         changed
     }
 
-    fn settle(&self, dests: &[Dest], place: usize, dest: &Dest) {
-        self.judge(place, dest);
+    /// All connections of a real server as of the last look at it, if there was one.
+    fn known_total(&self, place: usize) -> Option<u64> {
+        let is_known = self.leaves.get(place)?.is_known.get() != 0;
+        is_known.then(|| self.load(place).total())
+    }
+
+    fn settle(&self, dests: &[Dest], place: usize, dest: &Dest, before: Option<u64>) {
+        self.judge(place, dest, before);
         if let Some(next) = &self.next {
             next.play(place, |earlier, later| self.is_better(next, dests, earlier, later));
         }
     }
 
-    /// Sets or clears the mark of overload, as IPVS does when a connection begins or ends, and
-    /// notes whether there is room.
-    fn judge(&self, place: usize, dest: &Dest) {
+    /// Sets the mark of overload when a connection has begun and clears it when one has ended, as
+    /// IPVS does, and notes whether there is room. Thresholds that are changed mark nobody.
+    fn judge(&self, place: usize, dest: &Dest, before: Option<u64>) {
         let Some(leaf) = self.leaves.get(place) else { return };
         let load = self.load(place);
         let has_room = u32::from(u64::from(load.active) * 2 < u64::from(dest.weight));
         self.with_room.set(self.with_room.get() + has_room - leaf.has_room.get());
         leaf.has_room.set(has_room);
         let total = load.total();
-        let (upper, lower) = (u64::from(dest.upper_threshold), u64::from(dest.lower_threshold));
-        if upper > 0 && total >= upper {
+        let upper = u64::from(dest.upper_threshold);
+        let free_below = match leaf.was_free_below.get() {
+            0 => free_below(dest),
+            away => away,
+        };
+        leaf.was_free_below.set(0);
+        if before.is_some_and(|before| total > before) && upper > 0 && total >= upper {
             leaf.overloaded.set(1);
-        } else if upper == 0 || lower > 0 && total < lower || lower == 0 && total * 4 < upper * 3 {
+        } else if before.is_some_and(|before| total < before) && total < u64::from(free_below) {
             leaf.overloaded.set(0);
         }
     }

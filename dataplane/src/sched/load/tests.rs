@@ -102,7 +102,54 @@ fn who_was_overloaded_stays_so_over_a_change() {
 
     let dests = [limited(7), limited(0)];
     let new = Loads::for_workers(1, &dests, None);
-    new[0].inherit(&old[0], |place| (place == 1).then_some(0));
+    new[0].inherit(&old[0], |place| (place == 1).then_some((0, true)));
     new[0].fill(&dests, &counted);
     assert!(new[0].is_overloaded(1) && !new[0].is_overloaded(0));
+}
+
+/// A real server with so many active connections, and a change of their number.
+fn set(real: &crate::stats::RealServerStats, loads: &Loads, dests: &[Dest], to: (u64, &Counted)) {
+    real.active.set(to.0);
+    loads.changed(dests, 0, to.1);
+}
+
+#[test]
+fn thresholds_that_are_lowered_mark_nobody_before_the_next_connection() {
+    let limited = |upper| [Dest { upper_threshold: upper, ..Dest::new(RealId(0), 1) }];
+    let counted = Counted::alone(stats());
+    let real = counted.own.real_server(RealId(0)).unwrap();
+    let old = Loads::for_workers(1, &limited(9), None);
+    old[0].fill(&limited(9), &counted);
+    set(real, &old[0], &limited(9), (6, &counted));
+
+    let new = Loads::for_workers(1, &limited(4), None);
+    new[0].inherit(&old[0], |place| Some((place, true)));
+    new[0].fill(&limited(4), &counted);
+    assert!(!new[0].is_overloaded(0), "as in IPVS");
+    set(real, &new[0], &limited(4), (5, &counted));
+    assert!(!new[0].is_overloaded(0), "nor when one ends");
+    set(real, &new[0], &limited(4), (6, &counted));
+    assert!(new[0].is_overloaded(0));
+}
+
+#[test]
+fn who_comes_back_is_as_overloaded_as_before_unless_it_has_few_connections_now() {
+    let dests = [Dest { upper_threshold: 4, ..Dest::new(RealId(0), 1) }];
+    for (left, is_overloaded) in [(4, true), (3, true), (2, false), (0, false)] {
+        let counted = Counted::alone(stats());
+        let real = counted.own.real_server(RealId(0)).unwrap();
+        let old = Loads::for_workers(1, &dests, None);
+        old[0].fill(&dests, &counted);
+        assert!(old[0].overloaded(&dests, 0).is_none());
+        set(real, &old[0], &dests, (4, &counted));
+        let away = old[0].overloaded(&dests, 0).unwrap();
+
+        real.active.set(left);
+        // The thresholds that it comes back with are not those by which it is judged.
+        let back = [Dest { lower_threshold: 1, ..dests[0] }];
+        let new = Loads::for_workers(1, &back, None);
+        new[0].recall(0, &away);
+        new[0].fill(&back, &counted);
+        assert_eq!(new[0].is_overloaded(0), is_overloaded, "{left} connections");
+    }
 }
