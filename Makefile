@@ -1,6 +1,6 @@
 # Thin on purpose: each target is a few lines that call cargo. See README.md.
 
-.PHONY: demo test bench bench-micro baseline deps install
+.PHONY: demo test bench bench-micro baseline oracle deps install
 
 # Real clients through real DPDK in all four forwarding modes, in network namespaces; needs root.
 # MODE=dr|nat|tun|fullnat shows one mode only, KEEP=1 leaves it running to try things.
@@ -27,6 +27,11 @@ bench-micro:
 # Records anew how many instructions the packet path takes; the tests compare with it.
 baseline: deps
 	RVS_BASELINE=record cargo test --package rvs-icount --test baseline
+
+# Records anew what a real Linux IPVS does with the scripts that the tests compare RVS with; see
+# docs/IPVS-COMPATIBILITY.md. Takes 7 minutes.
+oracle:
+	@sh perf/oracle/record.sh
 
 # Installs what is missing of the Debian packages that building and testing need.
 deps:

@@ -26,6 +26,8 @@ mod apply;
 mod check;
 mod cli;
 mod client;
+#[cfg(test)]
+mod conformance;
 mod daemon;
 mod device;
 mod error;

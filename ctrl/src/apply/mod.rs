@@ -130,7 +130,7 @@ fn compare(state: &State, name: &str, document: &Document) -> Result<Vec<Change>
 impl Applier {
     /// Builds and publishes what `config` says; returns its generation. The only thing that can be
     /// in the way is found before anything is changed.
-    fn put_into_force(
+    pub(crate) fn put_into_force(
         &mut self,
         state: &State,
         name: String,

@@ -1,6 +1,8 @@
 //! A daemon without DPDK for unit tests: a configuration, ports in memory, and a worker that can
 //! be left standing or kept turning on a thread.
 
+mod by_hand;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -67,12 +69,14 @@ impl LivePort for FakePort {
     }
 }
 
-/// Frames that the first port is to receive; everything sent is lost.
+/// Frames that the first port is to receive; everything sent is lost unless it is asked for.
 #[derive(Clone, Debug, Default)]
 struct Wire {
     arriving: Arc<StdMutex<VecDeque<Vec<u8>>>>,
     /// Gratuitous ARP among what was sent.
     announcements: Arc<AtomicU64>,
+    /// What was sent, where somebody wants it.
+    sent: Option<Arc<StdMutex<Vec<Vec<u8>>>>>,
     ports: usize,
 }
 
@@ -96,9 +100,14 @@ impl Ports<TestBuf> for Wire {
     }
 
     fn tx_burst(&mut self, _: PortIdx, burst: &mut Burst<TestBuf>) {
-        let sent = burst.drain(..);
-        let count = sent.filter(|frame| is_announcement(frame.bytes())).count();
-        self.announcements.fetch_add(count as u64, Ordering::Relaxed);
+        for frame in burst.drain(..) {
+            if is_announcement(frame.bytes()) {
+                self.announcements.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(sent) = &self.sent {
+                sent.lock().unwrap().push(frame.bytes().to_vec());
+            }
+        }
     }
 }
 
@@ -158,8 +167,17 @@ impl Rig {
         Self::of(&text(services))
     }
 
+    /// A rig with this file, whose worker turns by hand and keeps what it sends.
+    pub(crate) fn standing_on(text: &str) -> Self {
+        Self::with(text, Some(Arc::default()))
+    }
+
     /// A rig with this file, whose worker stands still.
     fn of(text: &str) -> Self {
+        Self::with(text, None)
+    }
+
+    fn with(text: &str, sent: Option<Arc<StdMutex<Vec<Vec<u8>>>>>) -> Self {
         let config = parse(text);
         let mut registry = Registry::new(&config.limits, config.workers.len());
         let named = registry.assign(&config, FIRST_GENERATION, &Unused);
@@ -169,7 +187,7 @@ impl Rig {
         let sizes = startup::sizes(&config.limits);
         let stats = Arc::new(WorkerStats::new(sizes.services, sizes.real_servers));
         let (here, there) = control::rings();
-        let wire = Wire { ports: config.ports.len(), ..Wire::default() };
+        let wire = Wire { ports: config.ports.len(), sent, ..Wire::default() };
         let director = Director::new(sizes, 1, Tick(0), Arc::clone(&stats));
         let io = Io::new(wire.clone(), Arc::clone(&stats));
         let reader = publisher.reader();

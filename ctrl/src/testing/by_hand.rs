@@ -1,0 +1,84 @@
+//! [`Rig`]s whose worker turns by hand: what comes out for a frame, and when, is certain.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use conf::Config;
+use dataplane::stats::RealServerStats;
+use dataplane::testing::{DIRECTOR_MAC, PEER_MAC, arp_frame};
+use dataplane::time::{TICKS_PER_SECOND, Tick};
+use dataplane::wire::{ArpOperation, ArpPacket, EtherType, EthernetHeader};
+
+use super::Rig;
+
+impl Rig {
+    /// Lets the first port receive `frame`, a tick after what was before; the IPv4 frames that the
+    /// worker sends for it. All neighbours answer ARP.
+    pub(crate) fn exchange(&mut self, frame: Vec<u8>) -> Vec<Vec<u8>> {
+        self.now.fetch_add(1, Ordering::Relaxed);
+        self.wire.arriving.lock().unwrap().push_back(frame);
+        self.work_off()
+    }
+
+    /// Puts `config` into force as `rvs apply` does, and has the worker take it up.
+    pub(crate) fn put_into_force(&mut self, config: Config) {
+        let state = Arc::clone(&self.state);
+        let mut applier = state.applier.try_lock().unwrap();
+        let generation = applier.put_into_force(&state, "test.yaml".to_owned(), config).unwrap();
+        self.work_off();
+        assert!(state.workers.behind(generation).is_none());
+        applier.publisher.reclaim();
+    }
+
+    /// Lets the clock go on, second by second, and the worker turn meanwhile.
+    pub(crate) fn stand_for_s(&mut self, seconds: u32) {
+        for _ in 0..seconds {
+            self.now.fetch_add(TICKS_PER_SECOND, Ordering::Relaxed);
+            self.work_off();
+        }
+    }
+
+    /// Active and inactive connections of a real server, by its places in the configuration.
+    pub(crate) fn connections(&self, service: usize, real: usize) -> (u64, u64) {
+        let id = self.state.in_force.load().named[service].real_servers[real].id;
+        let sum = |count: fn(&RealServerStats) -> u64| {
+            self.state.workers.sum(|stats| stats.real_server(id).map_or(0, count))
+        };
+        (sum(|real| real.active.value()), sum(|real| real.inactive.value()))
+    }
+
+    /// Turns until nothing is left to do.
+    fn work_off(&mut self) -> Vec<Vec<u8>> {
+        let now = Tick(self.now.load(Ordering::Relaxed));
+        let mut packets = Vec::new();
+        loop {
+            self.worker.as_mut().unwrap().turn(now);
+            let sent = self.wire.sent.as_ref().unwrap().lock().unwrap().split_off(0);
+            let mut arriving = self.wire.arriving.lock().unwrap();
+            for frame in sent {
+                match answer(&frame) {
+                    Ok(answer) => arriving.extend(answer),
+                    Err(()) => packets.push(frame),
+                }
+            }
+            if arriving.is_empty() {
+                return packets;
+            }
+        }
+    }
+}
+
+/// What the neighbours answer to ARP; an error if it is not ARP.
+fn answer(frame: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+    let (header, payload) = EthernetHeader::split(frame).unwrap();
+    if header.ether_type() != EtherType::ARP {
+        return Err(());
+    }
+    let request = ArpPacket::checked(payload).unwrap();
+    let is_for_others = request.operation() == ArpOperation::Request && !request.is_gratuitous();
+    Ok(is_for_others.then(|| {
+        let (asker, target) = (request.sender_ip(), request.target_ip());
+        let reply = ArpPacket::reply(PEER_MAC, target, DIRECTOR_MAC, asker);
+        arp_frame(DIRECTOR_MAC, PEER_MAC, &reply)
+    }))
+}
