@@ -120,10 +120,12 @@ impl Schedules {
         schedule: Schedule,
     ) -> Schedule {
         let before = &old.wanted.dests;
+        let places: HashMap<_, _> =
+            before.iter().enumerate().map(|(place, dest)| (dest.real, place)).collect();
         // IPVS takes the mark away when the upper threshold is raised or set to 0.
         let was_at = |place: usize| {
             let dest = wanted.dests.get(place)?;
-            let place = before.iter().position(|old| old.real == dest.real)?;
+            let place = *places.get(&dest.real)?;
             let upper = before.get(place)?.upper_threshold;
             Some((place, dest.upper_threshold != 0 && dest.upper_threshold <= upper))
         };
@@ -142,9 +144,7 @@ impl Schedules {
         let reals = before.iter().map(|dest| dest.real).collect();
         schedule.after(reals, &old.schedule)
     }
-}
 
-impl Schedules {
     fn workers(&self) -> std::ops::Range<u16> {
         0..u16::try_from(self.workers).unwrap_or(u16::MAX)
     }
@@ -195,15 +195,18 @@ fn end(entry: &MaglevEntry) -> End {
     (entry.address, entry.l4_port)
 }
 
-/// The real servers with the last weight above 0 each has had.
+/// The real servers with the last weight above 0 each has had, which is remembered for those that
+/// are here.
 fn with_last_weights(wanted: &Wanted, last_weights: &mut HashMap<End, u32>) -> Vec<MaglevEntry> {
-    for entry in wanted.entries.iter().filter(|entry| entry.weight > 0) {
-        last_weights.insert(end(entry), entry.weight);
-    }
-    let present: HashSet<_> = wanted.entries.iter().map(end).collect();
-    last_weights.retain(|end, _| present.contains(end));
-    let last = |entry: &MaglevEntry| last_weights.get(&end(entry)).copied().unwrap_or(0);
-    wanted.entries.iter().map(|entry| MaglevEntry { weight: last(entry), ..*entry }).collect()
+    let last = |entry: &MaglevEntry| match entry.weight {
+        0 => last_weights.get(&end(entry)).copied().unwrap_or(0),
+        weight => weight,
+    };
+    let entries = wanted.entries.iter();
+    let entries: Vec<_> =
+        entries.map(|entry| MaglevEntry { weight: last(entry), ..*entry }).collect();
+    *last_weights = entries.iter().map(|entry| (end(entry), entry.weight)).collect();
+    entries
 }
 
 #[cfg(test)]
