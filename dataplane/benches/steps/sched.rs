@@ -17,27 +17,10 @@ use rvs_dataplane::wire::IpProto;
 
 const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const FLAGS: HashFlags = HashFlags { fallback: true, port: true };
-const SCHEDULERS: [Scheduler; 14] = [
-    Scheduler::Rr,
-    Scheduler::Wrr,
-    Scheduler::Lc,
-    Scheduler::Wlc,
-    Scheduler::Sed,
-    Scheduler::Nq,
-    Scheduler::Fo,
-    Scheduler::Ovf,
-    Scheduler::Lblc,
-    Scheduler::Lblcr,
-    Scheduler::Twos,
-    Scheduler::Dh,
-    Scheduler::Sh(FLAGS),
-    Scheduler::Mh(FLAGS),
-];
-
 pub(crate) fn all(criterion: &mut Criterion) {
     for count in [10, 1000] {
         let mut group = criterion.benchmark_group(format!("schedule/{count}"));
-        for scheduler in SCHEDULERS {
+        for scheduler in Scheduler::all(FLAGS) {
             let mut pool = Pool::new(scheduler, count);
             // dh has one bucket for a VIP, and nobody else where that takes nothing.
             assert!(scheduler == Scheduler::Dh || pool.connect().is_some(), "nobody takes any");

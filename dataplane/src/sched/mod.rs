@@ -68,6 +68,27 @@ pub struct HashFlags {
 }
 
 impl Scheduler {
+    /// All of them, those that hash the source with these flags.
+    #[must_use]
+    pub const fn all(flags: HashFlags) -> [Self; 14] {
+        [
+            Self::Rr,
+            Self::Wrr,
+            Self::Lc,
+            Self::Wlc,
+            Self::Sed,
+            Self::Nq,
+            Self::Fo,
+            Self::Ovf,
+            Self::Lblc,
+            Self::Lblcr,
+            Self::Twos,
+            Self::Dh,
+            Self::Sh(flags),
+            Self::Mh(flags),
+        ]
+    }
+
     /// The name that ipvsadm uses.
     #[must_use]
     pub const fn name(self) -> &'static str {

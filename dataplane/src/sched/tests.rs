@@ -254,22 +254,7 @@ fn two_choices_follow_the_weights_and_the_load() {
 #[test]
 fn nobody_is_chosen_from_nothing() {
     let flags = HashFlags { fallback: true, port: true };
-    for scheduler in [
-        Scheduler::Rr,
-        Scheduler::Wrr,
-        Scheduler::Lc,
-        Scheduler::Wlc,
-        Scheduler::Sed,
-        Scheduler::Nq,
-        Scheduler::Fo,
-        Scheduler::Ovf,
-        Scheduler::Lblc,
-        Scheduler::Lblcr,
-        Scheduler::Twos,
-        Scheduler::Dh,
-        Scheduler::Sh(flags),
-        Scheduler::Mh(flags),
-    ] {
+    for scheduler in Scheduler::all(flags) {
         for weights in [&[][..], &[0], &[0, 0, 0]] {
             assert_eq!(Pool::new(scheduler, weights).pick(), None, "{scheduler:?} {weights:?}");
         }

@@ -1,18 +1,16 @@
 //! Several workers behind ports that steer: packets arrive at the worker that owns their flow, so
 //! nothing is handed over but what no NIC can steer.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use rvs_dataplane::forward::{ForwardingMode, LocalPortShare, PortClasses};
 use rvs_dataplane::rss::{HashedEnds, RedirectionTable, RssKey, RssSteering};
 use rvs_dataplane::testing::nic::{HashFields, Nic, Placement, Rule};
 use rvs_dataplane::testing::{Endpoint, PacketSpec};
-use rvs_dataplane::wire::{Ipv4Header, UdpHeader};
 
 use crate::support::{
-    LAN, LIP, MODES, RS1, RS2, ServiceSpec, Setup, Steered, TeamRig, VIP, WAN, from_real,
-    one_hop_on, to_client,
+    LAN, LIP, MODES, RS1, RS2, ServiceSpec, Setup, Steered, TeamRig, VIP, WAN, client, ends,
+    from_real, one_hop_on, request, to_client,
 };
 
 const WORKER_COUNTS: [u16; 4] = [2, 3, 7, 48];
@@ -54,23 +52,6 @@ fn ruled(workers: u16) -> Steered {
     let shares = (0..).zip(shares);
     let by_class = |(worker, (_, steering))| (LocalPortShare::Classes(classes, worker), steering);
     Steered { nics: [wan, lan], shares: shares.map(by_class).collect() }
-}
-
-fn client(number: u16) -> SocketAddrV4 {
-    let [high, low] = number.to_be_bytes();
-    SocketAddrV4::new(Ipv4Addr::new(198, 51, high, low), 20_000 + number)
-}
-
-fn request(number: u16) -> PacketSpec {
-    let from = client(number);
-    PacketSpec::udp((*from.ip(), from.port()), VIP).payload(number.to_be_bytes())
-}
-
-/// Source and destination of a UDP frame without IP options.
-fn ends(frame: &[u8]) -> (SocketAddrV4, SocketAddrV4) {
-    let (ip, rest) = Ipv4Header::split(&frame[14..]).expect("an IPv4 packet");
-    let udp = UdpHeader::read(rest).expect("a UDP packet");
-    (SocketAddrV4::new(ip.src(), udp.src_port()), SocketAddrV4::new(ip.dst(), udp.dst_port()))
 }
 
 /// Requests of many clients, and their replies, twice.

@@ -1,17 +1,16 @@
 //! Several workers: every packet of a flow is processed by its owner, whoever receives it.
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddrV4;
 
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::limits::HANDOVER_RING_LEN;
 use rvs_dataplane::testing::{Endpoint, PacketSpec};
 use rvs_dataplane::verdict::DropReason;
-use rvs_dataplane::wire::{Ipv4Header, UdpHeader};
 
 use crate::support::{
-    LAN, LIP, MODES, RS1, RS2, ServiceSpec, Setup, TeamRig, VIP, WAN, from_real, one_hop_on,
-    to_client,
+    LAN, LIP, MODES, RS1, RS2, ServiceSpec, Setup, TeamRig, VIP, WAN, client, ends, from_real,
+    one_hop_on, request, to_client,
 };
 
 const WORKER_COUNTS: [u16; 5] = [1, 2, 3, 5, 8];
@@ -25,23 +24,6 @@ fn setup(mode: ForwardingMode) -> Setup {
         ServiceSpec::udp(VIP, mode).real(real(RS1), 1).real(real(RS2), 1),
         ServiceSpec::tcp(VIP, mode).real(real(RS1), 1).real(real(RS2), 1),
     ])
-}
-
-fn client(number: u16) -> SocketAddrV4 {
-    let [high, low] = number.to_be_bytes();
-    SocketAddrV4::new(Ipv4Addr::new(198, 51, high, low), 20_000 + number)
-}
-
-fn request(number: u16) -> PacketSpec {
-    let from = client(number);
-    PacketSpec::udp((*from.ip(), from.port()), VIP).payload(number.to_be_bytes())
-}
-
-/// Source and destination of a UDP frame without IP options.
-fn ends(frame: &[u8]) -> (SocketAddrV4, SocketAddrV4) {
-    let (ip, rest) = Ipv4Header::split(&frame[14..]).expect("an IPv4 packet");
-    let udp = UdpHeader::read(rest).expect("a UDP packet");
-    (SocketAddrV4::new(ip.src(), udp.src_port()), SocketAddrV4::new(ip.dst(), udp.dst_port()))
 }
 
 #[test]

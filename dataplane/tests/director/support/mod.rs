@@ -1,6 +1,7 @@
 //! What the tests of the packet path share: a small set-up, ports in memory, the rig that drives a
 //! worker, and the packets of a typical connection.
 
+mod clients;
 mod nat;
 mod rig;
 mod setup;
@@ -8,6 +9,7 @@ mod team;
 mod traffic;
 mod wires;
 
+pub(crate) use clients::{client, ends, request};
 pub(crate) use nat::NatPair;
 pub(crate) use rig::{Outcome, Rig};
 pub(crate) use setup::{
