@@ -1,30 +1,24 @@
 //! Packets without a flow: those that may open one are scheduled, others are refused or routed.
 
-use std::net::Ipv4Addr;
-
 use crate::buf::PacketBuf;
-use crate::flow::{Direction, Flow, FlowKey, FlowState, Hit, TcpState};
-use crate::forward::ForwardingMode;
+use crate::flow::{Direction, Flow, FlowState, Hit, KeyHash, TcpState};
 use crate::fragment::{Decision, TrainKey};
 use crate::io::Ports;
 use crate::parse::Transport;
 use crate::sched::{self, Asked, Asker};
 use crate::service::{RealId, RealServer, ServiceId, ServiceKey, VirtualService};
 use crate::snapshot::Snapshot;
-use crate::time::{Tick, Ticks};
+use crate::time::Tick;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::{IpProto, TcpFlags};
 
 use super::local::Refusal;
 use super::relay::Way;
-use super::{Director, Turn, stateless};
+use super::{Director, Found, Turn, stateless};
 
 /// FTP's data port: packets from it belong to connections that a control connection announced,
 /// so IPVS never schedules them.
 const FTP_DATA: u16 = 20;
-
-/// A fresh flow holds this long, until its first packet sets its state.
-const FRESH_TIMEOUT: Ticks = Ticks::from_secs(3);
 
 /// What becomes of a TCP or UDP packet.
 enum Admission {
@@ -46,10 +40,10 @@ impl<B: PacketBuf> Director<B> {
         turn: &mut Turn<'_, B, P>,
         frame: B,
         packet: &Transport,
-        hit: Option<Hit>,
+        found: Found,
     ) -> Verdict {
-        let Some(hit) = self.still_valid(turn.snapshot, packet, hit, turn.now) else {
-            return self.newcomer(turn, frame, packet);
+        let Some(hit) = self.still_valid(turn.snapshot, packet, found, turn.now) else {
+            return self.newcomer(turn, frame, packet, found.hash);
         };
         let verdict = self.relay(turn, frame, packet, hit);
         if packet.ip.more_fragments() {
@@ -66,8 +60,9 @@ impl<B: PacketBuf> Director<B> {
         turn: &mut Turn<'_, B, P>,
         frame: B,
         packet: &Transport,
+        hash: KeyHash,
     ) -> Verdict {
-        let (verdict, decision) = match self.admit(turn.snapshot, packet, turn.now) {
+        let (verdict, decision) = match self.admit(turn.snapshot, (packet, hash), turn.now) {
             Admission::Flow(hit) => {
                 let verdict = self.relay(turn, frame, packet, hit);
                 (verdict, Decision::Follow(hit, packet.key))
@@ -96,23 +91,28 @@ impl<B: PacketBuf> Director<B> {
         &mut self,
         snapshot: &Snapshot,
         packet: &Transport,
-        hit: Option<Hit>,
+        found: Found,
         now: Tick,
     ) -> Option<Hit> {
-        if let Some(hit) = hit
+        if let Some(hit) = found.hit
             && let Some(flow) = self.flows.flow(hit.flow())
             && *flow.key(hit.direction()) == packet.key
             && !is_over(flow, packet, hit.direction(), now)
         {
             return Some(hit);
         }
-        self.find_valid(snapshot, packet, now)
+        self.find_valid(snapshot, (packet, found.hash), now)
     }
 
     /// [`Self::still_valid`] for a packet whose candidate was not its flow, or not any more.
     #[inline(never)]
-    fn find_valid(&mut self, snapshot: &Snapshot, packet: &Transport, now: Tick) -> Option<Hit> {
-        let hit = self.flows.lookup(self.flows.hash(&packet.key), &packet.key)?;
+    fn find_valid(
+        &mut self,
+        snapshot: &Snapshot,
+        (packet, hash): (&Transport, KeyHash),
+        now: Tick,
+    ) -> Option<Hit> {
+        let hit = self.flows.lookup(hash, &packet.key)?;
         let flow = self.flows.flow(hit.flow())?;
         if flow.deadline().is_due(now) {
             self.end_flow(snapshot, hit);
@@ -176,14 +176,19 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    fn admit(&mut self, snapshot: &Snapshot, packet: &Transport, now: Tick) -> Admission {
+    fn admit(
+        &mut self,
+        snapshot: &Snapshot,
+        (packet, hash): (&Transport, KeyHash),
+        now: Tick,
+    ) -> Admission {
         let ip = &packet.ip;
         if snapshot.address_use(ip.src()).is_some() {
             return Admission::Refused(Refusal::Silent(DropReason::BadSourceAddress));
         }
         let key = ServiceKey { protocol: ip.protocol, vip: ip.dst(), vport: packet.key.dst_port() };
         if let Some(service) = snapshot.services.find(&key)
-            && let Some(admission) = self.admit_to(snapshot, service, packet, now)
+            && let Some(admission) = self.admit_to(snapshot, service, (packet, hash), now)
         {
             return admission;
         }
@@ -201,7 +206,7 @@ impl<B: PacketBuf> Director<B> {
         &mut self,
         snapshot: &Snapshot,
         service: &VirtualService,
-        packet: &Transport,
+        (packet, hash): (&Transport, KeyHash),
         now: Tick,
     ) -> Option<Admission> {
         let computed = self.computed(snapshot, service, packet, now);
@@ -210,7 +215,7 @@ impl<B: PacketBuf> Director<B> {
             _ if may_open(packet) => self.schedule(snapshot, service, packet, now),
             _ => return None,
         };
-        let opened = real.and_then(|real| self.open(snapshot, (service, real), packet, now));
+        let opened = real.and_then(|real| self.open(snapshot, (service, real), (packet, hash), now));
         Some(match opened {
             Ok(hit) => Admission::Flow(hit),
             Err(Refusal::Silent(DropReason::FlowTableFull)) => {
@@ -239,37 +244,6 @@ impl<B: PacketBuf> Director<B> {
         snapshot.real_server(real).ok_or(unavailable)
     }
 
-    /// Makes the flow of a connection to `real`.
-    fn open(
-        &mut self,
-        snapshot: &Snapshot,
-        (service, real): (&VirtualService, &RealServer),
-        packet: &Transport,
-        now: Tick,
-    ) -> Result<Hit, Refusal> {
-        let reply =
-            self.reply_key(snapshot, (service, real), &packet.key).map_err(Refusal::Silent)?;
-
-        let state = match packet.ip.protocol {
-            IpProto::TCP => FlowState::Tcp(TcpState::None),
-            _ => FlowState::Udp,
-        };
-        let ids = (service.id, real.id);
-        let flow = Flow::new(packet.key, reply, service.mode, ids, state, (now, FRESH_TIMEOUT));
-        let flow =
-            self.flows.insert(flow).map_err(|_| Refusal::Silent(DropReason::FlowTableFull))?;
-        self.stats.flows.set(self.flows.len() as u64);
-        if let Some(real) = self.stats.real_server(real.id) {
-            real.inactive.add(1);
-            real.traffic.connections.add(1);
-        }
-        if let Some(service) = self.stats.service(service.id) {
-            service.connections.add(1);
-        }
-        self.load_changed(snapshot, ids.0, ids.1);
-        Ok(Hit::new(flow, Direction::Request))
-    }
-
     /// What becomes of a packet that there is no room for a flow for.
     fn without_flow(
         &self,
@@ -291,42 +265,6 @@ impl<B: PacketBuf> Director<B> {
                 Admission::Stateless(way)
             }
             Err(reason) => Admission::Refused(Refusal::Silent(reason)),
-        }
-    }
-
-    /// The key that the real server's packets will carry.
-    fn reply_key(
-        &mut self,
-        snapshot: &Snapshot,
-        (service, real): (&VirtualService, &RealServer),
-        request: &FlowKey,
-    ) -> Result<FlowKey, DropReason> {
-        let protocol = request.protocol();
-        let from_real = |dst: Ipv4Addr, dst_port: u16| {
-            FlowKey::ipv4(protocol, real.address, real.l4_port, dst, dst_port)
-        };
-        let key = from_real(request.src_ipv4(), request.src_port());
-        match service.mode {
-            ForwardingMode::Dr | ForwardingMode::Tunnel => Ok(key),
-            ForwardingMode::Nat => {
-                // The same client port towards the same real server, through another VIP: the
-                // real server can have only one such connection, so the newer one counts.
-                if let Some(older) = self.flows.lookup(self.flows.hash(&key), &key) {
-                    self.end_flow(snapshot, older);
-                }
-                Ok(key)
-            }
-            ForwardingMode::FullNat => {
-                let flows = &self.flows;
-                let (lip, lport) = self
-                    .local_ports
-                    .allocate(real, &service.local_addresses, |lip, lport| {
-                        let key = from_real(lip, lport);
-                        flows.lookup(flows.hash(&key), &key).is_none()
-                    })
-                    .ok_or(DropReason::LocalPortsExhausted)?;
-                Ok(from_real(lip, lport))
-            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The steps that every burst goes through: parse all, look up all, then each packet to its end.
 //!
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
-//! packets of a flow, `admit` for packets that may open one, `stateless` for those that find no
-//! room for it, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for
+//! packets of a flow, `admit` for packets that may open one, `open` for the flow they open,
+//! `stateless` for those that find no room for it, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for
 //! fragments, `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for
 //! what time brings about, and `adoption` for taking up a new snapshot.
 
@@ -12,6 +12,7 @@ mod egress;
 mod fragments;
 mod icmp;
 mod local;
+mod open;
 mod relay;
 mod stateless;
 mod steer;
@@ -41,6 +42,7 @@ use crate::verdict::Verdict;
 
 use adoption::Adoption;
 use egress::Egress;
+use open::HalfOpen;
 use relay::PathMtu;
 use stateless::Shortage;
 
@@ -49,6 +51,14 @@ type PerPacket<T> = [T; BURST_LEN_MAX];
 
 /// Where the packets of a burst are parsed into.
 type Slips = [Slip; BURST_LEN_MAX];
+
+/// What the look-up for the whole burst says of a packet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    hash: KeyHash,
+    /// The flow it probably belongs to.
+    hit: Option<Hit>,
+}
 
 /// How much a director can hold. All of it is allocated at start.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +86,7 @@ pub struct Turn<'a, B, P> {
 #[derive(Debug)]
 pub struct Director<B> {
     flows: FlowTable,
+    half_open: HalfOpen,
     egress: Egress<B>,
     trains: Trains<B>,
     sched: Box<[SchedState]>,
@@ -108,6 +119,7 @@ impl<B: PacketBuf> Director<B> {
         stats.flow_capacity.set(flows.capacity() as u64);
         Self {
             flows,
+            half_open: HalfOpen::default(),
             egress: Egress::new(Arc::clone(&stats)),
             trains: Trains::new(now),
             sched: vec![SchedState::default(); sizes.services].into_boxed_slice(),
@@ -165,11 +177,11 @@ impl<B: PacketBuf> Director<B> {
     ) {
         let Some(mut slips) = self.slips.take() else { return };
         parse_all(turn.snapshot, port, burst, &mut slips);
-        let hits = self.look_up_all(&slips[..burst.len()]);
+        let found = self.look_up_all(&slips[..burst.len()]);
         let steer = turn.io.has_peers() && stage != Stage::Owner;
         for (place, frame) in burst.take().into_iter().enumerate() {
-            let (slip, hit) = (&slips[place % BURST_LEN_MAX], hits[place % BURST_LEN_MAX]);
-            let frame = if steer && !self.has_flow_of(slip, hit) {
+            let (slip, found) = (&slips[place % BURST_LEN_MAX], found[place % BURST_LEN_MAX]);
+            let frame = if steer && !self.has_flow_of(slip, found.hit) {
                 match self.hand_over(turn, (port, stage), frame, slip.parsed()) {
                     Some(frame) => frame,
                     None => continue,
@@ -178,43 +190,43 @@ impl<B: PacketBuf> Director<B> {
                 frame
             };
             let verdict = match slip.transport() {
-                Some(packet) => self.transport(turn, frame, packet, hit),
+                Some(packet) => self.transport(turn, frame, packet, found),
                 None => self.handle(turn, port, frame, slip.parsed()),
             };
             self.conclude(verdict);
         }
+        self.complete_half_open(turn.snapshot, turn.now);
         self.slips = Some(slips);
     }
 
     /// Finds the flows that the packets probably belong to. Memory is slow and the burst is wide:
     /// each step begins to load what the next one reads, for all packets before any of them.
     #[inline(always)]
-    fn look_up_all(&self, slips: &[Slip]) -> PerPacket<Option<Hit>> {
-        let mut hashes: PerPacket<_> = [KeyHash::default(); BURST_LEN_MAX];
-        for (slip, hash) in slips.iter().zip(&mut hashes) {
+    fn look_up_all(&self, slips: &[Slip]) -> PerPacket<Found> {
+        let mut all: PerPacket<_> = [Found::default(); BURST_LEN_MAX];
+        for (slip, found) in slips.iter().zip(&mut all) {
             if let Some(packet) = slip.transport() {
-                *hash = self.flows.hash(&packet.key);
+                found.hash = self.flows.hash(&packet.key);
             }
-            self.flows.prefetch_bucket(*hash);
+            self.flows.prefetch_bucket(found.hash);
         }
-        let mut hits = [None; BURST_LEN_MAX];
         let mut missed = false;
-        for (hash, hit) in hashes[..slips.len()].iter().zip(&mut hits) {
-            *hit = self.flows.candidate(*hash);
-            missed |= hit.is_none();
+        for found in &mut all[..slips.len()] {
+            found.hit = self.flows.candidate(found.hash);
+            missed |= found.hit.is_none();
         }
         if missed {
-            self.look_up_second(&hashes[..slips.len()], &mut hits);
+            self.look_up_second(&mut all[..slips.len()]);
         }
-        hits
+        all
     }
 
     /// Goes on with the other bucket for those not found in the first.
     #[inline(never)]
-    fn look_up_second(&self, hashes: &[KeyHash], hits: &mut PerPacket<Option<Hit>>) {
-        for (hash, hit) in hashes.iter().zip(hits) {
-            if hit.is_none() {
-                *hit = self.flows.second_candidate(*hash);
+    fn look_up_second(&self, all: &mut [Found]) {
+        for found in all {
+            if found.hit.is_none() {
+                found.hit = self.flows.second_candidate(found.hash);
             }
         }
     }
@@ -229,7 +241,10 @@ impl<B: PacketBuf> Director<B> {
         parsed: Parsed<'_>,
     ) -> Verdict {
         match parsed {
-            Parsed::Transport(packet) => self.transport(turn, frame, packet, None),
+            Parsed::Transport(packet) => {
+                let found = Found { hash: self.flows.hash(&packet.key), hit: None };
+                self.transport(turn, frame, packet, found)
+            }
             Parsed::LaterFragment(ip) => self.later_fragment(turn, port, frame, ip),
             Parsed::Icmp(ip) => self.icmp(turn, frame, ip),
             Parsed::Other(ip) => self.other_protocol(turn, frame, ip),

@@ -125,6 +125,14 @@ impl<K: Key> FlowTable<K> {
         KeyHash(hasher.finish())
     }
 
+    /// Begins to load all that [`Self::lookup`] will read of buckets.
+    #[inline]
+    pub fn prefetch_lookup(&self, hash: KeyHash) {
+        for bucket in self.buckets_of(hash) {
+            prefetch(&self.buckets[bucket]);
+        }
+    }
+
     /// Begins to load what [`Self::candidate`] will read.
     #[inline(always)]
     pub fn prefetch_bucket(&self, hash: KeyHash) {
@@ -204,16 +212,26 @@ impl<K: Key> FlowTable<K> {
     /// [`TableFull`] if all records, or both buckets of a key and those it could make room in, are
     /// taken; no flow has changed then.
     pub fn insert(&mut self, flow: Flow<K>) -> Result<FlowIdx, TableFull> {
+        let idx = self.insert_request(flow, self.hash(&flow.request))?;
+        if flow.mode.sees_replies() {
+            self.insert_reply(idx, self.hash(&flow.reply))?;
+        }
+        Ok(idx)
+    }
+
+    /// Adds a flow under its request key alone, which has this hash.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    pub fn insert_request(
+        &mut self,
+        flow: Flow<K>,
+        hash: KeyHash,
+    ) -> Result<FlowIdx, TableFull> {
         let index = self.free;
         let record = self.records.get(index as usize).ok_or(TableFull)?;
         let Record::Free { next } = *record else { return Err(TableFull) };
-        self.place(&flow.request, Hit::new(FlowIdx(index), Direction::Request))?;
-        if flow.mode.sees_replies()
-            && self.place(&flow.reply, Hit::new(FlowIdx(index), Direction::Reply)).is_err()
-        {
-            self.displace(&flow.request, Hit::new(FlowIdx(index), Direction::Request));
-            return Err(TableFull);
-        }
+        self.place(hash, Hit::new(FlowIdx(index), Direction::Request))?;
         self.free = next;
         self.used += 1;
         self.records[index as usize] = Record::Used(flow);
@@ -223,6 +241,18 @@ impl<K: Key> FlowTable<K> {
             prefetch(record);
         }
         Ok(FlowIdx(index))
+    }
+
+    /// Has a flow be found under its reply key too, which has this hash.
+    ///
+    /// # Errors
+    /// [`TableFull`] if there is no room for the key; the flow has ended then.
+    pub fn insert_reply(&mut self, idx: FlowIdx, hash: KeyHash) -> Result<(), TableFull> {
+        let placed = self.place(hash, Hit::new(idx, Direction::Reply));
+        if placed.is_err() {
+            self.remove(idx);
+        }
+        placed
     }
 
     /// Ends a flow and returns its record.
@@ -307,8 +337,7 @@ impl<K: Key> FlowTable<K> {
         [first, self.other_bucket(first, hash.tag())]
     }
 
-    fn place(&mut self, key: &K, slot: Hit) -> Result<(), TableFull> {
-        let hash = self.hash(key);
+    fn place(&mut self, hash: KeyHash, slot: Hit) -> Result<(), TableFull> {
         let [first, second] = self.buckets_of(hash);
         let (bucket, place) = self
             .vacancy(first)

@@ -67,20 +67,36 @@ impl LocalPorts {
         mut is_free: impl FnMut(Ipv4Addr, u16) -> bool,
     ) -> Option<(Ipv4Addr, u16)> {
         let cursor = self.cursors.get_mut(real.id.index())?;
-        let address_count = u32::try_from(pool.len()).ok().filter(|count| *count > 0)?;
         for _ in 0..LOCAL_PORT_TRIES {
             *cursor = cursor.wrapping_add(1);
-            let address = pool[(*cursor % address_count) as usize];
-            let turn = *cursor / address_count;
-            if let Some(n) = turn.checked_rem(self.share.len(address))
-                && let Some(l4_port) = self.share.nth_port(real, address, n)
-                && is_free(address, l4_port)
+            if let Some((lip, lport)) = end_at(*cursor, &self.share, real, pool)
+                && is_free(lip, lport)
             {
-                return Some((address, l4_port));
+                return Some((lip, lport));
             }
         }
         None
     }
+
+    /// The LIP and lport that [`Self::allocate`] will try first.
+    #[must_use]
+    pub fn upcoming(&self, real: &RealServer, pool: &[Ipv4Addr]) -> Option<(Ipv4Addr, u16)> {
+        let cursor = self.cursors.get(real.id.index())?;
+        end_at(cursor.wrapping_add(1), &self.share, real, pool)
+    }
+}
+
+/// The LIP and lport towards `real` that a cursor points to; `None` where the share has none.
+fn end_at(
+    cursor: u32,
+    share: &LocalPortShare,
+    real: &RealServer,
+    pool: &[Ipv4Addr],
+) -> Option<(Ipv4Addr, u16)> {
+    let lip_count = u32::try_from(pool.len()).ok()?;
+    let lip = *pool.get(cursor.checked_rem(lip_count)? as usize)?;
+    let n = (cursor / lip_count).checked_rem(share.len(lip))?;
+    Some((lip, share.nth_port(real, lip, n)?))
 }
 
 #[cfg(test)]
