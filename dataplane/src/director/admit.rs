@@ -215,7 +215,8 @@ impl<B: PacketBuf> Director<B> {
             _ if may_open(packet) => self.schedule(snapshot, service, packet, now),
             _ => return None,
         };
-        let opened = real.and_then(|real| self.open(snapshot, (service, real), (packet, hash), now));
+        let opened =
+            real.and_then(|real| self.open(snapshot, (service, real), (packet, hash), now));
         Some(match opened {
             Ok(hit) => Admission::Flow(hit),
             Err(Refusal::Silent(DropReason::FlowTableFull)) => {

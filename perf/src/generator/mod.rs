@@ -10,12 +10,14 @@
 //! * [`requests`]: an engine of UDP requests, answered or not, and of floods;
 //! * [`tcp`]: an engine of whole TCP connections;
 //! * [`segment`]: its segments;
+//! * [`book`]: what both keep;
 //! * [`check`]: what a frame must look like when it comes back;
 //! * [`arp`]: answers to the director's questions;
 //! * [`protocol`]: what the benchmark and `rvs-gen` say to each other;
 //! * [`serve`], [`player`]: the process from start to end, and what it plays in between.
 
 pub mod arp;
+pub mod book;
 pub mod check;
 pub mod flows;
 pub mod frame;
@@ -33,6 +35,7 @@ use dataplane::snapshot::PortIdx;
 use dpdk::Burst;
 use serde::{Deserialize, Serialize};
 
+use book::Book;
 use check::Fault;
 
 /// The director's port that clients are at.
@@ -91,18 +94,8 @@ pub trait Engine {
     /// Takes what the director sent from `port`.
     fn take<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>);
 
-    /// Fills `burst` up with what comes in at the director's `port`.
-    fn fill<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>);
-
-    /// Lets clients send so many more requests, or open so many more connections; whatever they
-    /// were still allowed before does not count any more.
-    fn grant(&mut self, count: u64);
-
-    /// Whether frames that come back are looked at in detail, some of them.
-    fn check(&mut self, on: bool);
-
-    /// Whether all that was granted has been sent.
-    fn is_spent(&self) -> bool;
+    /// Fills `burst` up with what clients begin with, as far as they may.
+    fn begin<const N: usize>(&mut self, burst: &mut Burst<N>);
 
     /// What is under way: packets or connections.
     fn in_flight(&self) -> u64;
@@ -110,9 +103,44 @@ pub trait Engine {
     /// Gives up waiting for what is under way, and counts it as lost.
     fn write_off(&mut self);
 
+    /// What it keeps.
+    fn book(&self) -> &Book;
+
+    /// What it keeps.
+    fn book_mut(&mut self) -> &mut Book;
+
+    /// Fills `burst` up with what comes in at the director's `port`.
+    #[inline]
+    fn fill<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
+        self.book_mut().send_waiting(port, burst);
+        if port == WAN && self.book().left > 0 {
+            self.begin(burst);
+        }
+    }
+
+    /// Lets clients send so many more requests, or open so many more connections; whatever they
+    /// were still allowed before does not count any more.
+    fn grant(&mut self, count: u64) {
+        self.book_mut().left = count;
+    }
+
+    /// Whether frames that come back are looked at in detail, some of them.
+    fn check(&mut self, on: bool) {
+        self.book_mut().check(on);
+    }
+
+    /// Whether all that was granted has been sent.
+    fn is_spent(&self) -> bool {
+        self.book().left == 0
+    }
+
     /// The counters.
-    fn counts(&self) -> &Counts;
+    fn counts(&self) -> &Counts {
+        &self.book().counts
+    }
 
     /// The first fault of a frame that came back.
-    fn fault(&self) -> Option<Fault>;
+    fn fault(&self) -> Option<Fault> {
+        self.book().fault()
+    }
 }

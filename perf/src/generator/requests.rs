@@ -3,8 +3,6 @@
 //! As many are in flight as the window allows; where nothing is expected back, as in a flood, there
 //! is no window.
 
-use std::collections::VecDeque;
-
 use dataplane::buf::PacketBuf;
 use dataplane::forward::ForwardingMode;
 use dataplane::snapshot::PortIdx;
@@ -12,10 +10,11 @@ use dataplane::wire::{EthernetHeader, Ipv4Header, L4Ports};
 use dpdk::{Burst, Mbuf, PktMempool, burst};
 
 use super::arp::{self, ARP_FRAME_LEN};
-use super::check::{self, Fault};
+use super::book::Book;
+use super::check;
 use super::flows::Flows;
 use super::sizes::Templates;
-use super::{Counts, Engine, LAN, PORT_COUNT, WAN};
+use super::{Engine, LAN};
 
 /// One frame out of about so many is checked in full; all others are counted.
 const CHECK_INTERVAL: usize = 256;
@@ -43,14 +42,7 @@ pub struct Plan {
 pub struct Requests {
     plan: Plan,
     pool: PktMempool,
-    left: u64,
-    /// By port: answers of real servers and of ARP that wait to be sent.
-    waiting: [VecDeque<Mbuf>; PORT_COUNT],
-    counts: Counts,
-    checking: bool,
-    /// By port: frames since the last one that was checked.
-    unchecked: [usize; PORT_COUNT],
-    fault: Option<Fault>,
+    book: Book,
 }
 
 impl Requests {
@@ -58,18 +50,7 @@ impl Requests {
     #[must_use]
     pub fn new(plan: Plan, pool: PktMempool) -> Self {
         let room = usize::try_from(plan.window.unwrap_or(0)).unwrap_or(0);
-        let waiting = std::array::from_fn(|_| VecDeque::with_capacity(room));
-        let (counts, checking) = (Counts::default(), true);
-        Self {
-            plan,
-            pool,
-            left: 0,
-            waiting,
-            counts,
-            checking,
-            unchecked: [0; PORT_COUNT],
-            fault: None,
-        }
+        Self { plan, pool, book: Book::new(room) }
     }
 
     /// Goes on with other flows.
@@ -80,49 +61,26 @@ impl Requests {
     /// Requests that may be sent now: many at once, or the last ones.
     #[inline]
     fn allowed(&self, room: usize) -> usize {
-        let wanted = self.left.min(room as u64);
+        let wanted = self.book.left.min(room as u64);
         let free =
             self.plan.window.map_or(u64::MAX, |window| window - self.in_flight().min(window));
         let count = if free < wanted.min(LEAST_SENT) { 0 } else { free.min(wanted) };
         usize::try_from(count).unwrap_or(0)
     }
 
-    #[inline]
-    fn send_requests<const N: usize>(&mut self, burst: &mut Burst<N>) {
-        let count = self.allowed(burst.remaining_capacity());
-        let first = burst.len();
-        if count == 0 || !self.pool.alloc_some(burst, count) {
-            return;
-        }
-        for frame in &mut burst[first..] {
-            let client = self.plan.flows.next_client();
-            let template = self.plan.templates.next_template();
-            if let Some(bytes) = frame.append(template.frame_len()) {
-                template.stamp(bytes, client, 0);
-            }
-        }
-        self.left -= count as u64;
-        self.counts.requests += count as u64;
-    }
-
     /// Looks at one frame now and then.
     #[inline]
     fn sample(&mut self, port: PortIdx, burst: &[Mbuf]) {
         let Some(frame) = burst.first() else { return };
-        let unchecked = &mut self.unchecked[port.index()];
-        *unchecked += burst.len();
-        if !self.checking || *unchecked < CHECK_INTERVAL {
+        if !self.book.is_due(port, burst.len(), CHECK_INTERVAL) {
             return;
         }
-        *unchecked = 0;
-        self.counts.checked += 1;
         let verdict = match port {
             LAN => check::forwarded(self.plan.mode, frame.bytes()),
             _ => check::replied(frame.bytes()),
         };
         if let Err(fault) = verdict {
-            self.counts.wrong += 1;
-            self.fault.get_or_insert(fault);
+            self.book.wrong(fault);
         }
     }
 
@@ -133,7 +91,7 @@ impl Requests {
             if frame.len() != ARP_FRAME_LEN {
                 burst.push(frame);
             } else if arp::answer(&mut frame) {
-                self.waiting[port.index()].push_back(frame);
+                self.book.waiting(port).push_back(frame);
             }
         }
     }
@@ -148,45 +106,39 @@ impl Engine for Requests {
         self.sample(port, burst);
         let count = burst.len() as u64;
         if port != LAN {
-            self.counts.replied += count;
+            self.book.counts.replied += count;
         } else {
-            self.counts.forwarded += count;
+            self.book.counts.forwarded += count;
             if self.plan.answered {
-                self.counts.answers += count;
+                self.book.counts.answers += count;
                 for frame in burst.iter_mut() {
                     frame.prefetch_data_write();
                 }
                 for frame in burst.iter_mut() {
                     turn_round(frame.bytes_mut());
                 }
-                self.waiting[LAN.index()].extend(burst.drain(..));
+                self.book.waiting(LAN).extend(burst.drain(..));
             }
         }
         burst::free_all(burst);
     }
 
     #[inline]
-    fn fill<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
-        let waiting = &mut self.waiting[port.index()];
-        let count = waiting.len().min(burst.remaining_capacity());
-        if count > 0 {
-            burst.extend(waiting.drain(..count));
+    fn begin<const N: usize>(&mut self, burst: &mut Burst<N>) {
+        let count = self.allowed(burst.remaining_capacity());
+        let first = burst.len();
+        if count == 0 || !self.pool.alloc_some(burst, count) {
+            return;
         }
-        if port == WAN && self.left > 0 {
-            self.send_requests(burst);
+        for frame in &mut burst[first..] {
+            let client = self.plan.flows.next_client();
+            let template = self.plan.templates.next_template();
+            if let Some(bytes) = frame.append(template.frame_len()) {
+                template.stamp(bytes, client, 0);
+            }
         }
-    }
-
-    fn grant(&mut self, count: u64) {
-        self.left = count;
-    }
-
-    fn check(&mut self, on: bool) {
-        self.checking = on;
-    }
-
-    fn is_spent(&self) -> bool {
-        self.left == 0
+        self.book.left -= count as u64;
+        self.book.counts.requests += count as u64;
     }
 
     #[inline]
@@ -194,20 +146,21 @@ impl Engine for Requests {
         if self.plan.window.is_none() {
             return 0;
         }
-        let back = if self.plan.answered { self.counts.replied } else { self.counts.forwarded };
-        self.counts.requests.saturating_sub(back + self.counts.lost)
+        let back =
+            if self.plan.answered { self.book.counts.replied } else { self.book.counts.forwarded };
+        self.book.counts.requests.saturating_sub(back + self.book.counts.lost)
     }
 
     fn write_off(&mut self) {
-        self.counts.lost += self.in_flight();
+        self.book.counts.lost += self.in_flight();
     }
 
-    fn counts(&self) -> &Counts {
-        &self.counts
+    fn book(&self) -> &Book {
+        &self.book
     }
 
-    fn fault(&self) -> Option<Fault> {
-        self.fault
+    fn book_mut(&mut self) -> &mut Book {
+        &mut self.book
     }
 }
 

@@ -6,18 +6,16 @@
 //! client's first sequence number, so that both sides know the connection of a segment although
 //! FULLNAT hides the client.
 
-use std::collections::VecDeque;
-
 use dataplane::snapshot::PortIdx;
 use dataplane::wire::{Mac, TcpFlags};
 use dpdk::{Burst, Mbuf, PktMempool};
 
 use super::arp::{self, ARP_FRAME_LEN, NEIGHBOR};
-use super::check::Fault;
+use super::book::Book;
 use super::flows::Flows;
 use super::frame::FRAME_LEN_MIN;
 use super::segment::{self, Blank, Frame, PAYLOAD_LEN, Segment};
-use super::{Counts, Engine, LAN, PORT_COUNT, WAN};
+use super::{Engine, LAN, WAN};
 use crate::bench::traffic::End;
 
 /// Sequence numbers that one connection has to itself; it uses eight in each direction.
@@ -25,7 +23,7 @@ const SEQ_BITS: u32 = 8;
 /// Connections before their numbers come again.
 const NUMBER_COUNT: u32 = 1 << (u32::BITS - SEQ_BITS);
 /// One segment out of so many has its checksum checked.
-const CHECK_INTERVAL: u32 = 64;
+const CHECK_INTERVAL: usize = 64;
 /// Buffers that are taken from the pool at once.
 const SPARE_COUNT: usize = 32;
 
@@ -83,13 +81,7 @@ pub struct Connections {
     under_way: Box<[Connection]>,
     next_number: u32,
     started: u64,
-    left: u64,
-    waiting: [VecDeque<Mbuf>; PORT_COUNT],
-    counts: Counts,
-    checking: bool,
-    /// By port: segments since the last one that was checked.
-    unchecked: [u32; PORT_COUNT],
-    fault: Option<Fault>,
+    book: Book,
 }
 
 impl Connections {
@@ -109,44 +101,7 @@ impl Connections {
             under_way: vec![Connection::default(); places].into_boxed_slice(),
             next_number: 0,
             started: 0,
-            left: 0,
-            waiting: std::array::from_fn(|_| VecDeque::with_capacity(places)),
-            counts: Counts::default(),
-            checking: true,
-            unchecked: [0; PORT_COUNT],
-            fault: None,
-        }
-    }
-
-    fn wrong(&mut self, fault: Fault) {
-        self.counts.wrong += 1;
-        self.fault.get_or_insert(fault);
-    }
-
-    fn open<const N: usize>(&mut self, burst: &mut Burst<N>) {
-        let free = self.window.saturating_sub(self.in_flight()).min(self.left);
-        for _ in 0..free.min(burst.remaining_capacity() as u64) {
-            let number = self.next_number;
-            let syn = Segment {
-                macs: (self.mac, NEIGHBOR),
-                src: self.flows.next_client(),
-                dst: self.service,
-                seq: number << SEQ_BITS,
-                ack: 0,
-                flags: TcpFlags::SYN,
-                payload_len: 0,
-            };
-            let Some(frame) = self.frame(&syn) else { return };
-            burst.push(frame);
-            let place = number as usize & (self.under_way.len() - 1);
-            if let Some(connection) = self.under_way.get_mut(place) {
-                *connection =
-                    Connection { number, client: Client::SynSent, server: Server::Listening };
-            }
-            self.next_number = (number + 1) % NUMBER_COUNT;
-            self.started += 1;
-            self.left -= 1;
-            self.counts.requests += 1;
+            book: Book::new(places),
         }
     }
 
@@ -165,7 +120,7 @@ impl Connections {
     #[inline]
     fn segment(&mut self, port: PortIdx, mut frame: Mbuf) {
         let Some(segment) = Segment::read(frame.data()) else {
-            return self.wrong("a frame that came back holds no TCP segment");
+            return self.book.wrong("a frame that came back holds no TCP segment");
         };
         self.check_some(port, frame.data());
         // Either way it is a sequence number of the client that tells the connection.
@@ -173,7 +128,7 @@ impl Connections {
         let place = number as usize & (self.under_way.len() - 1);
         let Some(connection) = self.under_way.get_mut(place) else { return };
         if connection.number != number || connection.client == Client::None {
-            return self.wrong("a segment came back to no connection");
+            return self.book.wrong("a segment came back to no connection");
         }
         let step = if port == LAN {
             server_step(connection, segment)
@@ -183,10 +138,10 @@ impl Connections {
         let completed = connection.server == Server::Done && connection.client == Client::Done;
         if completed {
             *connection = Connection::default();
-            self.counts.completed += 1;
+            self.book.counts.completed += 1;
         }
         match step {
-            None => self.wrong("a segment came back that does not fit the connection's state"),
+            None => self.book.wrong("a segment came back that does not fit the connection's state"),
             Some(None) => {}
             Some(Some((flags, payload_len))) => {
                 let Some(bytes) = whole(&mut frame) else { return };
@@ -203,22 +158,22 @@ impl Connections {
 
     #[inline]
     fn queue(&mut self, port: PortIdx, frame: Mbuf) {
-        let sent = if port == WAN { &mut self.counts.requests } else { &mut self.counts.answers };
+        let sent = if port == WAN {
+            &mut self.book.counts.requests
+        } else {
+            &mut self.book.counts.answers
+        };
         *sent += 1;
-        self.waiting[port.index()].push_back(frame);
+        self.book.waiting(port).push_back(frame);
     }
 
     #[inline]
     fn check_some(&mut self, port: PortIdx, frame: &[u8]) {
-        let unchecked = &mut self.unchecked[port.index()];
-        *unchecked += 1;
-        if !self.checking || *unchecked < CHECK_INTERVAL {
+        if !self.book.is_due(port, 1, CHECK_INTERVAL) {
             return;
         }
-        *unchecked = 0;
-        self.counts.checked += 1;
         if let Err(fault) = segment::check(frame, (port == WAN).then_some(self.service)) {
-            self.wrong(fault);
+            self.book.wrong(fault);
         }
     }
 }
@@ -271,56 +226,62 @@ impl Engine for Connections {
         for mut frame in burst.drain(..) {
             if frame.len() == ARP_FRAME_LEN {
                 if arp::answer(&mut frame) {
-                    self.waiting[port.index()].push_back(frame);
+                    self.book.waiting(port).push_back(frame);
                 }
                 continue;
             }
-            let passed =
-                if port == LAN { &mut self.counts.forwarded } else { &mut self.counts.replied };
+            let passed = if port == LAN {
+                &mut self.book.counts.forwarded
+            } else {
+                &mut self.book.counts.replied
+            };
             *passed += 1;
             self.segment(port, frame);
         }
     }
 
-    #[inline]
-    fn fill<const N: usize>(&mut self, port: PortIdx, burst: &mut Burst<N>) {
-        let waiting = &mut self.waiting[port.index()];
-        let count = waiting.len().min(burst.remaining_capacity());
-        if count > 0 {
-            burst.extend(waiting.drain(..count));
+    fn begin<const N: usize>(&mut self, burst: &mut Burst<N>) {
+        let free = self.window.saturating_sub(self.in_flight()).min(self.book.left);
+        for _ in 0..free.min(burst.remaining_capacity() as u64) {
+            let number = self.next_number;
+            let syn = Segment {
+                macs: (self.mac, NEIGHBOR),
+                src: self.flows.next_client(),
+                dst: self.service,
+                seq: number << SEQ_BITS,
+                ack: 0,
+                flags: TcpFlags::SYN,
+                payload_len: 0,
+            };
+            let Some(frame) = self.frame(&syn) else { return };
+            burst.push(frame);
+            let place = number as usize & (self.under_way.len() - 1);
+            if let Some(connection) = self.under_way.get_mut(place) {
+                *connection =
+                    Connection { number, client: Client::SynSent, server: Server::Listening };
+            }
+            self.next_number = (number + 1) % NUMBER_COUNT;
+            self.started += 1;
+            self.book.left -= 1;
+            self.book.counts.requests += 1;
         }
-        if port == WAN && self.left > 0 {
-            self.open(burst);
-        }
-    }
-
-    fn grant(&mut self, count: u64) {
-        self.left = count;
-    }
-
-    fn check(&mut self, on: bool) {
-        self.checking = on;
-    }
-
-    fn is_spent(&self) -> bool {
-        self.left == 0
     }
 
     #[inline]
     fn in_flight(&self) -> u64 {
-        self.started.saturating_sub(self.counts.completed + self.counts.lost)
+        self.started.saturating_sub(self.book.counts.completed + self.book.counts.lost)
     }
 
     fn write_off(&mut self) {
-        self.counts.lost += self.in_flight();
+        self.book.counts.lost += self.in_flight();
         self.under_way.fill(Connection::default());
     }
 
-    fn counts(&self) -> &Counts {
-        &self.counts
+    fn book(&self) -> &Book {
+        &self.book
     }
 
-    fn fault(&self) -> Option<Fault> {
-        self.fault
+    fn book_mut(&mut self) -> &mut Book {
+        &mut self.book
     }
 }

@@ -223,11 +223,7 @@ impl<K: Key> FlowTable<K> {
     ///
     /// # Errors
     /// As [`Self::insert`].
-    pub fn insert_request(
-        &mut self,
-        flow: Flow<K>,
-        hash: KeyHash,
-    ) -> Result<FlowIdx, TableFull> {
+    pub fn insert_request(&mut self, flow: Flow<K>, hash: KeyHash) -> Result<FlowIdx, TableFull> {
         let index = self.free;
         let record = self.records.get(index as usize).ok_or(TableFull)?;
         let Record::Free { next } = *record else { return Err(TableFull) };
