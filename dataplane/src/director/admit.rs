@@ -14,7 +14,7 @@ use crate::wire::{IpProto, TcpFlags};
 
 use super::local::Refusal;
 use super::relay::Way;
-use super::{Director, Found, Turn, stateless};
+use super::{Director, Turn, stateless};
 
 /// FTP's data port: packets from it belong to connections that a control connection announced,
 /// so IPVS never schedules them.
@@ -40,10 +40,11 @@ impl<B: PacketBuf> Director<B> {
         turn: &mut Turn<'_, B, P>,
         frame: B,
         packet: &Transport,
-        found: Found,
+        hit: Option<Hit>,
     ) -> Verdict {
-        let Some(hit) = self.still_valid(turn.snapshot, packet, found, turn.now) else {
-            return self.newcomer(turn, frame, packet, found.hash);
+        let hit = match self.still_valid(turn.snapshot, packet, hit, turn.now) {
+            Ok(hit) => hit,
+            Err(hash) => return self.newcomer(turn, frame, packet, hash),
         };
         let verdict = self.relay(turn, frame, packet, hit);
         if packet.ip.more_fragments() {
@@ -82,7 +83,8 @@ impl<B: PacketBuf> Director<B> {
         verdict
     }
 
-    /// The flow of a packet, unless it has ended or the packet begins a new connection.
+    /// The flow of a packet, unless it has ended or the packet begins a new connection: then the
+    /// hash of the packet's key.
     ///
     /// The look-up for the whole burst went by the tag alone, and a packet of the same burst may
     /// have made or ended the flow since.
@@ -91,17 +93,18 @@ impl<B: PacketBuf> Director<B> {
         &mut self,
         snapshot: &Snapshot,
         packet: &Transport,
-        found: Found,
+        hit: Option<Hit>,
         now: Tick,
-    ) -> Option<Hit> {
-        if let Some(hit) = found.hit
+    ) -> Result<Hit, KeyHash> {
+        if let Some(hit) = hit
             && let Some(flow) = self.flows.flow(hit.flow())
             && *flow.key(hit.direction()) == packet.key
             && !is_over(flow, packet, hit.direction(), now)
         {
-            return Some(hit);
+            return Ok(hit);
         }
-        self.find_valid(snapshot, (packet, found.hash), now)
+        let hash = self.flows.hash(&packet.key);
+        self.find_valid(snapshot, (packet, hash), now).ok_or(hash)
     }
 
     /// [`Self::still_valid`] for a packet whose candidate was not its flow, or not any more.

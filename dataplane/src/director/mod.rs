@@ -52,14 +52,6 @@ type PerPacket<T> = [T; BURST_LEN_MAX];
 /// Where the packets of a burst are parsed into.
 type Slips = [Slip; BURST_LEN_MAX];
 
-/// What the look-up for the whole burst says of a packet.
-#[derive(Clone, Copy, Debug, Default)]
-struct Found {
-    hash: KeyHash,
-    /// The flow it probably belongs to.
-    hit: Option<Hit>,
-}
-
 /// How much a director can hold. All of it is allocated at start.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
@@ -177,11 +169,11 @@ impl<B: PacketBuf> Director<B> {
     ) {
         let Some(mut slips) = self.slips.take() else { return };
         parse_all(turn.snapshot, port, burst, &mut slips);
-        let found = self.look_up_all(&slips[..burst.len()]);
+        let hits = self.look_up_all(&slips[..burst.len()]);
         let steer = turn.io.has_peers() && stage != Stage::Owner;
         for (place, frame) in burst.take().into_iter().enumerate() {
-            let (slip, found) = (&slips[place % BURST_LEN_MAX], found[place % BURST_LEN_MAX]);
-            let frame = if steer && !self.has_flow_of(slip, found.hit) {
+            let (slip, hit) = (&slips[place % BURST_LEN_MAX], hits[place % BURST_LEN_MAX]);
+            let frame = if steer && !self.has_flow_of(slip, hit) {
                 match self.hand_over(turn, (port, stage), frame, slip.parsed()) {
                     Some(frame) => frame,
                     None => continue,
@@ -190,7 +182,7 @@ impl<B: PacketBuf> Director<B> {
                 frame
             };
             let verdict = match slip.transport() {
-                Some(packet) => self.transport(turn, frame, packet, found),
+                Some(packet) => self.transport(turn, frame, packet, hit),
                 None => self.handle(turn, port, frame, slip.parsed()),
             };
             self.conclude(verdict);
@@ -202,31 +194,32 @@ impl<B: PacketBuf> Director<B> {
     /// Finds the flows that the packets probably belong to. Memory is slow and the burst is wide:
     /// each step begins to load what the next one reads, for all packets before any of them.
     #[inline(always)]
-    fn look_up_all(&self, slips: &[Slip]) -> PerPacket<Found> {
-        let mut all: PerPacket<_> = [Found::default(); BURST_LEN_MAX];
-        for (slip, found) in slips.iter().zip(&mut all) {
+    fn look_up_all(&self, slips: &[Slip]) -> PerPacket<Option<Hit>> {
+        let mut hashes: PerPacket<_> = [KeyHash::default(); BURST_LEN_MAX];
+        for (slip, hash) in slips.iter().zip(&mut hashes) {
             if let Some(packet) = slip.transport() {
-                found.hash = self.flows.hash(&packet.key);
+                *hash = self.flows.hash(&packet.key);
             }
-            self.flows.prefetch_bucket(found.hash);
+            self.flows.prefetch_bucket(*hash);
         }
+        let mut hits = [None; BURST_LEN_MAX];
         let mut missed = false;
-        for found in &mut all[..slips.len()] {
-            found.hit = self.flows.candidate(found.hash);
-            missed |= found.hit.is_none();
+        for (hash, hit) in hashes[..slips.len()].iter().zip(&mut hits) {
+            *hit = self.flows.candidate(*hash);
+            missed |= hit.is_none();
         }
         if missed {
-            self.look_up_second(&mut all[..slips.len()]);
+            self.look_up_second(&hashes[..slips.len()], &mut hits);
         }
-        all
+        hits
     }
 
     /// Goes on with the other bucket for those not found in the first.
     #[inline(never)]
-    fn look_up_second(&self, all: &mut [Found]) {
-        for found in all {
-            if found.hit.is_none() {
-                found.hit = self.flows.second_candidate(found.hash);
+    fn look_up_second(&self, hashes: &[KeyHash], hits: &mut PerPacket<Option<Hit>>) {
+        for (hash, hit) in hashes.iter().zip(hits) {
+            if hit.is_none() {
+                *hit = self.flows.second_candidate(*hash);
             }
         }
     }
@@ -241,10 +234,7 @@ impl<B: PacketBuf> Director<B> {
         parsed: Parsed<'_>,
     ) -> Verdict {
         match parsed {
-            Parsed::Transport(packet) => {
-                let found = Found { hash: self.flows.hash(&packet.key), hit: None };
-                self.transport(turn, frame, packet, found)
-            }
+            Parsed::Transport(packet) => self.transport(turn, frame, packet, None),
             Parsed::LaterFragment(ip) => self.later_fragment(turn, port, frame, ip),
             Parsed::Icmp(ip) => self.icmp(turn, frame, ip),
             Parsed::Other(ip) => self.other_protocol(turn, frame, ip),
