@@ -12,6 +12,9 @@ pub const PORT_COUNT_MAX: usize = 16;
 /// Flows one worker can hold at most: an index must fit in 31 bits beside its direction bit.
 pub const FLOW_COUNT_MAX: u32 = 100_000_000;
 
+/// Most persistence templates of a worker.
+pub const TEMPLATE_COUNT_MAX: u32 = 100_000_000;
+
 /// Flows the timer wheel looks at in one tick.
 pub const EXPIRE_PER_TICK: usize = 256;
 

@@ -2,6 +2,8 @@
 //!
 //! Records hold indices and plain integers, no pointers.
 
+use super::control::Control;
+use super::expire::WheelLink;
 use super::key::{FlowKey, Ipv6Key};
 use super::tcp_state::TcpState;
 use crate::forward::ForwardingMode;
@@ -73,6 +75,8 @@ pub struct Flow<K = FlowKey> {
     pub state: FlowState,
     /// How packets are sent to the real server.
     pub mode: ForwardingMode,
+    /// What it hangs on.
+    pub control: Control,
     pub(super) wheel: WheelLink,
 }
 
@@ -105,15 +109,6 @@ impl<K> Record<K> {
     }
 }
 
-/// A flow's place in the timer wheel's lists.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C, packed(2))]
-pub(super) struct WheelLink {
-    pub(super) next: u32,
-    pub(super) previous: u32,
-    pub(super) slot: u16,
-}
-
 impl<K> Flow<K> {
     /// A new flow last seen at `now`.
     #[must_use]
@@ -125,8 +120,9 @@ impl<K> Flow<K> {
         state: FlowState,
         (now, timeout): (Tick, Ticks),
     ) -> Self {
-        let wheel = WheelLink::default();
-        Self { request, reply, service, real, last_seen: now, timeout, state, mode, wheel }
+        let (control, wheel) = (Control::NONE, WheelLink::default());
+        let last_seen = now;
+        Self { request, reply, service, real, last_seen, timeout, state, mode, control, wheel }
     }
 
     /// When the flow ends if no further packet comes.

@@ -4,14 +4,63 @@
 //! shorter. When the wheel comes to a flow whose life went on, it is linked anew. A flow further
 //! away than the wheel is long is looked at once per round.
 
-use super::entry::{Flow, Record, WheelLink};
+use super::entry::{Flow, Record};
 use memory::prefetch;
 
+use crate::limits::FLOW_COUNT_MAX;
 use crate::time::{TICKS_PER_SECOND, Tick, Ticks};
 
 const SLOT_COUNT: usize = 1024;
-const NONE: u32 = u32::MAX;
+/// Bits of a record's number; the number that has all of them stands for "none".
+const INDEX_BITS: u32 = 27;
+const NONE: u32 = (1 << INDEX_BITS) - 1;
 const SLOT_LEN: Ticks = Ticks(TICKS_PER_SECOND);
+
+const _: () = assert!(FLOW_COUNT_MAX < NONE);
+// The slot takes the bits that two numbers leave.
+const _: () = assert!(SLOT_COUNT <= 1 << (2 * (u32::BITS - INDEX_BITS)));
+
+/// A flow's place in the wheel's lists: its neighbours and the slot, in eight bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct WheelLink {
+    next: u32,
+    previous: u32,
+}
+
+impl WheelLink {
+    const SLOT_BITS: u32 = u32::BITS - INDEX_BITS;
+
+    #[expect(clippy::cast_possible_truncation, reason = "below SLOT_COUNT")]
+    const fn new(next: u32, previous: u32, slot: usize) -> Self {
+        let (high, low) =
+            (slot as u32 >> Self::SLOT_BITS, slot as u32 & ((1 << Self::SLOT_BITS) - 1));
+        Self {
+            next: next & NONE | high << INDEX_BITS,
+            previous: previous & NONE | low << INDEX_BITS,
+        }
+    }
+
+    const fn next(self) -> u32 {
+        self.next & NONE
+    }
+
+    const fn previous(self) -> u32 {
+        self.previous & NONE
+    }
+
+    /// The slot it is in.
+    pub(super) const fn slot(self) -> usize {
+        ((self.next >> INDEX_BITS) << Self::SLOT_BITS | self.previous >> INDEX_BITS) as usize
+    }
+
+    fn set_next(&mut self, next: u32) {
+        *self = Self::new(next, self.previous(), self.slot());
+    }
+
+    fn set_previous(&mut self, previous: u32) {
+        *self = Self::new(self.next(), previous, self.slot());
+    }
+}
 
 /// Lists of flows by the second they are to be looked at.
 #[derive(Debug)]
@@ -34,13 +83,11 @@ impl Wheel {
         let slot = (self.current + self.slots_ahead(deadline)) % SLOT_COUNT;
         let head = self.heads[slot];
         if let Some(next) = record(flows, head) {
-            next.wheel.previous = index;
+            next.wheel.set_previous(index);
         }
         if let Some(flow) = record(flows, index) {
-            #[expect(clippy::cast_possible_truncation, reason = "below SLOT_COUNT")]
-            let slot = slot as u16;
-            flow.wheel = WheelLink { next: head, previous: NONE, slot };
-            self.heads[usize::from(slot)] = index;
+            flow.wheel = WheelLink::new(head, NONE, slot);
+            self.heads[slot] = index;
         }
     }
 
@@ -52,23 +99,21 @@ impl Wheel {
 
     /// Whether a flow in `slot` is looked at as soon as one linked for `deadline` would be.
     #[inline]
-    pub(super) fn is_in_time(&self, slot: u16, deadline: Tick) -> bool {
-        let ahead = (usize::from(slot) + SLOT_COUNT - self.current) % SLOT_COUNT;
+    pub(super) fn is_in_time(&self, slot: usize, deadline: Tick) -> bool {
+        let ahead = (slot + SLOT_COUNT - self.current) % SLOT_COUNT;
         ahead <= self.slots_ahead(deadline)
     }
 
     /// Takes a linked flow out.
     pub(super) fn unlink<K: Copy>(&mut self, flows: &mut [Record<K>], index: u32) {
-        let Some(WheelLink { next, previous, slot }) = record(flows, index).map(|flow| flow.wheel)
-        else {
-            return;
-        };
+        let Some(link) = record(flows, index).map(|flow| flow.wheel) else { return };
+        let (next, previous) = (link.next(), link.previous());
         if let Some(flow) = record(flows, next) {
-            flow.wheel.previous = previous;
+            flow.wheel.set_previous(previous);
         }
         match record(flows, previous) {
-            Some(flow) => flow.wheel.next = next,
-            None => self.heads[usize::from(slot)] = next,
+            Some(flow) => flow.wheel.set_next(next),
+            None => self.heads[link.slot()] = next,
         }
     }
 
@@ -102,9 +147,8 @@ impl Wheel {
             let (mut previous, mut index) = (NONE, *head);
             while let Some(record) = flows.get(index as usize) {
                 let link = record.flow().expect("a list holds no freed record").wheel;
-                let WheelLink { next, previous: before, slot: home } = link;
-                assert_eq!((before, usize::from(home)), (previous, slot));
-                (previous, index) = (index, next);
+                assert_eq!((link.previous(), link.slot()), (previous, slot));
+                (previous, index) = (index, link.next());
                 count += 1;
                 assert!(count <= flows.len(), "a list goes in circles");
             }

@@ -263,7 +263,7 @@ impl<K: Key> FlowTable<K> {
     #[cold]
     pub fn hasten(&mut self, idx: FlowIdx) {
         let Some(flow) = self.flow(idx) else { return };
-        let (slot, deadline) = (flow.wheel.slot, flow.deadline());
+        let (slot, deadline) = (flow.wheel.slot(), flow.deadline());
         if !self.wheel.is_in_time(slot, deadline) {
             self.wheel.unlink(&mut self.records, idx.0);
             self.wheel.link(&mut self.records, idx.0, deadline);
