@@ -149,7 +149,7 @@ fn seat_workers(
 pub(crate) fn sizes(limits: &Limits) -> Sizes {
     let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
     let (services, real_servers) = (count(limits.services), count(limits.real_servers));
-    Sizes { flows: limits.flows, services, real_servers }
+    Sizes { flows: limits.flows, templates: limits.templates, services, real_servers }
 }
 
 /// Where the memory of workers and ports is to be, and of which kind. Says which are far apart.

@@ -10,6 +10,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::flow::{Flow, Key};
 use crate::forward::ForwardingMode;
+use crate::persistence::Template;
 use crate::service::{RealId, ServiceId};
 use crate::snapshot::PortIdx;
 use crate::wire::Mac;
@@ -62,6 +63,10 @@ pub struct FlowReport {
     pub state: &'static str,
     /// Seconds until it ends if it stays idle, rounded up.
     pub expires_s: u32,
+    /// Whether it is no flow but a persistence template, listed as IPVS does: the client's network
+    /// and port 0, vport and real server's port 0 if it is for all ports, both 65535 if it is not
+    /// used any more.
+    pub is_template: bool,
 }
 
 impl FlowReport {
@@ -81,6 +86,27 @@ impl FlowReport {
             mode: flow.mode,
             state: flow.state.name(),
             expires_s,
+            is_template: false,
+        }
+    }
+
+    /// The report on `template`, whose service has this mode, when `expires_s` seconds are left.
+    #[must_use]
+    pub fn of_template(template: &Template, mode: ForwardingMode, expires_s: u32) -> Self {
+        let (protocol, client, _) = template.key().ends();
+        let [virtual_address, real] = template.listed_ends();
+        Self {
+            protocol,
+            client,
+            virtual_address,
+            local: None,
+            real,
+            service: template.service(),
+            real_id: template.real(),
+            mode,
+            state: template.state_name(),
+            expires_s,
+            is_template: true,
         }
     }
 }

@@ -5,6 +5,8 @@
 //! line once per batch and not once per packet. A ring that is full loses what does not fit: the
 //! packets are counted as dropped, and flows go on.
 
+use std::net::Ipv4Addr;
+
 use arrayvec::ArrayVec;
 use crossbeam::utils::CachePadded;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -12,6 +14,8 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::io::Origin;
 use crate::limits::{BURST_LEN_MAX, HANDOVER_RING_LEN};
 use crate::ownership::WorkerIdx;
+use crate::persistence::Template;
+use crate::service::{RealId, ServiceId};
 use crate::snapshot::{NextHop, PortIdx};
 use crate::wire::Mac;
 
@@ -24,6 +28,58 @@ pub enum Stage {
     Train,
     /// The receiver owns its flow.
     Owner,
+}
+
+/// What a packet of a new connection of a persistent service goes to another worker for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// The receiver owns the client's template and shall say the real server to this worker.
+    Ask(WorkerIdx),
+    /// This is the real server.
+    Answer(RealId),
+}
+
+/// A word about a persistence template from one worker to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TemplateNote {
+    /// What it says.
+    pub kind: NoteKind,
+    /// Whether a connection that used it got through.
+    pub is_assured: bool,
+    /// The worker it is from.
+    pub from: WorkerIdx,
+    /// The service of the real server.
+    pub service: ServiceId,
+    /// The real server that the sender's template, or the receiver's, says.
+    pub real: RealId,
+    /// The address of the client's network.
+    pub network: Ipv4Addr,
+}
+
+/// What a [`TemplateNote`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoteKind {
+    /// To the owner: the sender's copy was used for a new connection.
+    Used,
+    /// To the owner: the sender's copy still controls flows.
+    Held,
+    /// From the owner: the copy does not hold any more.
+    Stale,
+}
+
+impl TemplateNote {
+    /// A note on a template of worker `from`.
+    #[must_use]
+    pub fn on(template: &Template, kind: NoteKind, from: WorkerIdx) -> Self {
+        Self {
+            kind,
+            is_assured: template.is_assured(),
+            from,
+            service: template.service(),
+            real: template.real(),
+            network: template.key().network(),
+        }
+    }
 }
 
 /// One thing that is handed over.
@@ -54,7 +110,30 @@ pub enum Handed<B> {
         /// Its MAC.
         mac: Mac,
     },
+    /// A packet of a new connection, whose client's template is the receiver's.
+    ForTemplate {
+        /// The port it was received at.
+        port: PortIdx,
+        /// Who wants to know its real server.
+        asker: WorkerIdx,
+        /// The packet.
+        frame: B,
+    },
+    /// Such a packet back with its real server.
+    WithReal {
+        /// The port it was received at.
+        port: PortIdx,
+        /// The real server.
+        real: RealId,
+        /// The packet.
+        frame: B,
+    },
+    /// A word about a template.
+    Template(TemplateNote),
 }
+
+// What is handed over most, packets, need not move more memory for what is seldom.
+const _: () = assert!(size_of::<Handed<&u8>>() <= 24);
 
 /// The way to one other worker.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use crate::buf::{PacketAlloc, PacketBuf};
-use crate::handover::{Handed, Peers, Stage};
+use crate::handover::{Errand, Handed, Peers, Stage, TemplateNote};
 use crate::limits::BURST_LEN_MAX;
 use crate::ownership::WorkerIdx;
 use crate::snapshot::{NextHop, PortIdx};
@@ -90,6 +90,28 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
 
     /// Gives a packet that came in at `port` to worker `to`.
     pub fn hand_over(&mut self, to: WorkerIdx, port: PortIdx, stage: Stage, frame: B) {
+        self.hand_packet(to, port, Handed::Packet { port, stage, frame });
+    }
+
+    /// Gives a packet of a new connection, which came in at `port`, to worker `to`.
+    pub fn run_errand(&mut self, to: WorkerIdx, port: PortIdx, errand: Errand, frame: B) {
+        let handed = match errand {
+            Errand::Ask(asker) => Handed::ForTemplate { port, asker, frame },
+            Errand::Answer(real) => Handed::WithReal { port, real, frame },
+        };
+        self.hand_packet(to, port, handed);
+    }
+
+    /// Tells another worker about a template. What finds no room is not told.
+    pub fn tell(&mut self, to: WorkerIdx, note: TemplateNote) {
+        if let Some(peers) = &mut self.peers {
+            let stats = &self.stats;
+            peers.give(to, Handed::Template(note), |lost| count_lost(stats, &lost));
+        }
+    }
+
+    #[inline(always)]
+    fn hand_packet(&mut self, to: WorkerIdx, port: PortIdx, handed: Handed<B>) {
         let Some(peers) = &mut self.peers else { return };
         // Counted before it is lost, if it is: a lost one is taken back.
         self.stats.handed_over.add(1);
@@ -97,7 +119,7 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
             stats.handed_over.add(1);
         }
         let stats = &self.stats;
-        peers.give(to, Handed::Packet { port, stage, frame }, |lost| count_lost(stats, &lost));
+        peers.give(to, handed, |lost| count_lost(stats, &lost));
     }
 
     /// Tells all other workers a neighbour's MAC address.
@@ -226,10 +248,15 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
 #[cold]
 fn count_lost<B>(stats: &WorkerStats, lost: &Handed<B>) {
     match lost {
-        Handed::Packet { .. } | Handed::ToSend { origin: Origin::Received, .. } => {
+        Handed::Packet { .. }
+        | Handed::ForTemplate { .. }
+        | Handed::WithReal { .. }
+        | Handed::ToSend { origin: Origin::Received, .. } => {
             stats.handed_over.subtract(1);
             stats.dropped(DropReason::HandoverRingFull).add(1);
         }
-        Handed::ToSend { origin: Origin::Generated, .. } | Handed::Neighbor { .. } => {}
+        Handed::ToSend { origin: Origin::Generated, .. }
+        | Handed::Neighbor { .. }
+        | Handed::Template(_) => {}
     }
 }

@@ -30,6 +30,7 @@ pub mod limits;
 pub mod neighbor;
 pub mod ownership;
 pub mod parse;
+pub mod persistence;
 pub mod publish;
 pub mod reject;
 mod route_table;

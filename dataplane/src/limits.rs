@@ -18,6 +18,9 @@ pub const TEMPLATE_COUNT_MAX: u32 = 100_000_000;
 /// Flows the timer wheel looks at in one tick.
 pub const EXPIRE_PER_TICK: usize = 256;
 
+/// Persistence templates the timer wheel looks at in one turn.
+pub const TEMPLATES_PER_TURN: usize = 64;
+
 /// Real servers of a service whose connections at other workers are read anew with the first pick
 /// in a tick.
 pub const LOOKS_PER_TICK: usize = 32;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::flow::FlowKey;
 use crate::forward::{LocalPortShare, PortClasses};
 use crate::fragment::TrainKey;
+use crate::persistence::TemplateKey;
 use crate::rss::RssSteering;
 use crate::snapshot::{AddressUse, Snapshot};
 
@@ -125,6 +126,12 @@ impl Team {
     #[must_use]
     pub fn by_train(&self, train: &TrainKey) -> WorkerIdx {
         self.spread(train.fingerprint())
+    }
+
+    /// The owner of the persistence template with this key.
+    #[must_use]
+    pub fn by_template(&self, key: &TemplateKey) -> WorkerIdx {
+        self.spread(key.fingerprint())
     }
 
     #[inline]

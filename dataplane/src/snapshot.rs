@@ -160,6 +160,9 @@ pub struct Snapshot {
     pub real_servers: Vec<Option<RealServer>>,
     /// How long idle flows live.
     pub timeouts: Timeouts,
+    /// Whether a persistence template whose real server has weight 0 is given up when a new
+    /// connection comes (IPVS' sysctl of that name).
+    pub expire_quiescent_template: bool,
     /// VIPs to announce. A VIP keeps its place for as long as it is one; a place may be empty, and
     /// may be another VIP's later. So a worker that goes over the places, some per turn, need not
     /// begin anew when a new snapshot comes meanwhile.

@@ -82,6 +82,10 @@ pub struct RealServerStats {
     pub active: Counter,
     /// Other flows now; UDP flows are always among these.
     pub inactive: Counter,
+    /// Persistence templates now that are this worker's (IPVS' PersistConn, over all workers).
+    pub templates: Counter,
+    /// Copies of other workers' persistence templates now.
+    pub template_copies: Counter,
 }
 
 /// Counters of one port as this worker used it.
@@ -142,6 +146,12 @@ pub struct WorkerStats {
     pub flows: Counter,
     /// Flows the table can hold.
     pub flow_capacity: Counter,
+    /// Persistence templates and copies of other workers' in the table now (gauge).
+    pub templates: Counter,
+    /// Persistence templates the table can hold.
+    pub template_capacity: Counter,
+    /// Connections of persistent services that got no template, as the table was full.
+    pub templates_full: Counter,
     /// Turns of the poll loop.
     pub turns: Counter,
     /// Turns that found at least one packet.
@@ -173,6 +183,9 @@ impl WorkerStats {
             generated: GeneratedStats::default(),
             flows: Counter::default(),
             flow_capacity: Counter::default(),
+            templates: Counter::default(),
+            template_capacity: Counter::default(),
+            templates_full: Counter::default(),
             turns: Counter::default(),
             busy_turns: Counter::default(),
             ports: std::array::from_fn(|_| PortStats::default()),

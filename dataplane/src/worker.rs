@@ -114,8 +114,10 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
             let position = listing.position;
             let (report, at_end) = match listing.command {
                 Command::ListFlows => (
-                    self.director.flow_report(position, now).map(Report::Flow),
-                    position >= self.director.flow_capacity(),
+                    self.director
+                        .flow_report(self.snapshots.load(), position, now)
+                        .map(Report::Flow),
+                    position >= self.director.report_count(),
                 ),
                 Command::ListNeighbors => {
                     let report = self.director.neighbor_report(position, now);

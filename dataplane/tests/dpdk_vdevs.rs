@@ -66,6 +66,7 @@ mod vdevs {
             let io = Io::new(queues, Arc::clone(&stats));
             let sizes = Sizes {
                 flows: setup.flows,
+                templates: setup.templates,
                 services: Setup::SERVICES,
                 real_servers: Setup::REAL_SERVERS,
             };

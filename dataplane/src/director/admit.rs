@@ -3,7 +3,9 @@
 use crate::buf::PacketBuf;
 use crate::flow::{Direction, Flow, FlowState, Hit, KeyHash, TcpState};
 use crate::fragment::{Decision, TrainKey};
+use crate::handover::Errand;
 use crate::io::Ports;
+use crate::ownership::WorkerIdx;
 use crate::parse::Transport;
 use crate::sched::{self, Asked, Asker};
 use crate::service::{RealId, RealServer, ServiceId, ServiceKey, VirtualService};
@@ -21,11 +23,13 @@ use super::{Director, Turn, stateless};
 const FTP_DATA: u16 = 20;
 
 /// What becomes of a TCP or UDP packet.
-enum Admission {
+pub(super) enum Admission {
     /// It opened this flow.
     Flow(Hit),
     /// It opened none, for want of room, and goes this way nevertheless.
     Stateless(Way),
+    /// Another worker has to see it.
+    Elsewhere(WorkerIdx, Errand),
     /// It is none of ours and is routed unchanged.
     Route,
     /// It is not let in.
@@ -63,13 +67,21 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         hash: KeyHash,
     ) -> Verdict {
-        let (verdict, decision) = match self.admit(turn.snapshot, (packet, hash), turn.now) {
+        let admission = self.admit(turn.snapshot, (packet, hash), turn.now);
+        if self.due_note.is_some() {
+            self.tell_use(turn);
+        }
+        let (verdict, decision) = match admission {
             Admission::Flow(hit) => {
                 let verdict = self.relay(turn, frame, packet, hit);
                 (verdict, Decision::Follow(hit, packet.key))
             }
             Admission::Stateless(way) => {
                 return self.relay_stateless(turn, frame, &packet.ip, &way);
+            }
+            Admission::Elsewhere(worker, errand) => {
+                self.run_errand(turn, frame, (worker, errand));
+                return Verdict::HandedOver;
             }
             Admission::Route => (self.route(turn, frame, &packet.ip), Decision::Route),
             Admission::Refused(refusal) => {
@@ -149,7 +161,10 @@ impl<B: PacketBuf> Director<B> {
     }
 
     /// Takes a flow that has left the table out of its real server's count.
-    pub(super) fn count_end(&self, snapshot: &Snapshot, flow: &Flow) {
+    pub(super) fn count_end(&mut self, snapshot: &Snapshot, flow: &Flow) {
+        if flow.control.is_controlled() {
+            self.end_control(flow.control);
+        }
         if let Some(real) = self.stats.real_server(flow.real) {
             let gauge = if flow.state.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
@@ -190,7 +205,7 @@ impl<B: PacketBuf> Director<B> {
             return Admission::Refused(Refusal::Silent(DropReason::BadSourceAddress));
         }
         let key = ServiceKey { protocol: ip.protocol, vip: ip.dst(), vport: packet.key.dst_port() };
-        if let Some(service) = snapshot.services.find(&key)
+        if let Some(service) = snapshot.services.find_for(&key)
             && let Some(admission) = self.admit_to(snapshot, service, (packet, hash), now)
         {
             return admission;
@@ -212,6 +227,12 @@ impl<B: PacketBuf> Director<B> {
         (packet, hash): (&Transport, KeyHash),
         now: Tick,
     ) -> Option<Admission> {
+        if let Some(persistence) = service.persistence {
+            return self.admit_persistent(snapshot, (service, persistence), (packet, hash), now);
+        }
+        if let Some(Errand::Ask(asker)) = self.errand {
+            return self.answer_unasked(snapshot, service, packet, asker, now);
+        }
         let computed = self.computed(snapshot, service, packet, now);
         let real = match computed {
             Some(real) if may_go_on(packet) || may_open(packet) => Ok(real),
@@ -224,14 +245,14 @@ impl<B: PacketBuf> Director<B> {
             Ok(hit) => Admission::Flow(hit),
             Err(Refusal::Silent(DropReason::FlowTableFull)) => {
                 self.shortage.note(now);
-                self.without_flow(snapshot, service, packet)
+                self.without_flow(snapshot, service, packet, None)
             }
             Err(refusal) => Admission::Refused(refusal),
         })
     }
 
     /// The real server of a new connection.
-    fn schedule<'a>(
+    pub(super) fn schedule<'a>(
         &mut self,
         snapshot: &'a Snapshot,
         service: &VirtualService,
@@ -248,16 +269,19 @@ impl<B: PacketBuf> Director<B> {
         snapshot.real_server(real).ok_or(unavailable)
     }
 
-    /// What becomes of a packet that there is no room for a flow for.
-    fn without_flow(
+    /// What becomes of a packet that there is no room for a flow for. If it has a template, that
+    /// says the real server.
+    pub(super) fn without_flow(
         &self,
         snapshot: &Snapshot,
         service: &VirtualService,
         packet: &Transport,
+        told: Option<&RealServer>,
     ) -> Admission {
         let full = Refusal::Silent(DropReason::FlowTableFull);
         // The other fragments of a datagram would not find their way.
-        let real = match stateless::compute(snapshot, service, packet) {
+        let computed = stateless::compute(snapshot, service, packet);
+        let real = match computed.map(|real| told.unwrap_or(real)) {
             Some(real) if !packet.ip.more_fragments() => real,
             _ => return Admission::Refused(full),
         };
@@ -274,14 +298,14 @@ impl<B: PacketBuf> Director<B> {
 }
 
 /// Whether a packet may open a connection: any UDP packet, a TCP segment with SYN and without RST.
-fn may_open(packet: &Transport) -> bool {
+pub(super) fn may_open(packet: &Transport) -> bool {
     let opens = packet.ip.protocol == IpProto::UDP
         || packet.flags.contains(TcpFlags::SYN) && !packet.flags.contains(TcpFlags::RST);
     opens && packet.key.src_port() != FTP_DATA
 }
 
 /// Whether a packet may be of a connection that is under way: a TCP segment without SYN.
-fn may_go_on(packet: &Transport) -> bool {
+pub(super) fn may_go_on(packet: &Transport) -> bool {
     packet.ip.protocol == IpProto::TCP
         && !packet.flags.contains(TcpFlags::SYN)
         && packet.key.src_port() != FTP_DATA
@@ -294,12 +318,13 @@ fn is_over(flow: &Flow, packet: &Transport, direction: Direction, now: Tick) -> 
 }
 
 /// Whether a SYN from the client begins a new connection over a finished one (IPVS'
-/// conn_reuse_mode 1): such a connection is scheduled anew.
+/// conn_reuse_mode 1): such a connection is scheduled anew, unless something controls it.
 #[inline(always)]
 fn is_reopened(flow: &Flow, packet: &Transport, direction: Direction) -> bool {
     packet.flags.contains(TcpFlags::SYN)
         && direction == Direction::Request
         && matches!(flow.state, FlowState::Tcp(TcpState::TimeWait | TcpState::Close))
+        && !flow.control.is_controlled()
 }
 
 /// What a host's stack would do with a packet to an address of its own that nobody listens to.

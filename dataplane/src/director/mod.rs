@@ -1,18 +1,22 @@
 //! The steps that every burst goes through: parse all, look up all, then each packet to its end.
 //!
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
-//! packets of a flow, `admit` for packets that may open one, `open` for the flow they open,
-//! `stateless` for those that find no room for it, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for
-//! fragments, `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for
-//! what time brings about, and `adoption` for taking up a new snapshot.
+//! packets of a flow, `admit` for packets that may open one, `persist` for those whose client's
+//! template says the real server, `lend` for templates of other workers, `open` for the flow they
+//! open, `stateless` for those that find no room for it, `local` for packets to the director
+//! itself, `icmp` for ICMP, `fragments` for fragments, `steer` for packets of other workers' flows,
+//! `egress` for the way out, `upkeep` for what time brings about, and `adoption` for taking up a
+//! new snapshot.
 
 mod admit;
 mod adoption;
 mod egress;
 mod fragments;
 mod icmp;
+mod lend;
 mod local;
 mod open;
+mod persist;
 mod relay;
 mod stateless;
 mod steer;
@@ -25,14 +29,15 @@ use memory::Pages;
 
 use crate::buf::PacketBuf;
 use crate::control::{FlowReport, NeighborReport};
-use crate::flow::{Flow, FlowTable, Hit, KeyHash};
+use crate::flow::{Flow, FlowTable, Hit, KeyHash, TemplateIdx};
 use crate::forward::LocalPorts;
 use crate::fragment::Trains;
-use crate::handover::Stage;
+use crate::handover::{Errand, Stage};
 use crate::io::{Burst, Io, Ports};
 use crate::limits::BURST_LEN_MAX;
 use crate::ownership::{Team, WorkerIdx};
 use crate::parse::{Parsed, Slip};
+use crate::persistence::Templates;
 use crate::reject::IcmpBudget;
 use crate::sched::{Counted, SchedState};
 use crate::snapshot::{PortIdx, Snapshot};
@@ -57,6 +62,8 @@ type Slips = [Slip; BURST_LEN_MAX];
 pub struct Sizes {
     /// Flows.
     pub flows: u32,
+    /// Persistence templates.
+    pub templates: u32,
     /// Services: one more than the highest [`ServiceId`](crate::service::ServiceId).
     pub services: usize,
     /// Real servers: one more than the highest [`RealId`](crate::service::RealId).
@@ -78,6 +85,13 @@ pub struct Turn<'a, B, P> {
 #[derive(Debug)]
 pub struct Director<B> {
     flows: FlowTable,
+    templates: Templates,
+    /// A copy of another worker's template was used, who is to hear of it.
+    due_note: Option<TemplateIdx>,
+    /// What the packets at hand were handed over for, as far as templates go.
+    errand: Option<Errand>,
+    /// The port that the packets at hand were received at.
+    port: PortIdx,
     half_open: HalfOpen,
     egress: Egress<B>,
     trains: Trains<B>,
@@ -109,8 +123,14 @@ impl<B: PacketBuf> Director<B> {
     pub fn new(sizes: Sizes, seed: u64, now: Tick, stats: Arc<WorkerStats>) -> Self {
         let flows = FlowTable::new(sizes.flows, seed, now);
         stats.flow_capacity.set(flows.capacity() as u64);
+        let templates = Templates::new(sizes.templates, seed.rotate_left(29), now);
+        stats.template_capacity.set(templates.capacity() as u64);
         Self {
             flows,
+            templates,
+            due_note: None,
+            errand: None,
+            port: PortIdx(0),
             half_open: HalfOpen::default(),
             egress: Egress::new(Arc::clone(&stats)),
             trains: Trains::new(now),
@@ -168,6 +188,7 @@ impl<B: PacketBuf> Director<B> {
         stage: Stage,
     ) {
         let Some(mut slips) = self.slips.take() else { return };
+        self.port = port;
         parse_all(turn.snapshot, port, burst, &mut slips);
         let hits = self.look_up_all(&slips[..burst.len()]);
         let steer = turn.io.has_peers() && stage != Stage::Owner;
@@ -255,13 +276,27 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    /// The report on the flow at `position` of the table; `None` where there is no flow. Positions
-    /// end at [`Self::flow_capacity`].
+    /// The report on the flow at `position` of the table; `None` where there is no flow. Behind
+    /// the flows come the templates of this worker. Positions end at [`Self::report_count`].
     #[must_use]
-    pub fn flow_report(&self, position: usize, now: Tick) -> Option<FlowReport> {
+    pub fn flow_report(
+        &self,
+        snapshot: &Snapshot,
+        position: usize,
+        now: Tick,
+    ) -> Option<FlowReport> {
+        if let Some(position) = position.checked_sub(self.flows.capacity()) {
+            return self.template_report(snapshot, position, now);
+        }
         let flow = self.flows.at(position)?;
         let deadline = flow.deadline();
         (!deadline.is_due(now)).then(|| FlowReport::of(flow, deadline.since(now).as_secs_ceil()))
+    }
+
+    /// Where the positions of flows and templates end.
+    #[must_use]
+    pub fn report_count(&self) -> usize {
+        self.flows.capacity() + self.templates.capacity()
     }
 
     /// Flows the table can hold.

@@ -16,6 +16,7 @@ use crate::verdict::{DropReason, Verdict};
 use crate::wire::TcpFlags;
 
 use super::local::Refusal;
+use super::persist::assure;
 use super::{Director, Turn};
 
 /// How long a path MTU that a router told is believed (RFC 1191 section 6.3).
@@ -96,6 +97,9 @@ impl<B: PacketBuf> Director<B> {
         let (state, timeout) = next_state(&snapshot.timeouts, flow, direction, packet.flags);
         let service = flow.service;
         let shorter = flow.advance(turn.now, state, timeout);
+        if flow.control.is_unassured() && state.assures(direction) {
+            assure(flow, &mut self.templates);
+        }
         if shorter {
             self.flows.hasten(hit.flow());
         }

@@ -75,7 +75,10 @@ pub(super) fn compute<'a>(
     packet: &Transport,
 ) -> Option<&'a RealServer> {
     let table = service.stateless.as_deref()?;
-    let (client, cport) = (packet.key.src_ipv4(), packet.key.src_port());
+    let (client, cport) = match service.persistence {
+        Some(persistence) => (persistence.network_of(packet.key.src_ipv4()), 0),
+        None => (packet.key.src_ipv4(), packet.key.src_port()),
+    };
     let real = |place: usize| {
         let dest = service.dests.get(place).filter(|dest| dest.weight > 0)?;
         snapshot.real_server(dest.real)

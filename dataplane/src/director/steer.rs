@@ -6,7 +6,7 @@
 use crate::buf::PacketBuf;
 use crate::flow::{Flow, Hit};
 use crate::fragment::{Decision, TrainKey};
-use crate::handover::{Handed, Stage};
+use crate::handover::{Errand, Handed, Stage};
 use crate::icmp_error;
 use crate::io::{Burst, Origin, Ports};
 use crate::limits::{HANDOVER_INBOXES_PER_TURN, HANDOVER_PER_TURN};
@@ -36,25 +36,38 @@ impl<B: PacketBuf> Director<B> {
 
     fn take_over_some<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
         let mut burst = Burst::new();
-        let mut kind = (PortIdx(0), Stage::Owner);
+        let mut kind = (PortIdx(0), Stage::Owner, None);
         let mut inboxes = HANDOVER_INBOXES_PER_TURN;
         for _ in 0..HANDOVER_PER_TURN {
             let Some(handed) = turn.io.take_over(&mut inboxes) else { break };
-            match handed {
-                Handed::Packet { port, stage, frame } => {
-                    if burst.is_full() || kind != (port, stage) {
-                        self.process_taken(turn, kind, &mut burst);
-                        kind = (port, stage);
-                    }
-                    self.stats.taken_over.add(1);
-                    burst.push(frame);
+            let (next, frame) = match handed {
+                Handed::Packet { port, stage, frame } => ((port, stage, None), frame),
+                Handed::ForTemplate { port, asker, frame } => {
+                    ((port, Stage::Owner, Some(Errand::Ask(asker))), frame)
+                }
+                Handed::WithReal { port, real, frame } => {
+                    ((port, Stage::Owner, Some(Errand::Answer(real))), frame)
                 }
                 Handed::ToSend { port, origin, frame } => {
                     self.stats.taken_over.add(u64::from(origin == Origin::Received));
                     turn.io.send(port, frame, origin);
+                    continue;
                 }
-                Handed::Neighbor { hop, mac } => self.egress.learn(turn, hop, mac),
+                Handed::Neighbor { hop, mac } => {
+                    self.egress.learn(turn, hop, mac);
+                    continue;
+                }
+                Handed::Template(note) => {
+                    self.take_note(turn, &note);
+                    continue;
+                }
+            };
+            if burst.is_full() || kind != next {
+                self.process_taken(turn, kind, &mut burst);
+                kind = next;
             }
+            self.stats.taken_over.add(1);
+            burst.push(frame);
         }
         self.process_taken(turn, kind, &mut burst);
     }
@@ -64,10 +77,12 @@ impl<B: PacketBuf> Director<B> {
     fn process_taken<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
-        (port, stage): (PortIdx, Stage),
+        (port, stage, errand): (PortIdx, Stage, Option<Errand>),
         burst: &mut Burst<B>,
     ) {
+        self.errand = errand;
         self.process_stage(turn, port, burst, stage);
+        self.errand = None;
     }
 
     /// Whether a packet's flow is here, so that nobody else need be asked for. Fragments have to

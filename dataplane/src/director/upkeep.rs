@@ -19,6 +19,9 @@ impl<B: PacketBuf> Director<B> {
     /// done in every turn; all else is looked at once per tick of the clock.
     pub fn tick<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
         self.expire_flows(turn.snapshot, turn.now);
+        if !self.templates.is_empty() {
+            self.expire_templates(turn);
+        }
         if self.reopened.is_some() {
             self.count_reopened(turn.snapshot);
         }

@@ -31,7 +31,8 @@ const TEMPLATE: u32 = 1 << 30;
 const FLOW: u32 = 2 << 30;
 const KIND: u32 = 3 << 30;
 const HELPED: u32 = 1 << 29;
-const INDEX: u32 = HELPED - 1;
+const UNASSURED: u32 = 1 << 28;
+const INDEX: u32 = UNASSURED - 1;
 
 const _: () = assert!(FLOW_COUNT_MAX <= INDEX && TEMPLATE_COUNT_MAX <= INDEX);
 
@@ -47,6 +48,25 @@ impl Control {
             Controller::Flow(FlowIdx(index)) => FLOW | index & INDEX,
         };
         Self(self.0 & HELPED | bits)
+    }
+
+    /// The same, with the template to hear when the connection gets through.
+    #[must_use]
+    pub const fn unassured(self) -> Self {
+        Self(self.0 | UNASSURED)
+    }
+
+    /// The same, when it has heard.
+    #[must_use]
+    pub const fn assured(self) -> Self {
+        Self(self.0 & !UNASSURED)
+    }
+
+    /// Whether the template that controls the flow is to hear when the connection gets through.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_unassured(self) -> bool {
+        self.0 & UNASSURED != 0
     }
 
     /// The same with a helper.
@@ -92,6 +112,16 @@ impl fmt::Debug for Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flow_assures_its_template_once() {
+        let template = Control::NONE.with_helper().by(Controller::Template(TemplateIdx(7)));
+        let unassured = template.unassured();
+        assert!(unassured.is_unassured() && !template.is_unassured());
+        assert_eq!((unassured.controller(), unassured.has_helper()), (template.controller(), true));
+        assert_eq!(unassured.assured(), template);
+        assert!(!unassured.by(Controller::Flow(FlowIdx(1))).is_unassured());
+    }
 
     #[test]
     fn a_controller_and_a_helper_do_not_disturb_each_other() {

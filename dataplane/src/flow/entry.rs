@@ -44,6 +44,16 @@ impl FlowState {
         }
     }
 
+    /// Whether a packet of `direction` that leads to this state shows that the connection got
+    /// through, as IPVS judges it for persistence templates.
+    #[must_use]
+    pub const fn assures(self, direction: Direction) -> bool {
+        match self {
+            Self::Tcp(state) => matches!(state, TcpState::Established),
+            Self::Udp => matches!(direction, Direction::Reply),
+        }
+    }
+
     /// Whether IPVS would count the flow in ActiveConn (otherwise in InActConn).
     #[must_use]
     pub const fn is_active(self) -> bool {

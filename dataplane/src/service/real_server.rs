@@ -28,10 +28,18 @@ pub struct RealServer {
     pub service: ServiceId,
     /// RIP.
     pub address: Ipv4Addr,
-    /// rport; in DR and TUN equal to the vport.
+    /// rport; in DR and TUN equal to the vport. With 0 packets keep their port.
     pub l4_port: u16,
     /// Weight, 0 to 65535; 0 takes no new connections.
     pub weight: u32,
     /// Where packets to it go; `None` if no route leads there.
     pub next_hop: Option<NextHop>,
+}
+
+impl RealServer {
+    /// The same with another rport.
+    #[must_use]
+    pub fn at_port(&self, l4_port: u16) -> Self {
+        Self { l4_port, ..self.clone() }
+    }
 }

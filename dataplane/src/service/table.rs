@@ -7,6 +7,14 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::{RealId, ServiceId, VirtualService};
+use crate::wire::IpProto;
+
+/// FTP's control port.
+const FTP: u16 = 21;
+/// FTP's data port.
+const FTP_DATA: u16 = 20;
+/// Ports from here on are free for all, as Linux has it (`ip_unprivileged_port_start`).
+const UNPRIVILEGED_MIN: u16 = 1024;
 
 /// What a request is matched against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +34,10 @@ pub struct ServiceTable {
     by_key: HashTable<(ServiceKey, ServiceId)>,
     /// Whether the schedule of any service looks at connections.
     any_counts: bool,
+    /// Whether any service is FTP's by its port.
+    any_ftp: bool,
+    /// Whether any service is for all ports.
+    any_for_all_ports: bool,
     /// The place of each real server in its service's list.
     places: Vec<u32>,
     hasher: RandomState,
@@ -47,6 +59,8 @@ impl ServiceTable {
         let hasher = &self.hasher;
         let hash = hasher.hash_one(key);
         self.any_counts |= service.schedule.loads_of(0).is_some();
+        self.any_ftp |= service.vport == FTP;
+        self.any_for_all_ports |= service.vport == 0;
         for (place, dest) in (0..).zip(&service.dests) {
             let index = dest.real.index();
             if self.places.len() <= index {
@@ -74,6 +88,32 @@ impl ServiceTable {
         let (_, id) =
             self.by_key.find(self.hasher.hash_one(key), |(candidate, _)| candidate == key)?;
         self.by_id(*id)
+    }
+
+    /// The service that a packet is for, in IPVS' order: the one of its port; in TCP the VIP's FTP
+    /// service, to which clients connect at other ports for data; the one for all ports.
+    #[inline]
+    #[must_use]
+    pub fn find_for(&self, key: &ServiceKey) -> Option<&VirtualService> {
+        self.find(key).or_else(|| self.find_wider(key))
+    }
+
+    #[inline(never)]
+    fn find_wider(&self, key: &ServiceKey) -> Option<&VirtualService> {
+        let is_data = key.vport == FTP_DATA || key.vport >= UNPRIVILEGED_MIN;
+        if self.any_ftp
+            && key.protocol == IpProto::TCP
+            && is_data
+            && let Some(ftp) = self.find(&ServiceKey { vport: FTP, ..*key })
+        {
+            // As in IPVS it stands before the service for all ports even if it takes nothing here.
+            return Some(ftp).filter(|ftp| ftp.persistence.is_some());
+        }
+        if !self.any_for_all_ports {
+            return None;
+        }
+        let for_all = self.find(&ServiceKey { vport: 0, ..*key });
+        for_all.filter(|service| service.persistence.is_some())
     }
 
     /// Whether the schedule of any service looks at connections.
@@ -120,6 +160,7 @@ mod tests {
             dests: Box::default(),
             local_addresses: Box::default(),
             stateless: None,
+            persistence: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::RealId;
 use crate::forward::ForwardingMode;
+use crate::persistence::Persistence;
 use crate::sched::{MaglevEntry, MaglevTable, Schedule};
 
 /// Number of a service, kept over snapshots for the same protocol, VIP and vport.
@@ -54,7 +55,8 @@ pub struct VirtualService {
     pub protocol: u8,
     /// VIP.
     pub vip: Ipv4Addr,
-    /// vport.
+    /// vport; 0 for all ports that no other service of this VIP and protocol has. A service with 0
+    /// is persistent.
     pub vport: u16,
     /// How packets reach the real servers.
     pub mode: ForwardingMode,
@@ -67,6 +69,8 @@ pub struct VirtualService {
     /// Chooses real servers where there is no room for flows; modes DR and TUN have one, unless
     /// no real server has a weight.
     pub stateless: Option<Arc<MaglevTable>>,
+    /// Whether, and how, all connections of a client go to one real server.
+    pub persistence: Option<Persistence>,
 }
 
 impl VirtualService {

@@ -32,6 +32,10 @@ mod icmp;
 #[cfg(test)]
 mod nics;
 #[cfg(test)]
+mod persist;
+#[cfg(test)]
+mod persist_team;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;

@@ -41,6 +41,7 @@ fn a_flow_is_listed_with_all_its_ends() {
             mode,
             state: "SYN_RECV",
             expires_s: 60,
+            is_template: false,
         };
         assert_eq!(rig.flows(), [expected]);
     }

@@ -237,8 +237,12 @@ fn nothing_is_allocated_for_any_packet() {
     const BUFFERS: usize = 4096;
     let mut setup = site();
     let stats = Arc::new(WorkerStats::new(Setup::SERVICES, Setup::REAL_SERVERS));
-    let sizes =
-        Sizes { flows: setup.flows, services: Setup::SERVICES, real_servers: Setup::REAL_SERVERS };
+    let sizes = Sizes {
+        flows: setup.flows,
+        templates: setup.templates,
+        services: Setup::SERVICES,
+        real_servers: Setup::REAL_SERVERS,
+    };
     let mut now = Tick(u32::MAX - 5000);
     let ports = Shared::new(BUFFERS);
     let director = Director::new(sizes, 7, now, Arc::clone(&stats));

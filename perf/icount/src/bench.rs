@@ -46,8 +46,12 @@ impl Bench {
         let now = Tick(0);
         let stats = Arc::new(WorkerStats::new(site::SERVICES, site::REAL_SERVERS));
         let publisher = Publisher::new(site::snapshot(mode));
-        let sizes =
-            Sizes { flows: TABLE, services: site::SERVICES, real_servers: site::REAL_SERVERS };
+        let sizes = Sizes {
+            flows: TABLE,
+            templates: 1,
+            services: site::SERVICES,
+            real_servers: site::REAL_SERVERS,
+        };
         let director = Director::new(sizes, SEED, now, Arc::clone(&stats));
         let io = Io::new(Wires::default(), Arc::clone(&stats));
         let (control, end) = control::rings();

@@ -97,7 +97,7 @@ impl<P: Ports<Mbuf>> Site<P> {
         let (services, real_servers) = counts;
         let stats = Arc::new(WorkerStats::new(services, real_servers));
         let publisher = Publisher::new(snapshot);
-        let sizes = Sizes { flows, services, real_servers };
+        let sizes = Sizes { flows, templates: 1, services, real_servers };
         let director = Director::new(sizes, HASH_SEED, dpdk_io::clock(), Arc::clone(&stats));
         let io = Io::new(ports, Arc::clone(&stats));
         let (here, there) = control::rings();
@@ -177,6 +177,7 @@ fn snapshot(plan: Plan) -> Snapshot {
         dests,
         local_addresses: local_addresses(),
         stateless: None,
+        persistence: None,
     }]);
     snapshot
 }
@@ -213,6 +214,7 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
                 dests,
                 local_addresses: local_addresses.clone(),
                 stateless: None,
+                persistence: None,
             }
         })
         .collect();

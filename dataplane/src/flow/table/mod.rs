@@ -9,6 +9,7 @@
 //! An IPv4 flow takes one line of 64 bytes for its record and 23 bytes of buckets.
 
 mod bucket;
+mod ends;
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
@@ -62,8 +63,8 @@ pub struct Table<E: Entry> {
 }
 
 impl<E: Entry> Table<E> {
-    /// A table for `capacity` flows (1 to [`FLOW_COUNT_MAX`], clamped), whose clock starts at
-    /// `now`. `seed` keys the hash; it should be random, so that nobody can build collisions.
+    /// A table for `capacity` flows (1 to [`FLOW_COUNT_MAX`], clamped) from `now` on. `seed` keys
+    /// the hash; it should be random, so that nobody can build collisions.
     #[must_use]
     pub fn new(capacity: u32, seed: u64, now: Tick) -> Self {
         let capacity = capacity.clamp(1, FLOW_COUNT_MAX);
@@ -99,7 +100,7 @@ impl<E: Entry> Table<E> {
         self.records.len()
     }
 
-    /// The worst kind of pages that any of the table is in.
+    /// The worst kind of pages that any of it is in.
     #[must_use]
     pub fn pages(&self) -> Pages {
         self.buckets.pages().max(self.records.pages())
@@ -261,51 +262,10 @@ impl<E: Entry> Table<E> {
         self.release(idx.0)
     }
 
-    /// Has a flow ended in time whose life became shorter. A longer life needs nothing: the wheel
-    /// looks at the deadline when it comes by.
-    #[cold]
-    pub fn hasten(&mut self, idx: FlowIdx) {
-        let Some(flow) = self.flow(idx) else { return };
-        let (slot, deadline) = (flow.link().slot(), flow.ends_at());
-        if !self.wheel.is_in_time(slot, deadline) {
-            self.wheel.unlink(&mut self.records, idx.0);
-            self.wheel.link(&mut self.records, idx.0, deadline);
-        }
-    }
-
-    /// Takes out one flow that has ended by `now`; looks at no more than `budget` records, which
-    /// is counted down. `None` when nothing more is due or the budget is spent.
-    #[inline]
-    pub fn expire_next(&mut self, now: Tick, budget: &mut usize) -> Option<E> {
-        self.expire_next_unless(now, budget, |_| false)
-    }
-
-    /// [`Self::expire_next`], but those for which `goes_on` holds stay: it has given them a
-    /// deadline after `now`.
-    #[inline]
-    pub fn expire_next_unless(
-        &mut self,
-        now: Tick,
-        budget: &mut usize,
-        mut goes_on: impl FnMut(&mut E) -> bool,
-    ) -> Option<E> {
-        while *budget > 0 {
-            let index = self.wheel.pop_due(&mut self.records, now)?;
-            *budget -= 1;
-            let entry = self.flow_mut(FlowIdx(index))?;
-            if entry.ends_at().is_due(now) && !goes_on(entry) {
-                return self.release(index);
-            }
-            let deadline = entry.ends_at();
-            self.wheel.link(&mut self.records, index, deadline);
-        }
-        None
-    }
-
     /// Has an entry not be found any more by its request key. It stays until it ends.
     pub fn hide(&mut self, idx: FlowIdx) {
-        if let Some(key) = self.flow(idx).map(|entry| *entry.key_of(Direction::Request)) {
-            self.displace(&key, Hit::new(idx, Direction::Request));
+        if let Some(entry) = self.flow(idx).copied() {
+            self.displace(entry.key_of(Direction::Request), Hit::new(idx, Direction::Request));
         }
     }
 

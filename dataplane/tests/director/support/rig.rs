@@ -86,6 +86,7 @@ impl Rig {
         let stats = Arc::new(WorkerStats::new(Setup::SERVICES, Setup::REAL_SERVERS));
         let sizes = Sizes {
             flows: setup.flows,
+            templates: setup.templates,
             services: Setup::SERVICES,
             real_servers: Setup::REAL_SERVERS,
         };

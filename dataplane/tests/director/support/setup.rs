@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
+use rvs_dataplane::persistence::Persistence;
 use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
 use rvs_dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use rvs_dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
 use rvs_dataplane::testing::{DIRECTOR_MAC, Endpoint, PEER_MAC};
+use rvs_dataplane::time::Ticks;
 use rvs_dataplane::wire::{IpProto, Mac};
 
 pub(crate) const WAN: PortIdx = PortIdx(0);
@@ -47,6 +49,7 @@ pub(crate) struct ServiceSpec {
     local: Vec<Ipv4Addr>,
     /// Of each real server.
     upper_threshold: u32,
+    persistence: Option<Persistence>,
     /// The generation that brought it.
     since: u64,
 }
@@ -56,7 +59,17 @@ impl ServiceSpec {
         let local = if mode == ForwardingMode::FullNat { vec![LIP] } else { Vec::new() };
         let (protocol, scheduler) = (IpProto::TCP, Scheduler::Rr);
         let (vip, reals, since) = (vip.endpoint(), Vec::new(), 1);
-        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold: 0, since }
+        Self {
+            protocol,
+            vip,
+            mode,
+            scheduler,
+            reals,
+            local,
+            upper_threshold: 0,
+            persistence: None,
+            since,
+        }
     }
 
     pub(crate) fn udp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
@@ -65,6 +78,13 @@ impl ServiceSpec {
 
     pub(crate) fn real(mut self, address: impl Endpoint, weight: u32) -> Self {
         self.reals.push((address.endpoint(), weight));
+        self
+    }
+
+    /// Has a client's connections go to one real server for so many seconds.
+    pub(crate) fn persistent(mut self, timeout_s: u32, mask: [u8; 4]) -> Self {
+        let timeout = Ticks::from_secs(timeout_s);
+        self.persistence = Some(Persistence { timeout, mask: mask.into() });
         self
     }
 
@@ -88,6 +108,9 @@ pub(crate) struct Setup {
     /// Whether the ports fill in checksums.
     pub(crate) tx_checksums: bool,
     pub(crate) flows: u32,
+    pub(crate) templates: u32,
+    /// The sysctl.
+    pub(crate) expire_quiescent_template: bool,
     pub(crate) timeouts: Timeouts,
     /// Whether there is a route beyond the ports' own networks.
     pub(crate) default_route: bool,
@@ -111,6 +134,8 @@ impl Setup {
             lan_mtu: 1500,
             tx_checksums: false,
             flows: 1024,
+            templates: 512,
+            expire_quiescent_template: false,
             timeouts: Timeouts::default(),
             default_route: true,
             nat_vips: false,
@@ -172,6 +197,7 @@ impl Setup {
         let routes = self.default_route.then_some(Route { to: everywhere, via });
         let mut snapshot = Snapshot::new(self.generation, ports, routes.as_slice());
         snapshot.timeouts = self.timeouts.clone();
+        snapshot.expire_quiescent_template = self.expire_quiescent_template;
         let mut services = Vec::new();
         for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {
             services.push(self.add_service(&mut snapshot, id, spec));
@@ -239,6 +265,7 @@ impl Setup {
         VirtualService {
             id,
             stateless,
+            persistence: spec.persistence,
             protocol: spec.protocol,
             vip: *spec.vip.ip(),
             vport: spec.vip.port(),

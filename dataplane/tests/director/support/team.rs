@@ -93,6 +93,7 @@ impl TeamRig {
         };
         let sizes = Sizes {
             flows: setup.flows,
+            templates: setup.templates,
             services: Setup::SERVICES,
             real_servers: Setup::REAL_SERVERS,
         };
