@@ -1,6 +1,6 @@
 //! The daemon's state as messages.
 
-use conf::Config;
+use conf::{Config, ServiceKey};
 use dataplane::control::Report;
 use dataplane::forward::LocalPortShare;
 use dataplane::stats::RealServerStats;
@@ -73,14 +73,22 @@ pub(crate) fn services(state: &State) -> Services {
 
 fn view_service(workers: &Seats, service: &conf::Service, named: &NamedService) -> Service {
     let real_servers = service.real_servers.iter().zip(&named.real_servers);
+    let (protocol, vip, mark) = match service.key {
+        ServiceKey::Endpoint { protocol, vip } => {
+            (Some(protocol.as_str().to_owned()), Some(vip), None)
+        }
+        ServiceKey::Mark(mark) => (None, None, Some(mark.get())),
+    };
     Service {
         name: service.name.clone(),
-        protocol: service.protocol.as_str().to_owned(),
-        vip: *service.vip.ip(),
-        vport: service.vip.port(),
+        protocol,
+        vip: vip.map(|vip| *vip.ip()),
+        vport: vip.map(|vip| vip.port()),
+        mark,
         mode: service.mode.as_str().to_owned(),
         scheduler: service.scheduler.as_str().to_owned(),
         scheduler_flags: service.scheduler_flags.names(service.scheduler),
+        ops: service.ops,
         local_addresses: service.local_addresses.clone(),
         traffic: workers.service(named.id).since(&named.base),
         real_servers: real_servers

@@ -92,6 +92,7 @@ impl<B: PacketBuf> Director<B> {
         request: &FlowKey,
     ) -> Result<ReplyKey, DropReason> {
         let protocol = request.protocol();
+        let real = &real.for_port(request.dst_port());
         let from_real = |dst: Ipv4Addr, dst_port: u16| {
             FlowKey::ipv4(protocol, real.address, real.l4_port, dst, dst_port)
         };

@@ -1,8 +1,8 @@
 //! Flows: one record per connection, owned and touched by one worker alone.
 //!
 //! [`key`] says what a packet is looked up by, [`entry`] what is kept, [`table`] how it is found,
-//! [`expire`] how it ends, [`tcp_state`] which state and timeout a segment leads to, [`control`] what
-//! it hangs on.
+//! [`expire`] how it ends, [`tcp_state`] which state and timeout a segment leads to, [`control`]
+//! what it hangs on.
 
 pub mod control;
 pub mod entry;

@@ -125,18 +125,22 @@ impl Traffic {
 pub struct Service {
     /// Its name in the configuration.
     pub name: String,
-    /// `tcp` or `udp`.
-    pub protocol: String,
-    /// Virtual address.
-    pub vip: Ipv4Addr,
-    /// Virtual port.
-    pub vport: u16,
+    /// `tcp` or `udp`; `null` for a service by mark.
+    pub protocol: Option<String>,
+    /// Virtual address; `null` for a service by mark.
+    pub vip: Option<Ipv4Addr>,
+    /// Virtual port; `null` for a service by mark.
+    pub vport: Option<u16>,
+    /// The mark of its packets; `null` for a service with an address.
+    pub mark: Option<u32>,
     /// `dr`, `nat`, `tun` or `fullnat`.
     pub mode: String,
-    /// `rr` or `wrr`.
+    /// By the name of IPVS.
     pub scheduler: String,
     /// Its flags, by ipvsadm's names.
     pub scheduler_flags: Vec<String>,
+    /// Whether every UDP datagram is scheduled by itself.
+    pub ops: bool,
     /// Local addresses, with fullnat.
     pub local_addresses: Vec<Ipv4Addr>,
     /// What it has carried.
@@ -151,7 +155,7 @@ pub struct Service {
 pub struct RealServer {
     /// Its address.
     pub rip: Ipv4Addr,
-    /// Its port.
+    /// Its port; 0 if packets keep the one they have.
     pub rport: u16,
     /// Its share of new connections.
     pub weight: u32,

@@ -1,7 +1,8 @@
 //! One table per question, in the spirit of `ipvsadm -Ln`.
 
 use crate::api::proto::{
-    Drops, Flow, Flows, Neighbors, Port, Ports, Service, Services, Status, Traffic, Worker, Workers,
+    Drops, Flow, Flows, Neighbors, Port, Ports, RealServer, Service, Services, Status, Traffic,
+    Worker, Workers,
 };
 use crate::check::counted;
 use crate::local_ports;
@@ -36,8 +37,8 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
     let inactive: u64 = real_servers.iter().map(|real| real.inactive).sum();
     let mut head = vec![
         service.name.clone(),
-        service.protocol.clone(),
-        format!("{}:{}", service.vip, service.vport),
+        service.protocol.clone().unwrap_or_else(|| "mark".to_owned()),
+        address(service),
         service.mode.clone(),
         scheduler_with_flags(service),
         String::new(),
@@ -51,7 +52,7 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
         let mut row = vec![
             String::new(),
             String::new(),
-            format!("-> {}:{}", real.rip, real.rport),
+            real_address(real),
             String::new(),
             String::new(),
             real.weight.to_string(),
@@ -77,12 +78,33 @@ fn traffic_cells(traffic: &Traffic) -> [String; 5] {
     .map(|count| count.to_string())
 }
 
-/// As ipvsadm lists it: `mh (mh-fallback,mh-port)`.
-fn scheduler_with_flags(service: &Service) -> String {
-    if service.scheduler_flags.is_empty() {
-        return service.scheduler.clone();
+/// VIP and vport, or the mark.
+fn address(service: &Service) -> String {
+    match (service.vip, service.vport, service.mark) {
+        (Some(vip), Some(vport), _) => format!("{vip}:{vport}"),
+        (_, _, Some(mark)) => mark.to_string(),
+        _ => String::new(),
     }
-    format!("{} ({})", service.scheduler, service.scheduler_flags.join(","))
+}
+
+/// RIP, and rport if it has one of its own.
+fn real_address(real: &RealServer) -> String {
+    match real.rport {
+        0 => format!("-> {}", real.rip),
+        rport => format!("-> {}:{rport}", real.rip),
+    }
+}
+
+/// As ipvsadm lists it: `mh (mh-fallback,mh-port)`, and `ops` where it applies.
+fn scheduler_with_flags(service: &Service) -> String {
+    let mut text = service.scheduler.clone();
+    if !service.scheduler_flags.is_empty() {
+        text.push_str(&format!(" ({})", service.scheduler_flags.join(",")));
+    }
+    if service.ops {
+        text.push_str(" ops");
+    }
+    text
 }
 
 pub(super) fn flows(answer: &Flows) -> String {

@@ -39,9 +39,11 @@ fn services_with_their_real_servers() {
     };
     let service = |name: &str, real_servers| Service {
         name: name.to_owned(),
-        protocol: "tcp".to_owned(),
-        vip: ip("192.0.2.10"),
-        vport: 80,
+        protocol: Some("tcp".to_owned()),
+        vip: Some(ip("192.0.2.10")),
+        vport: Some(80),
+        mark: None,
+        ops: false,
         mode: "fullnat".to_owned(),
         scheduler: "wrr".to_owned(),
         scheduler_flags: Vec::new(),
