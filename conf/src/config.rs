@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 
+use crate::ipvs::Ipvs;
+
 /// The whole file, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -28,6 +30,8 @@ pub struct Config {
     pub limits: Limits,
     /// Idle times after which a flow is forgotten.
     pub timeouts: Timeouts,
+    /// IPVS' sysctls.
+    pub ipvs: Ipvs,
     /// How tools reach the running daemon.
     pub control: Control,
 }

@@ -21,6 +21,7 @@ mod diag;
 pub mod diff;
 mod document;
 mod error;
+mod ipvs;
 mod load;
 mod node;
 mod raw;
@@ -39,6 +40,7 @@ pub use config::{
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};
 pub use ipnet::Ipv4Net;
+pub use ipvs::{Defence, Ipvs};
 pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document, read};
 pub use rule::Rule;
 pub use schema::json_schema;

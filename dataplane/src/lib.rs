@@ -28,6 +28,7 @@ pub mod icmp_error;
 pub mod io;
 pub mod limits;
 pub mod neighbor;
+pub mod options;
 pub mod ownership;
 pub mod parse;
 pub mod publish;

@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::flow::Timeouts;
+use crate::options::IpvsOptions;
 use crate::route_table::RouteTable;
 use crate::service::{RealId, RealServer, ServiceTable};
 use crate::wire::Mac;
@@ -160,6 +161,8 @@ pub struct Snapshot {
     pub real_servers: Vec<Option<RealServer>>,
     /// How long idle flows live.
     pub timeouts: Timeouts,
+    /// IPVS' sysctls.
+    pub ipvs: IpvsOptions,
     /// VIPs to announce. A VIP keeps its place for as long as it is one; a place may be empty, and
     /// may be another VIP's later. So a worker that goes over the places, some per turn, need not
     /// begin anew when a new snapshot comes meanwhile.

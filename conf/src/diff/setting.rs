@@ -10,7 +10,18 @@ use crate::config::{
 
 /// The settings that stand alone.
 pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
-    let Config { dpdk, workers, limits, timeouts, control, ports: _, routes: _, services: _ } = old;
+    let Config {
+        dpdk,
+        workers,
+        limits,
+        timeouts,
+        ipvs,
+        control,
+        // Compared elsewhere.
+        ports: _,
+        routes: _,
+        services: _,
+    } = old;
     let number = |number: &u32| number.to_string();
 
     let Dpdk { memory_mib, eal_args } = dpdk;
@@ -30,6 +41,8 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     changes.setting(&["timeouts", "tcp"], false, (tcp_s, &new.timeouts.tcp_s), seconds);
     changes.setting(&["timeouts", "tcp_fin"], false, (tcp_fin_s, &new.timeouts.tcp_fin_s), seconds);
     changes.setting(&["timeouts", "udp"], false, (udp_s, &new.timeouts.udp_s), seconds);
+
+    super::ipvs::ipvs(ipvs, &new.ipvs, changes);
 
     let Control { socket } = control;
     let path = |path: &std::path::PathBuf| path.display().to_string();
