@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 
+use crate::ipvs::Ipvs;
 use crate::mark::{Mark, MarkRule};
 
 /// The whole file, checked.
@@ -32,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     /// Idle times after which a flow is forgotten.
     pub timeouts: Timeouts,
+    /// IPVS' sysctls.
+    pub ipvs: Ipvs,
     /// How tools reach the running daemon.
     pub control: Control,
 }

@@ -65,6 +65,9 @@ mapping! {
         /// Idle times after which a flow is forgotten.
         #[schemars(with = "RawTimeouts<'a>", default)]
         timeouts: optional RawTimeouts<'a>,
+        /// IPVS' sysctls (`net.ipv4.vs.*`) by their names.
+        #[schemars(with = "RawIpvs<'a>", default)]
+        ipvs: optional RawIpvs<'a>,
         /// How tools reach the running daemon.
         #[schemars(with = "RawControl<'a>", default)]
         control: optional RawControl<'a>,
@@ -250,6 +253,50 @@ mapping! {
 }
 
 mapping! {
+    /// IPVS' sysctls (`net.ipv4.vs.*`) by their names; all of them apply live.
+    #[schemars(rename = "Ipvs")]
+    RawIpvs {
+        /// Which connections a SYN from the same client port replaces by a new one: 0 none, 1 those
+        /// in TIME_WAIT or CLOSE, 2 and 3 also those in FIN_WAIT in modes dr and tun.
+        #[schemars(with = "u8", default, range(min = 0, max = 3), extend("default" = 1))]
+        conn_reuse_mode: optional Text<'a>,
+        /// Whether flows end when their real server is removed, and a SYN to a real server of
+        /// weight 0 is scheduled anew.
+        #[schemars(with = "SwitchText", default, extend("default" = 0))]
+        expire_nodest_conn: optional Text<'a>,
+        /// Whether persistence does not hold clients at a real server of weight 0.
+        #[schemars(with = "SwitchText", default, extend("default" = 0))]
+        expire_quiescent_template: optional Text<'a>,
+        /// Whether TCP segments without SYN may open a flow.
+        #[schemars(with = "SwitchText", default, extend("default" = 0))]
+        sloppy_tcp: optional Text<'a>,
+        /// Whether SCTP packets without INIT may open a flow.
+        #[schemars(with = "SwitchText", default, extend("default" = 0))]
+        sloppy_sctp: optional Text<'a>,
+        /// When half-open and long idle flows are dropped: 0 never, 1 (or 2) while the flow table
+        /// is nearly full, 3 always.
+        #[schemars(with = "u8", default, range(min = 0, max = 3), extend("default" = 1))]
+        drop_entry: optional Text<'a>,
+        /// When every n-th new connection is refused: 0 never, 1 (or 2) while the flow table is
+        /// nearly full, the more the fuller, 3 always, by `am_droprate`.
+        #[schemars(with = "u8", default, range(min = 0, max = 3), extend("default" = 0))]
+        drop_packet: optional Text<'a>,
+        /// When a TCP connection is not established before its real server has answered: 0 never,
+        /// 1 (or 2) while the flow table is nearly full, 3 always.
+        #[schemars(with = "u8", default, range(min = 0, max = 3), extend("default" = 0))]
+        secure_tcp: optional Text<'a>,
+        /// With `drop_packet: 3`, which new connection is refused: every n-th.
+        #[schemars(with = "u32", default, range(min = 1, max = 1_000_000))]
+        #[schemars(extend("default" = 10))]
+        am_droprate: optional Text<'a>,
+        /// The flow table is nearly full while less than this share of `limits.flows` is free at a
+        /// worker, 1% to 50%.
+        #[schemars(with = "PercentText", default, extend("default" = "10%"))]
+        amemthresh: optional Text<'a>,
+    }
+}
+
+mapping! {
     /// How tools reach the running daemon.
     #[schemars(rename = "Control")]
     RawControl {
@@ -300,5 +347,7 @@ text_schema! {
         "type": "string",
         "pattern": "^[0-9]+(\\.[0-9]+){3}(-[0-9]+(\\.[0-9]+){3})?$",
     };
+    PercentText: {"type": "string", "pattern": "^[0-9]+%$"};
+    SwitchText: {"enum": [0, 1, false, true]};
     DurationText: {"type": "string", "pattern": "^[0-9]+[smhd]$"};
 }

@@ -131,6 +131,46 @@ pub(crate) fn seconds(text: &Text<'_>, diags: &mut Diags) -> Option<At<u32>> {
     with_unit(text, &units, 1..=31 * 86_400, "from 1s to 31d", diags)
 }
 
+/// A switch as sysctls and YAML have it: 0 or 1, `false` or `true`.
+pub(crate) fn switch(text: &Text<'_>, diags: &mut Diags) -> Option<At<bool>> {
+    let is_on = match text.text {
+        "0" | "false" => false,
+        "1" | "true" => true,
+        _ => return not_a_switch(text, diags),
+    };
+    if text.quoted { not_a_switch(text, diags) } else { Some(At::new(is_on, text.span)) }
+}
+
+fn not_a_switch<T>(text: &Text<'_>, diags: &mut Diags) -> Option<T> {
+    let message = format!("`{}` is neither 0 nor 1: `{}`", text.key, written(text));
+    let help = format!("write `{0}: 0` or `{0}: 1` (or `false` or `true`)", text.key);
+    diags.error(Rule::BadValue, text.span, message, help);
+    None
+}
+
+/// A share in whole percent, within `range`.
+pub(crate) fn percent(
+    text: &Text<'_>,
+    range: RangeInclusive<u32>,
+    diags: &mut Diags,
+) -> Option<At<u32>> {
+    let (low, high) = (range.start(), range.end());
+    let digits = text
+        .text
+        .strip_suffix('%')
+        .filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let Some(digits) = digits else {
+        let message = format!("`{}` is not a share in percent: `{}`", text.key, text.text);
+        let help = format!("write a share from {low}% to {high}%, such as `{}: 10%`", text.key);
+        diags.error(Rule::BadValue, text.span, message, help);
+        return None;
+    };
+    match digits.parse() {
+        Ok(share) if range.contains(&share) => Some(At::new(share, text.span)),
+        _ => out_of_range(text, &format!("from {low}% to {high}%"), diags),
+    }
+}
+
 /// An address that a host can have.
 pub(crate) fn host(text: &Text<'_>, diags: &mut Diags) -> Option<At<Ipv4Addr>> {
     host_part(text, text.text, "10.0.0.11", diags)

@@ -29,6 +29,7 @@ pub mod io;
 pub mod limits;
 pub mod marks;
 pub mod neighbor;
+pub mod options;
 pub mod ownership;
 pub mod parse;
 pub mod publish;

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 
 use crate::flow::Timeouts;
 use crate::marks::MarkRules;
+use crate::options::IpvsOptions;
 use crate::route_table::RouteTable;
 use crate::service::{RealId, RealServer, ServiceTable};
 use crate::wire::Mac;
@@ -169,6 +170,8 @@ pub struct Snapshot {
     pub real_servers: Vec<Option<RealServer>>,
     /// How long idle flows live.
     pub timeouts: Timeouts,
+    /// IPVS' sysctls.
+    pub ipvs: IpvsOptions,
     /// VIPs to announce. A VIP keeps its place for as long as it is one; a place may be empty, and
     /// may be another VIP's later. So a worker that goes over the places, some per turn, need not
     /// begin anew when a new snapshot comes meanwhile.

@@ -4,6 +4,7 @@
 //! not, so that all errors of a file come out together. Only a file without any gives a `Config`.
 
 mod address;
+mod ipvs;
 mod local;
 mod mark;
 mod port;
@@ -28,6 +29,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let workers = settings::workers(&raw, machine, diags);
     let limits = settings::limits(raw.limits.as_ref(), diags);
     let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
+    let ipvs = ipvs::ipvs(raw.ipvs.as_ref(), diags);
     let control = settings::control(raw.control.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);
@@ -54,6 +56,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
         services: services.into_iter().map(service::ServiceDraft::finish).collect::<Option<_>>()?,
         limits: limits?,
         timeouts: timeouts?,
+        ipvs: ipvs?,
         control: control?,
     })
 }

@@ -16,8 +16,10 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
         workers,
         limits,
         timeouts,
-        control,
         marks,
+        ipvs,
+        control,
+        // Compared elsewhere.
         ports: _,
         routes: _,
         services: _,
@@ -47,6 +49,7 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     };
     let rules = (describe(marks, &old.ports), describe(&new.marks, &new.ports));
     changes.setting(&["marks"], false, (&rules.0, &rules.1), |rules| list(rules));
+    super::ipvs::ipvs(ipvs, &new.ipvs, changes);
 
     let Control { socket } = control;
     let path = |path: &std::path::PathBuf| path.display().to_string();

@@ -1,5 +1,7 @@
 //! Checked configuration and running ports -> what the packet path works from.
 
+mod options;
+
 use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
@@ -41,6 +43,7 @@ pub(crate) fn build(
         config.timeouts.tcp_fin_s,
         config.timeouts.udp_s,
     );
+    snapshot.ipvs = options::ipvs(&config.ipvs);
     let real_ids = named.iter().flat_map(|service| &service.real_servers).map(|real| real.id);
     let real_count = real_ids.map(|id| id.index() + 1).max().unwrap_or_default();
     snapshot.real_servers = vec![None; real_count];
