@@ -2,9 +2,11 @@
 //!
 //! Records hold indices and plain integers, no pointers.
 
+use std::fmt;
+
 use super::control::Control;
 use super::expire::WheelLink;
-use super::key::{FlowKey, Ipv6Key};
+use super::key::{FlowKey, Ipv6Key, Key};
 use super::tcp_state::TcpState;
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
@@ -80,20 +82,45 @@ pub struct Flow<K = FlowKey> {
     pub(super) wheel: WheelLink,
 }
 
+/// What a [`Table`](super::Table) holds: found by its keys, and taken out at its deadline. A flow,
+/// or a persistence template.
+pub trait Entry: Copy + fmt::Debug {
+    /// What it is found by.
+    type Key: Key;
+
+    /// How many keys one of them has at most.
+    const KEYS_MAX: usize;
+
+    /// One of its keys.
+    fn key_of(&self, direction: Direction) -> &Self::Key;
+
+    /// Whether it is found by the key of [`Direction::Reply`], too.
+    fn has_reply_key(&self) -> bool;
+
+    /// When it ends if nothing happens.
+    fn ends_at(&self) -> Tick;
+
+    /// Its place in the timer wheel.
+    fn link(&self) -> WheelLink;
+
+    /// Its place in the timer wheel, to be changed by the wheel.
+    fn link_mut(&mut self) -> &mut WheelLink;
+}
+
 /// A place in the table: a flow, or a link of the list of free places.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Record<K> {
+pub(crate) enum Record<E> {
     Free { next: u32 },
-    Used(Flow<K>),
+    Used(E),
 }
 
 // One cache line for IPv4. An IPv6 flow, with its share of the buckets, stays below 128 bytes.
-const _: () = assert!(size_of::<Record<FlowKey>>() == 64);
-const _: () = assert!(size_of::<Record<Ipv6Key>>() == 104);
+const _: () = assert!(size_of::<Record<Flow<FlowKey>>>() == 64);
+const _: () = assert!(size_of::<Record<Flow<Ipv6Key>>>() == 104);
 
-impl<K> Record<K> {
+impl<E> Record<E> {
     #[inline(always)]
-    pub(super) const fn flow(&self) -> Option<&Flow<K>> {
+    pub(super) const fn flow(&self) -> Option<&E> {
         match self {
             Self::Used(flow) => Some(flow),
             Self::Free { .. } => None,
@@ -101,7 +128,7 @@ impl<K> Record<K> {
     }
 
     #[inline(always)]
-    pub(super) const fn flow_mut(&mut self) -> Option<&mut Flow<K>> {
+    pub(super) const fn flow_mut(&mut self) -> Option<&mut E> {
         match self {
             Self::Used(flow) => Some(flow),
             Self::Free { .. } => None,
@@ -151,5 +178,36 @@ impl<K> Flow<K> {
             Direction::Request => &self.request,
             Direction::Reply => &self.reply,
         }
+    }
+}
+
+impl<K: Key> Entry for Flow<K> {
+    type Key = K;
+
+    const KEYS_MAX: usize = 2;
+
+    #[inline(always)]
+    fn key_of(&self, direction: Direction) -> &K {
+        self.key(direction)
+    }
+
+    #[inline(always)]
+    fn has_reply_key(&self) -> bool {
+        self.mode.sees_replies()
+    }
+
+    #[inline(always)]
+    fn ends_at(&self) -> Tick {
+        self.deadline()
+    }
+
+    #[inline(always)]
+    fn link(&self) -> WheelLink {
+        self.wheel
+    }
+
+    #[inline(always)]
+    fn link_mut(&mut self) -> &mut WheelLink {
+        &mut self.wheel
     }
 }

@@ -12,7 +12,7 @@ pub mod table;
 pub mod tcp_state;
 
 pub use control::{Control, Controller, TemplateIdx};
-pub use entry::{Direction, Flow, FlowIdx, FlowState};
+pub use entry::{Direction, Entry, Flow, FlowIdx, FlowState};
 pub use key::{FlowKey, Ipv6Key, Key};
-pub use table::{FlowTable, Hit, KeyHash, TableFull};
+pub use table::{FlowTable, Hit, KeyHash, Table, TableFull};
 pub use tcp_state::{TcpState, Timeouts};
