@@ -120,6 +120,21 @@ impl Traffic {
     }
 }
 
+/// What comes in a second, as IPVS estimates it: an average over some ten seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Connections scheduled.
+    pub connections: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Packets from real servers; none with dr and tun.
+    pub out_packets: u64,
+    /// Bytes from clients.
+    pub in_bytes: u64,
+    /// Bytes from real servers; none with dr and tun.
+    pub out_bytes: u64,
+}
+
 /// A virtual service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
@@ -146,6 +161,8 @@ pub struct Service {
     /// What it has carried.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// What it carries in a second.
+    pub rates: Rates,
     /// Its real servers, in the order of the configuration.
     pub real_servers: Vec<RealServer>,
 }
@@ -173,6 +190,8 @@ pub struct RealServer {
     /// What it has carried for this service.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// What it carries for this service in a second.
+    pub rates: Rates,
 }
 
 /// Answer of `/v1/flows`.
