@@ -1,8 +1,8 @@
 //! IPVS' estimator: what comes in a second, averaged over the last ten seconds or so.
 //!
-//! Every two seconds a quarter of the difference between the latest rate and the average is added to
-//! the average. Averages are kept in fixed point, as IPVS keeps them, so that listings agree with it
-//! to the last digit.
+//! Every two seconds a quarter of the difference between the latest rate and the average is added
+//! to the average. Averages are kept in fixed point, as IPVS keeps them, so that listings agree
+//! with it to the last digit.
 
 use crate::api::proto::{Rates, Traffic};
 
@@ -76,7 +76,7 @@ mod tests {
         let mut estimator = Estimator::new(traffic(5, 50, 500));
         let mut now = traffic(5, 50, 500);
         let mut shown = Vec::new();
-        for _ in 0..40 {
+        for _ in 0..100 {
             // 100 connections, 1000 packets and 640,000 bytes a second.
             now = traffic(now.connections + 200, now.in_packets + 2000, now.in_bytes + 1_280_000);
             estimator.sample(now);

@@ -248,10 +248,7 @@ impl<E: Entry> Table<E> {
     /// [`TableFull`] if there is no room for the key; the flow has ended then.
     pub fn insert_reply(&mut self, idx: FlowIdx, hash: KeyHash) -> Result<(), TableFull> {
         let placed = self.place(hash, Hit::new(idx, Direction::Reply));
-        if placed.is_err() {
-            self.remove(idx);
-        }
-        placed
+        placed.inspect_err(|_| drop(self.remove(idx)))
     }
 
     /// Ends a flow and returns its record.
