@@ -9,8 +9,8 @@
 //! An IPv4 flow takes one line of 64 bytes for its record and 23 bytes of buckets.
 
 mod bucket;
+mod place;
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 
 use super::entry::{Direction, Entry, Flow, FlowIdx, Record};
@@ -20,7 +20,7 @@ use crate::limits::FLOW_COUNT_MAX;
 use crate::time::Tick;
 use bucket::{Bucket, SLOTS, VACANT};
 use foldhash::fast::FixedState;
-use memory::{PageArray, Pages, prefetch};
+use memory::{PageArray, prefetch};
 
 pub use bucket::Hit;
 
@@ -97,26 +97,6 @@ impl<E: Entry> Table<E> {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.records.len()
-    }
-
-    /// The worst kind of pages that any of the table is in.
-    #[must_use]
-    pub fn pages(&self) -> Pages {
-        self.buckets.pages().max(self.records.pages())
-    }
-
-    /// The NUMA nodes that it is on; empty if the kernel does not say.
-    #[must_use]
-    pub fn nodes(&self) -> BTreeSet<u32> {
-        let mut nodes = self.buckets.nodes();
-        nodes.extend(self.records.nodes());
-        nodes
-    }
-
-    /// Bytes of memory for every flow that the table can hold, all parts together.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        size_of_val(&*self.buckets) + size_of_val(&*self.records)
     }
 
     /// The hash that [`Self::lookup`] takes.
@@ -248,7 +228,7 @@ impl<E: Entry> Table<E> {
     /// [`TableFull`] if there is no room for the key; the flow has ended then.
     pub fn insert_reply(&mut self, idx: FlowIdx, hash: KeyHash) -> Result<(), TableFull> {
         let placed = self.place(hash, Hit::new(idx, Direction::Reply));
-        placed.inspect_err(|_| drop(self.remove(idx)))
+        placed.inspect_err(|_| _ = self.remove(idx))
     }
 
     /// Ends a flow and returns its record.
