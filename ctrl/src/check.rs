@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use conf::{Config, Document, Machine, Protocol};
+use conf::{Config, Document, Machine, Protocol, ServiceKey};
 use dataplane::limits::PORT_COUNT_MAX;
 
 use crate::error::CtrlError;
@@ -37,15 +37,24 @@ fn check_limits(path: &Path, config: &Config) -> Result<(), CtrlError> {
 /// One line about what a configuration holds.
 pub(crate) fn summary(config: &Config) -> String {
     let services = config.services.len();
-    let tcp = config.services.iter().filter(|service| service.protocol == Protocol::Tcp).count();
+    let count = |is_meant: fn(ServiceKey) -> bool| {
+        config.services.iter().filter(|service| is_meant(service.key)).count()
+    };
+    let tcp = |key| matches!(key, ServiceKey::Endpoint { protocol: Protocol::Tcp, .. });
+    let udp = |key| matches!(key, ServiceKey::Endpoint { protocol: Protocol::Udp, .. });
+    let marked = match count(|key| matches!(key, ServiceKey::Mark(_))) {
+        0 => String::new(),
+        marked => format!(", {marked} by mark"),
+    };
     let real_servers = config.services.iter().map(|service| service.real_servers.len()).sum();
     format!(
-        "{}, {}, {}, {} ({tcp} tcp, {} udp) with {}",
+        "{}, {}, {}, {} ({} tcp, {} udp{marked}) with {}",
         counted(config.ports.len(), "port"),
         counted(config.workers.len(), "worker"),
         counted(config.routes.len(), "route"),
         counted(services, "service"),
-        services - tcp,
+        count(tcp),
+        count(udp),
         counted(real_servers, "real server"),
     )
 }

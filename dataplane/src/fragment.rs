@@ -14,9 +14,11 @@ use hashbrown::HashTable;
 
 use crate::buf::PacketBuf;
 use crate::flow::{FlowKey, Hit};
+use crate::forward::ForwardingMode;
 use crate::limits::{FRAGMENT_HELD_COUNT, FRAGMENT_HELD_PER_TRAIN, FRAGMENT_TRAIN_COUNT};
 use crate::ownership::WorkerIdx;
 use crate::parse::{Ipv4Meta, L3_OFFSET};
+use crate::service::RealId;
 use crate::snapshot::PortIdx;
 use crate::time::{Tick, Ticks};
 use crate::verdict::DropReason;
@@ -56,6 +58,8 @@ impl TrainKey {
 pub enum Decision {
     /// They follow the flow; the key tells whether the flow is still the same.
     Follow(Hit, FlowKey),
+    /// They go to the real server that it was sent to without a flow.
+    Once(RealId, ForwardingMode),
     /// They are handed over, like it, to the worker that owns the flow.
     HandOver(WorkerIdx),
     /// They are routed like it, unchanged.

@@ -132,9 +132,15 @@ pub(super) fn limits(raw: Option<&RawLimits<'_>>, diags: &mut Diags) -> Option<L
         None => Some(default),
     };
     let flows = size(&raw.flows, 100_000_000, default.flows);
+    let templates = size(&raw.templates, 100_000_000, default.templates);
     let services = size(&raw.services, 1_000_000, default.services);
     let real_servers = size(&raw.real_servers, 10_000_000, default.real_servers);
-    Some(Limits { flows: flows?, services: services?, real_servers: real_servers? })
+    Some(Limits {
+        flows: flows?,
+        templates: templates?,
+        services: services?,
+        real_servers: real_servers?,
+    })
 }
 
 /// The file must fit into its own limits.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
-use crate::config::Device;
+use crate::config::{Device, Persistence};
 
 /// `[a, b]`.
 pub(super) fn list(items: impl IntoIterator<Item = impl Display>) -> String {
@@ -19,6 +19,14 @@ pub(super) fn addresses(addresses: &[Ipv4Addr]) -> String {
         [only] => Some(only.to_string()),
         [first, .., last] => Some(format!("{first}-{last}")),
     }))
+}
+
+/// What `persistence` and `persistence_mask` say.
+pub(super) fn persistence_texts(persistence: Option<Persistence>) -> [String; 2] {
+    match persistence {
+        Some(Persistence { timeout_s, mask }) => [format!("{timeout_s}s"), mask.to_string()],
+        None => ["none".to_owned(), "none".to_owned()],
+    }
 }
 
 /// What the key `device` says.

@@ -80,6 +80,7 @@ impl FlowStream {
             rport: report.real.1,
             state: report.state.to_owned(),
             expires_s: report.expires_s,
+            template: report.is_template,
         }
     }
 }

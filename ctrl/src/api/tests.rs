@@ -75,6 +75,7 @@ fn flows_are_listed_whole_or_up_to_a_limit() {
         "worker": 5, "service": "echo", "protocol": "udp", "mode": "dr",
         "cip": "198.51.100.2", "cport": cport, "vip": "192.0.2.10", "vport": 7,
         "lip": null, "lport": null, "rip": rip, "rport": 7, "state": "UDP", "expires_s": 300,
+        "template": false,
     });
     assert_eq!(*flow, expected);
 }

@@ -1,13 +1,18 @@
 //! Checked configuration and running ports -> what the packet path works from.
 
+mod options;
+
 use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
+use dataplane::marks::{MarkRule, MarkRules};
+use dataplane::persistence::Persistence;
 use dataplane::sched::{HashFlags, MaglevEntry, Scheduler};
-use dataplane::service::{Dest, RealServer, ServiceTable, VirtualService};
+use dataplane::service::{Dest, RealServer, ServiceKey, ServiceTable, VirtualService};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
+use dataplane::time::Ticks;
 use dataplane::wire::Mac;
 
 use crate::identity::{Named, NamedService, Registry, Wanted};
@@ -40,16 +45,23 @@ pub(crate) fn build(
         config.timeouts.tcp_fin_s,
         config.timeouts.udp_s,
     );
+    snapshot.ipvs = options::ipvs(&config.ipvs);
     let real_ids = named.iter().flat_map(|service| &service.real_servers).map(|real| real.id);
     let real_count = real_ids.map(|id| id.index() + 1).max().unwrap_or_default();
     snapshot.real_servers = vec![None; real_count];
     let announced = registry.announced(config, generation);
     let mut services = Vec::with_capacity(config.services.len());
     for (service, named) in config.services.iter().zip(named) {
-        snapshot.add_address(*service.vip.ip(), registry.vip_use(*service.vip.ip()));
+        if let Some(vip) = service.key.vip() {
+            snapshot.add_address(*vip.ip(), registry.vip_use(*vip.ip()));
+        }
         add_addresses(&mut snapshot, service);
         services.push(add_service(&mut snapshot, service, named, registry));
     }
+    for vip in config.marks.iter().filter_map(conf::MarkRule::vip) {
+        snapshot.add_address(vip, registry.vip_use(vip));
+    }
+    snapshot.marks = marks(config);
     snapshot.services = ServiceTable::new(services);
     snapshot.announced = announced;
     snapshot
@@ -139,15 +151,40 @@ fn add_service(
     let (schedule, stateless) = registry.schedule(id, wanted);
     VirtualService {
         id,
-        protocol: protocol_number(service.protocol),
-        vip: *service.vip.ip(),
-        vport: service.vip.port(),
+        key: key(service.key),
+        ops: service.ops,
         mode: mode(service.mode),
         schedule,
         stateless,
         dests,
         local_addresses: service.local_addresses.clone().into_boxed_slice(),
+        persistence: service.persistence.map(|persistence| Persistence {
+            timeout: Ticks::from_secs(persistence.timeout_s),
+            mask: persistence.mask,
+        }),
     }
+}
+
+fn key(key: conf::ServiceKey) -> ServiceKey {
+    match key {
+        conf::ServiceKey::Endpoint { protocol, vip } => {
+            ServiceKey::endpoint(protocol_number(protocol), *vip.ip(), vip.port())
+        }
+        conf::ServiceKey::Mark(mark) => ServiceKey::Mark(mark),
+    }
+}
+
+fn marks(config: &Config) -> MarkRules {
+    let subnet = |network: conf::Ipv4Net| Subnet::of(network.network(), network.prefix_len());
+    MarkRules::new(config.marks.iter().map(|rule| MarkRule {
+        mark: rule.mark,
+        protocol: rule.protocol.map(protocol_number),
+        port: rule.port.and_then(|port| u8::try_from(port).ok()).map(PortIdx),
+        source: subnet(rule.source),
+        destination: subnet(rule.destination),
+        source_ports: rule.source_ports.clone().into(),
+        destination_ports: rule.destination_ports.clone().into(),
+    }))
 }
 
 /// The number of a protocol in the IP header.
@@ -161,6 +198,8 @@ fn protocol_number(protocol: conf::Protocol) -> u8 {
 /// The name of a protocol by its number in the IP header.
 pub(crate) fn protocol_name(number: u8) -> &'static str {
     match number {
+        // Of templates for packets with a mark.
+        0 => "ip",
         6 => "tcp",
         17 => "udp",
         _ => "other",

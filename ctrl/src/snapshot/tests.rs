@@ -49,7 +49,7 @@ fn ports_join_configuration_and_device() {
 fn services_are_found_by_their_key() {
     let snapshot = built(&mut registry());
     let find = |protocol, vip, vport| {
-        snapshot.services.find(&ServiceKey { protocol, vip: ip(vip), vport })
+        snapshot.services.find(&ServiceKey::endpoint(protocol, ip(vip), vport))
     };
     let web = find(6, "192.0.2.10", 80).unwrap();
     assert_eq!(
@@ -122,11 +122,35 @@ fn a_later_configuration_keeps_the_numbers_of_what_stays() {
     let named = registry.assign(&config, 8, &Unused);
     let later = build(&config, &[FACTS, FACTS], &named, &mut registry, 8);
 
-    let key = ServiceKey { protocol: 6, vip: ip("192.0.2.10"), vport: 443 };
+    let key = ServiceKey::endpoint(6, ip("192.0.2.10"), 443);
     let tls = later.services.find(&key).unwrap();
     assert_eq!(tls.id, ServiceId(1));
     assert!(later.services.by_id(ServiceId(0)).is_none());
     assert!(later.real_server(RealId(0)).is_none(), "web's are gone");
     assert_eq!(later.real_server(RealId(3)).unwrap().address, ip("203.0.113.9"));
     assert_eq!(later.real_server(RealId(4)).unwrap().address, ip("203.0.113.8"));
+}
+
+#[test]
+fn persistence_and_port_0_reach_the_packet_path() {
+    let config = config(
+        "  all: {vip: \"192.0.2.10:0\", protocol: tcp, mode: nat, persistence: 5m,
+        persistence_mask: 255.255.255.0, real_servers: [{address: 10.0.0.11}]}
+  one: {vip: \"192.0.2.10:80\", protocol: tcp, mode: nat, persistence: 1s,
+        real_servers: [{address: 10.0.0.11}]}
+",
+    );
+    let mut registry = registry();
+    let named = registry.assign(&config, 7, &Unused);
+    let snapshot = build(&config, &[FACTS, FACTS], &named, &mut registry, 7);
+    let find = |vport| {
+        let key = ServiceKey::endpoint(6, ip("192.0.2.10"), vport);
+        snapshot.services.find_for(&key).unwrap()
+    };
+    let all = Persistence { timeout: Ticks::from_secs(300), mask: ip("255.255.255.0") };
+    assert_eq!((find(81).id, find(81).persistence), (ServiceId(0), Some(all)));
+    let one = Persistence { timeout: Ticks::from_secs(1), mask: Ipv4Addr::BROADCAST };
+    assert_eq!((find(80).id, find(80).persistence), (ServiceId(1), Some(one)));
+    let ports = [0, 1].map(|real| snapshot.real_server(RealId(real)).unwrap().l4_port);
+    assert_eq!(ports, [0, 80]);
 }

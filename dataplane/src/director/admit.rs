@@ -2,6 +2,7 @@
 
 use crate::buf::PacketBuf;
 use crate::flow::{Direction, Flow, FlowState, Hit, KeyHash, TcpState};
+use crate::forward::ForwardingMode;
 use crate::fragment::{Decision, TrainKey};
 use crate::handover::Errand;
 use crate::io::Ports;
@@ -16,7 +17,7 @@ use crate::wire::{IpProto, TcpFlags};
 
 use super::local::Refusal;
 use super::relay::Way;
-use super::{Director, Turn, stateless};
+use super::{Director, Turn, one_packet, stateless};
 
 /// FTP's data port: packets from it belong to connections that a control connection announced,
 /// so IPVS never schedules them.
@@ -26,6 +27,8 @@ const FTP_DATA: u16 = 20;
 pub(super) enum Admission {
     /// It opened this flow.
     Flow(Hit),
+    /// It opens none and goes to this real server by itself.
+    Once(RealServer, ForwardingMode),
     /// It opened none, for want of room, and goes this way nevertheless.
     Stateless(Way),
     /// Another worker has to see it.
@@ -75,6 +78,10 @@ impl<B: PacketBuf> Director<B> {
             Admission::Flow(hit) => {
                 let verdict = self.relay(turn, frame, packet, hit);
                 (verdict, Decision::Follow(hit, packet.key))
+            }
+            Admission::Once(real, mode) => {
+                let verdict = self.relay_once(turn, frame, packet, (&real, mode));
+                (verdict, Decision::Once(real.id, mode))
             }
             Admission::Stateless(way) => {
                 return self.relay_stateless(turn, frame, &packet.ip, &way);
@@ -204,8 +211,7 @@ impl<B: PacketBuf> Director<B> {
         if snapshot.address_use(ip.src()).is_some() {
             return Admission::Refused(Refusal::Silent(DropReason::BadSourceAddress));
         }
-        let key = ServiceKey { protocol: ip.protocol, vip: ip.dst(), vport: packet.key.dst_port() };
-        if let Some(service) = snapshot.services.find_for(&key)
+        if let Some(service) = self.service_of(snapshot, packet)
             && let Some(admission) = self.admit_to(snapshot, service, (packet, hash), now)
         {
             return admission;
@@ -217,6 +223,21 @@ impl<B: PacketBuf> Director<B> {
             return Admission::Route;
         }
         Admission::Refused(Refusal::Silent(DropReason::NotForUs))
+    }
+
+    /// The service of a packet: by its mark, if a service has that; else by where it goes.
+    fn service_of<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        packet: &Transport,
+    ) -> Option<&'a VirtualService> {
+        let mark = snapshot.marks.mark_of(packet, self.rx_port);
+        let marked = mark.and_then(|mark| snapshot.services.find(&ServiceKey::Mark(mark)));
+        marked.or_else(|| {
+            let (protocol, key) = (packet.ip.protocol, &packet.key);
+            let key = ServiceKey::endpoint(protocol, key.dst_ipv4(), key.dst_port());
+            snapshot.services.find_for(&key)
+        })
     }
 
     /// What becomes of a packet to a service; `None` if it is not one that opens a connection.
@@ -232,6 +253,12 @@ impl<B: PacketBuf> Director<B> {
         }
         if let Some(Errand::Ask(asker)) = self.errand {
             return self.answer_unasked(snapshot, service, packet, asker, now);
+        }
+        if one_packet::applies(service, packet) {
+            return Some(match self.schedule(snapshot, service, packet, now) {
+                Ok(real) => Admission::Once(*real, service.mode),
+                Err(refusal) => Admission::Refused(refusal),
+            });
         }
         let computed = self.computed(snapshot, service, packet, now);
         let real = match computed {

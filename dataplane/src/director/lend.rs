@@ -42,7 +42,7 @@ impl<B: PacketBuf> Director<B> {
         frame: B,
         (to, errand): (WorkerIdx, Errand),
     ) {
-        turn.io.run_errand(to, self.port, errand, frame);
+        turn.io.run_errand(to, self.rx_port, errand, frame);
     }
 
     /// What becomes of a packet that another worker asks about, which runs another configuration

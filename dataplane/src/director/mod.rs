@@ -3,10 +3,10 @@
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
 //! packets of a flow, `admit` for packets that may open one, `persist` for those whose client's
 //! template says the real server, `lend` for templates of other workers, `open` for the flow they
-//! open, `stateless` for those that find no room for it, `local` for packets to the director
-//! itself, `icmp` for ICMP, `fragments` for fragments, `steer` for packets of other workers' flows,
-//! `egress` for the way out, `upkeep` for what time brings about, and `adoption` for taking up a
-//! new snapshot.
+//! open, `one_packet` for datagrams that open none, `stateless` for packets that find no room for a
+//! flow, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for fragments,
+//! `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for what time
+//! brings about, and `adoption` for taking up a new snapshot.
 
 mod admit;
 mod adoption;
@@ -15,6 +15,7 @@ mod fragments;
 mod icmp;
 mod lend;
 mod local;
+mod one_packet;
 mod open;
 mod persist;
 mod relay;
@@ -90,12 +91,12 @@ pub struct Director<B> {
     due_note: Option<TemplateIdx>,
     /// What the packets at hand were handed over for, as far as templates go.
     errand: Option<Errand>,
-    /// The port that the packets at hand were received at.
-    port: PortIdx,
     half_open: HalfOpen,
     egress: Egress<B>,
     trains: Trains<B>,
     sched: Box<[SchedState]>,
+    /// The port that the burst at hand was received at, by whichever worker.
+    rx_port: PortIdx,
     /// Where schedulers read connections.
     counted: Counted,
     /// A finished flow whose client has begun anew in this turn; it still counts.
@@ -130,10 +131,10 @@ impl<B: PacketBuf> Director<B> {
             templates,
             due_note: None,
             errand: None,
-            port: PortIdx(0),
             half_open: HalfOpen::default(),
             egress: Egress::new(Arc::clone(&stats)),
             trains: Trains::new(now),
+            rx_port: PortIdx(0),
             sched: vec![SchedState::default(); sizes.services].into_boxed_slice(),
             local_ports: LocalPorts::new(sizes.real_servers, seed),
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
@@ -188,7 +189,7 @@ impl<B: PacketBuf> Director<B> {
         stage: Stage,
     ) {
         let Some(mut slips) = self.slips.take() else { return };
-        self.port = port;
+        self.rx_port = port;
         parse_all(turn.snapshot, port, burst, &mut slips);
         let hits = self.look_up_all(&slips[..burst.len()]);
         let steer = turn.io.has_peers() && stage != Stage::Owner;

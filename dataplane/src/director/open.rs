@@ -57,14 +57,6 @@ impl<B: PacketBuf> Director<B> {
         (packet, hash): (&Transport, KeyHash),
         now: Tick,
     ) -> Result<Hit, Refusal> {
-        let dst_port = packet.key.dst_port();
-        let keeps_port;
-        let real = if dst_port == service.vport && real.l4_port != 0 {
-            real
-        } else {
-            keeps_port = real.at_port(dst_port);
-            &keeps_port
-        };
         let reply = self.reply_key((service, real), &packet.key).map_err(Refusal::Silent)?;
         let (ReplyKey::Unseen(key) | ReplyKey::Free(key, _) | ReplyKey::Unknown(key, _)) = reply;
         let state = match packet.ip.protocol {
@@ -100,6 +92,7 @@ impl<B: PacketBuf> Director<B> {
         request: &FlowKey,
     ) -> Result<ReplyKey, DropReason> {
         let protocol = request.protocol();
+        let real = &real.at_port(service.rport(real, request.dst_port()));
         let from_real = |dst: Ipv4Addr, dst_port: u16| {
             FlowKey::ipv4(protocol, real.address, real.l4_port, dst, dst_port)
         };

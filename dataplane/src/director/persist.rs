@@ -18,9 +18,9 @@ use crate::stats::{Counter, WorkerStats};
 use crate::time::Tick;
 use crate::verdict::DropReason;
 
-use super::Director;
 use super::admit::{Admission, may_go_on, may_open};
 use super::local::Refusal;
+use super::{Director, one_packet};
 
 /// A real server and the template that says so, if there was room for one.
 type Assigned<'a> = (&'a RealServer, Option<TemplateIdx>);
@@ -66,6 +66,10 @@ impl<B: PacketBuf> Director<B> {
         };
         if let Some(Errand::Ask(asker)) = self.errand {
             return Some(Admission::Elsewhere(asker, Errand::Answer(assigned.0.id)));
+        }
+        if one_packet::applies(service, packet) {
+            let port = service.rport(assigned.0, packet.key.dst_port());
+            return Some(Admission::Once(assigned.0.at_port(port), service.mode));
         }
         Some(self.open_controlled(snapshot, service, assigned, (packet, hash), now))
     }
@@ -204,7 +208,7 @@ pub(super) fn usable<'a>(
 ) -> Option<&'a RealServer> {
     let real = snapshot.real_server(real)?;
     let service = snapshot.services.by_id(real.service)?;
-    let is_quiescent = real.weight == 0 && snapshot.expire_quiescent_template;
+    let is_quiescent = real.weight == 0 && snapshot.ipvs.expire_quiescent_template;
     (key.is_of(service) && !is_quiescent).then_some(real)
 }
 

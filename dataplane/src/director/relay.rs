@@ -58,6 +58,11 @@ impl Way {
         Ok(Self { mode: flow.mode, real: flow.real, rip, hop })
     }
 
+    /// Where its packets go next.
+    pub(super) fn hop(&self) -> NextHop {
+        self.hop
+    }
+
     /// To a real server, without a flow.
     pub(super) fn to(real: &RealServer, mode: ForwardingMode) -> Result<Self, DropReason> {
         let hop = real.next_hop.ok_or(DropReason::NoRoute)?;
@@ -297,7 +302,7 @@ fn next_state(
 
 /// One hop: the TTL, then the MTU of the way out, in IPVS' order.
 #[inline(always)]
-fn hop_on<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta, mtu: u16) -> Result<(), Refusal> {
+pub(super) fn hop_on<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta, mtu: u16) -> Result<(), Refusal> {
     take_hop(frame, ip)?;
     if ip.total_len > mtu && ip.dont_fragment() {
         return Err(Refusal::FragmentationNeeded { mtu });

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::flow::entry::Record;
 use crate::flow::expire::WheelLink;
 use crate::flow::{Direction, Entry, FlowKey, Key};
-use crate::service::{RealId, RealServer, ServiceId, VirtualService};
+use crate::service::{RealId, RealServer, ServiceId, ServiceKey, VirtualService};
 use crate::time::{Tick, Ticks};
 
 use super::Persistence;
@@ -18,6 +18,9 @@ pub const RETRY: Ticks = Ticks::from_secs(60);
 /// FTP's control port. As in IPVS its templates cover all ports, because the client connects to
 /// others for data.
 const FTP: u16 = 21;
+
+/// The protocol of templates of services by mark.
+const ANY_PROTOCOL: u8 = 0;
 
 /// What a template is found by: protocol, network of the client, VIP, and the vport or 0 for all
 /// ports.
@@ -39,8 +42,17 @@ impl TemplateKey {
     /// The key for connections of the network with this address to `service`.
     #[must_use]
     pub fn of_network(service: &VirtualService, network: Ipv4Addr) -> Self {
-        let vport = if service.vport == FTP { 0 } else { service.vport };
-        let ends = FlowKey::ipv4(service.protocol, network, 0, service.vip, vport);
+        let ends = match service.key {
+            ServiceKey::Endpoint { protocol, vip, vport } => {
+                let vport = if vport == FTP { 0 } else { vport };
+                FlowKey::ipv4(protocol, network, 0, vip, vport)
+            }
+            // One for all protocols, addresses and ports, as IPVS has and lists it.
+            ServiceKey::Mark(mark) => {
+                let mark = Ipv4Addr::from_bits(mark.get());
+                FlowKey::ipv4(ANY_PROTOCOL, network, 0, mark, 0)
+            }
+        };
         Self { ends, call: 0 }
     }
 

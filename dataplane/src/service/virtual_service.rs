@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::RealId;
+use super::{RealId, RealServer, ServiceKey};
 use crate::forward::ForwardingMode;
 use crate::persistence::Persistence;
 use crate::sched::{MaglevEntry, MaglevTable, Schedule};
@@ -51,13 +51,9 @@ const STATELESS_SLOTS: u32 = 8;
 pub struct VirtualService {
     /// Its number.
     pub id: ServiceId,
-    /// IP protocol number: 6 or 17.
-    pub protocol: u8,
-    /// VIP.
-    pub vip: Ipv4Addr,
-    /// vport; 0 for all ports that no other service of this VIP and protocol has. A service with 0
-    /// is persistent.
-    pub vport: u16,
+    /// Which packets are for it. One for vport 0 is persistent, and has all ports that no other
+    /// service of this VIP and protocol has.
+    pub key: ServiceKey,
     /// How packets reach the real servers.
     pub mode: ForwardingMode,
     /// Real servers in IPVS' list order: the one added last comes first.
@@ -71,9 +67,23 @@ pub struct VirtualService {
     pub stateless: Option<Arc<MaglevTable>>,
     /// Whether, and how, all connections of a client go to one real server.
     pub persistence: Option<Persistence>,
+    /// One-packet scheduling: every UDP datagram is scheduled by itself and leaves no flow.
+    pub ops: bool,
 }
 
 impl VirtualService {
+    /// The port at which `real` gets packets to `dst_port`. As in IPVS those of persistent services
+    /// keep their port unless the service is for just that one.
+    #[inline]
+    #[must_use]
+    pub fn rport(&self, real: &RealServer, dst_port: u16) -> u16 {
+        let is_for_it = match self.key {
+            ServiceKey::Endpoint { vport, .. } => vport == dst_port,
+            ServiceKey::Mark(_) => self.persistence.is_none(),
+        };
+        if is_for_it && real.l4_port != 0 { real.l4_port } else { dst_port }
+    }
+
     /// Turns real servers in the order they were configured into IPVS' list order, in which a new
     /// real server is put at the head.
     #[must_use]

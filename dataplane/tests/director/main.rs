@@ -30,6 +30,8 @@ mod hops;
 #[cfg(test)]
 mod icmp;
 #[cfg(test)]
+mod marks;
+#[cfg(test)]
 mod nics;
 #[cfg(test)]
 mod persist;

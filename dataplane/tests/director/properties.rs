@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::limits::BURST_LEN_MAX;
 use rvs_dataplane::sched::{Asked, Asker, Counted, SchedState, Schedule, Scheduler, schedule};
-use rvs_dataplane::service::{Dest, RealId, ServiceId, VirtualService};
+use rvs_dataplane::service::{Dest, RealId, ServiceId, ServiceKey, VirtualService};
 use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testing::{Endpoint, PacketSpec, Random, arp_frame};
 use rvs_dataplane::time::{Tick, Ticks};
@@ -92,15 +92,14 @@ proptest! {
         let scheduler = if wrr { Scheduler::Wrr } else { Scheduler::Rr };
         let service = VirtualService {
             id: ServiceId(0),
-            protocol: 6,
-            vip: LIP,
-            vport: 80,
+            key: ServiceKey::endpoint(6, LIP, 80),
             mode: ForwardingMode::Dr,
             schedule: Schedule::new(scheduler, revision, &dests, Vec::new),
             dests,
             local_addresses: Box::default(),
             stateless: None,
             persistence: None,
+            ops: false,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, 12)));
         let asked = Asked { client: (LIP, 1), dst: LIP };

@@ -10,8 +10,8 @@
 
 mod bucket;
 mod ends;
+mod place;
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 
 use super::entry::{Direction, Entry, Flow, FlowIdx, Record};
@@ -21,7 +21,7 @@ use crate::limits::FLOW_COUNT_MAX;
 use crate::time::Tick;
 use bucket::{Bucket, SLOTS, VACANT};
 use foldhash::fast::FixedState;
-use memory::{PageArray, Pages, prefetch};
+use memory::{PageArray, prefetch};
 
 pub use bucket::Hit;
 
@@ -98,26 +98,6 @@ impl<E: Entry> Table<E> {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.records.len()
-    }
-
-    /// The worst kind of pages that any of it is in.
-    #[must_use]
-    pub fn pages(&self) -> Pages {
-        self.buckets.pages().max(self.records.pages())
-    }
-
-    /// The NUMA nodes that it is on; empty if the kernel does not say.
-    #[must_use]
-    pub fn nodes(&self) -> BTreeSet<u32> {
-        let mut nodes = self.buckets.nodes();
-        nodes.extend(self.records.nodes());
-        nodes
-    }
-
-    /// Bytes of memory for every flow that the table can hold, all parts together.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        size_of_val(&*self.buckets) + size_of_val(&*self.records)
     }
 
     /// The hash that [`Self::lookup`] takes.
@@ -249,10 +229,7 @@ impl<E: Entry> Table<E> {
     /// [`TableFull`] if there is no room for the key; the flow has ended then.
     pub fn insert_reply(&mut self, idx: FlowIdx, hash: KeyHash) -> Result<(), TableFull> {
         let placed = self.place(hash, Hit::new(idx, Direction::Reply));
-        if placed.is_err() {
-            self.remove(idx);
-        }
-        placed
+        placed.inspect_err(|_| _ = self.remove(idx))
     }
 
     /// Ends a flow and returns its record.
