@@ -129,7 +129,7 @@ mapping! {
         #[schemars(with = "String", regex(pattern = r"^[0-9]+(\.[0-9]+){3}:[0-9]+$"))]
         vip: required Text<'a>,
         /// Transport protocol.
-        #[schemars(with = "String", extend("enum" = ["tcp", "udp"]))]
+        #[schemars(with = "String", extend("enum" = ["tcp", "udp", "sctp"]))]
         protocol: required Text<'a>,
         /// How packets reach the real servers: direct routing, NAT, IP-in-IP tunnel or full NAT.
         #[schemars(with = "String", extend("enum" = ["dr", "nat", "tun", "fullnat"]))]

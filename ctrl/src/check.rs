@@ -37,15 +37,18 @@ fn check_limits(path: &Path, config: &Config) -> Result<(), CtrlError> {
 /// One line about what a configuration holds.
 pub(crate) fn summary(config: &Config) -> String {
     let services = config.services.len();
-    let tcp = config.services.iter().filter(|service| service.protocol == Protocol::Tcp).count();
+    let count =
+        |protocol| config.services.iter().filter(|service| service.protocol == protocol).count();
+    let (tcp, udp, sctp) = (count(Protocol::Tcp), count(Protocol::Udp), count(Protocol::Sctp));
+    // Few have any.
+    let sctp = if sctp > 0 { format!(", {sctp} sctp") } else { String::new() };
     let real_servers = config.services.iter().map(|service| service.real_servers.len()).sum();
     format!(
-        "{}, {}, {}, {} ({tcp} tcp, {} udp) with {}",
+        "{}, {}, {}, {} ({tcp} tcp, {udp} udp{sctp}) with {}",
         counted(config.ports.len(), "port"),
         counted(config.workers.len(), "worker"),
         counted(config.routes.len(), "route"),
         counted(services, "service"),
-        services - tcp,
         counted(real_servers, "real server"),
     )
 }
@@ -80,6 +83,14 @@ mod tests {
              scheduler: rr, real_servers: [{address: 10.0.0.3}, {address: 10.0.0.4}]}\n",
         );
         let expected = "1 port, 1 worker, 0 routes, 1 service (1 tcp, 0 udp) with 2 real servers";
+        assert_eq!(summary(&config), expected);
+        let config = parse(
+            "version: 1\nworkers: [0]\nports:\n  lan: {device: net_null0, addresses: \
+             [10.0.0.2/24]}\nservices:\n  a: {vip: \"10.0.0.9:80\", protocol: sctp, mode: dr, \
+             real_servers: [{address: 10.0.0.3}]}\n",
+        );
+        let expected =
+            "1 port, 1 worker, 0 routes, 1 service (0 tcp, 0 udp, 1 sctp) with 1 real server";
         assert_eq!(summary(&config), expected);
     }
 }

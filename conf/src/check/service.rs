@@ -16,8 +16,11 @@ use super::scheduler;
 /// Most local addresses of one service.
 pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
 
-const PROTOCOLS: &[(&str, Protocol)] =
-    &[(Protocol::Tcp.as_str(), Protocol::Tcp), (Protocol::Udp.as_str(), Protocol::Udp)];
+const PROTOCOLS: &[(&str, Protocol)] = &[
+    (Protocol::Tcp.as_str(), Protocol::Tcp),
+    (Protocol::Udp.as_str(), Protocol::Udp),
+    (Protocol::Sctp.as_str(), Protocol::Sctp),
+];
 const MODES: &[(&str, ForwardingMode)] = &[
     (ForwardingMode::Dr.as_str(), ForwardingMode::Dr),
     (ForwardingMode::Nat.as_str(), ForwardingMode::Nat),

@@ -2,9 +2,10 @@
 //!
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
 //! packets of a flow, `admit` for packets that may open one, `open` for the flow they open,
-//! `stateless` for those that find no room for it, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for
-//! fragments, `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for
-//! what time brings about, and `adoption` for taking up a new snapshot.
+//! `stateless` for those that find no room for it, `local` for packets to the director itself,
+//! `icmp` for ICMP, `fragments` for fragments, `steer` for packets of other workers' flows,
+//! `egress` for the way out, `upkeep` for what time brings about, and `adoption` for taking up a
+//! new snapshot.
 
 mod admit;
 mod adoption;
@@ -224,7 +225,7 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    /// Anything but a TCP or UDP packet with its ports.
+    /// Anything but a TCP, UDP or SCTP packet with its ports.
     #[inline(never)]
     fn handle<P: Ports<B>>(
         &mut self,

@@ -125,7 +125,7 @@ impl Traffic {
 pub struct Service {
     /// Its name in the configuration.
     pub name: String,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
     /// Virtual address.
     pub vip: Ipv4Addr,
@@ -159,9 +159,9 @@ pub struct RealServer {
     pub upper_threshold: u32,
     /// Connections below which it takes new ones again; 0 for three quarters of the upper.
     pub lower_threshold: u32,
-    /// Active connections now: TCP that is established or opening.
+    /// Active connections now: TCP that is established or opening, SCTP that is established.
     pub active: u64,
-    /// Other connections now: closing TCP, and all of UDP.
+    /// Other connections now: closing TCP, other SCTP, and all of UDP.
     pub inactive: u64,
     /// Connections it can have at a time, one for each local address and port; `null` but in
     /// FULLNAT.
@@ -187,7 +187,7 @@ pub struct Flow {
     pub worker: u32,
     /// Name of its service.
     pub service: String,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
     /// `dr`, `nat`, `tun` or `fullnat`.
     pub mode: String,
