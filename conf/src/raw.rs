@@ -135,7 +135,7 @@ mapping! {
         #[schemars(with = "u32", range(min = 1))]
         mark: required Text<'a>,
         /// Transport protocol; any if left out.
-        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp"]))]
+        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp", "sctp"]))]
         protocol: optional Text<'a>,
         /// Where the packet goes: an address, which becomes a VIP, or a prefix whose packets are
         /// routed to the director.
@@ -165,7 +165,7 @@ mapping! {
         #[schemars(with = "String", default, regex(pattern = r"^[0-9]+(\.[0-9]+){3}:[0-9]+$"))]
         vip: required_without_mark Text<'a>,
         /// Transport protocol.
-        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp"]))]
+        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp", "sctp"]))]
         protocol: required_without_mark Text<'a>,
         /// Instead of `vip` and `protocol`: all packets with this mark.
         #[schemars(with = "u32", default, range(min = 1))]

@@ -19,8 +19,11 @@ use super::{mark, scheduler};
 /// Most local addresses of one service.
 pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
 
-pub(super) const PROTOCOLS: &[(&str, Protocol)] =
-    &[(Protocol::Tcp.as_str(), Protocol::Tcp), (Protocol::Udp.as_str(), Protocol::Udp)];
+pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[
+    (Protocol::Tcp.as_str(), Protocol::Tcp),
+    (Protocol::Udp.as_str(), Protocol::Udp),
+    (Protocol::Sctp.as_str(), Protocol::Sctp),
+];
 const MODES: &[(&str, ForwardingMode)] = &[
     (ForwardingMode::Dr.as_str(), ForwardingMode::Dr),
     (ForwardingMode::Nat.as_str(), ForwardingMode::Nat),

@@ -186,6 +186,7 @@ fn protocol_number(protocol: conf::Protocol) -> u8 {
     match protocol {
         conf::Protocol::Tcp => 6,
         conf::Protocol::Udp => 17,
+        conf::Protocol::Sctp => 132,
     }
 }
 
@@ -194,6 +195,7 @@ pub(crate) fn protocol_name(number: u8) -> &'static str {
     match number {
         6 => "tcp",
         17 => "udp",
+        132 => "sctp",
         _ => "other",
     }
 }

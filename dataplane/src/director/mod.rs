@@ -230,7 +230,7 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    /// Anything but a TCP or UDP packet with its ports.
+    /// Anything but a TCP, UDP or SCTP packet with its ports.
     #[inline(never)]
     fn handle<P: Ports<B>>(
         &mut self,

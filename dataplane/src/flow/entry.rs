@@ -6,7 +6,9 @@ use std::fmt;
 
 use super::control::Control;
 use super::expire::WheelLink;
+use super::kept_state::KeptState;
 use super::key::{FlowKey, Ipv6Key, Key};
+use super::sctp_state::SctpState;
 use super::tcp_state::TcpState;
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
@@ -32,6 +34,8 @@ pub enum FlowState {
     Tcp(TcpState),
     /// A UDP flow; it has only this state, and counts as inactive.
     Udp,
+    /// An SCTP association.
+    Sctp(SctpState),
 }
 
 impl FlowState {
@@ -41,6 +45,7 @@ impl FlowState {
         match self {
             Self::Tcp(state) => state.name(),
             Self::Udp => "UDP",
+            Self::Sctp(state) => state.name(),
         }
     }
 
@@ -50,6 +55,7 @@ impl FlowState {
         match self {
             Self::Tcp(state) => state.is_active(),
             Self::Udp => false,
+            Self::Sctp(state) => state.is_active(),
         }
     }
 }
@@ -73,8 +79,7 @@ pub struct Flow<K = FlowKey> {
     pub last_seen: Tick,
     /// How long after `last_seen` the flow ends.
     pub timeout: Ticks,
-    /// State of the connection.
-    pub state: FlowState,
+    pub(super) state: KeptState,
     /// How packets are sent to the real server.
     pub mode: ForwardingMode,
     /// What it hangs on.
@@ -148,7 +153,7 @@ impl<K> Flow<K> {
         (now, timeout): (Tick, Ticks),
     ) -> Self {
         let (control, wheel) = (Control::NONE, WheelLink::default());
-        let last_seen = now;
+        let (last_seen, state) = (now, KeptState::of(state));
         Self { request, reply, service, real, last_seen, timeout, state, mode, control, wheel }
     }
 
@@ -159,6 +164,13 @@ impl<K> Flow<K> {
         self.last_seen.after(self.timeout)
     }
 
+    /// State of the connection.
+    #[inline(always)]
+    #[must_use]
+    pub const fn state(&self) -> FlowState {
+        self.state.state()
+    }
+
     /// Notes a packet at `now` that leads to `state`, after which the flow may idle for `timeout`.
     /// Returns whether its life became shorter, which the table has to be told
     /// ([`FlowTable::hasten`](super::FlowTable::hasten)).
@@ -166,7 +178,7 @@ impl<K> Flow<K> {
     #[must_use]
     pub fn advance(&mut self, now: Tick, state: FlowState, timeout: Ticks) -> bool {
         let shorter = timeout < self.timeout;
-        (self.state, self.last_seen, self.timeout) = (state, now, timeout);
+        (self.state, self.last_seen, self.timeout) = (KeptState::of(state), now, timeout);
         shorter
     }
 

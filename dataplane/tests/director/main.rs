@@ -40,6 +40,10 @@ mod refusals;
 #[cfg(test)]
 mod sched;
 #[cfg(test)]
+mod sctp;
+#[cfg(test)]
+mod sctp_team;
+#[cfg(test)]
 mod stateless;
 #[cfg(test)]
 mod team;

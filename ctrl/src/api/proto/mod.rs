@@ -140,7 +140,7 @@ pub struct Rates {
 pub struct Service {
     /// Its name in the configuration.
     pub name: String,
-    /// `tcp` or `udp`; `null` for a service by mark.
+    /// `tcp`, `udp` or `sctp`; `null` for a service by mark.
     pub protocol: Option<String>,
     /// Virtual address; `null` for a service by mark.
     pub vip: Option<Ipv4Addr>,
@@ -180,9 +180,9 @@ pub struct RealServer {
     pub upper_threshold: u32,
     /// Connections below which it takes new ones again; 0 for three quarters of the upper.
     pub lower_threshold: u32,
-    /// Active connections now: TCP that is established or opening.
+    /// Active connections now: TCP that is established or opening, SCTP that is established.
     pub active: u64,
-    /// Other connections now: closing TCP, and all of UDP.
+    /// Other connections now: closing TCP, other SCTP, and all of UDP.
     pub inactive: u64,
     /// Connections it can have at a time, one for each local address and port; `null` but in
     /// FULLNAT.
@@ -210,7 +210,7 @@ pub struct Flow {
     pub worker: u32,
     /// Name of its service.
     pub service: String,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
     /// `dr`, `nat`, `tun` or `fullnat`.
     pub mode: String,

@@ -70,6 +70,10 @@ impl ServiceSpec {
         Self { protocol: IpProto::UDP, ..Self::tcp(vip, mode) }
     }
 
+    pub(crate) fn sctp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
+        Self { protocol: IpProto::SCTP, ..Self::tcp(vip, mode) }
+    }
+
     pub(crate) fn real(mut self, address: impl Endpoint, weight: u32) -> Self {
         self.reals.push((address.endpoint(), weight));
         self
