@@ -89,13 +89,15 @@ impl<B: PacketBuf> Director<B> {
         };
         let way = match Way::of(snapshot, flow, direction) {
             Ok(way) => way,
-            Err(reason) => return Verdict::Dropped(reason),
+            Err(reason) => return self.no_way(turn, frame, (packet, hit), reason),
         };
         self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
         let before = flow.state;
-        let (state, timeout) = next_state(&snapshot.timeouts, flow, direction, packet.flags);
+        let timeouts = snapshot.timeouts_of(flow.service);
+        let secure = self.defences.secure_tcp;
+        let (state, timeout) = next_state((timeouts, secure), flow, direction, packet.flags);
         let service = flow.service;
-        let shorter = flow.advance(turn.now, state, timeout);
+        let shorter = flow.advance((direction, turn.now), state, timeout);
         if shorter {
             self.flows.hasten(hit.flow());
         }
@@ -276,7 +278,7 @@ impl<B: PacketBuf> Director<B> {
 /// The state that a packet leads to, and how long the flow may idle after it.
 #[inline(always)]
 fn next_state(
-    timeouts: &Timeouts,
+    (timeouts, secure): (&Timeouts, bool),
     flow: &Flow,
     direction: Direction,
     flags: TcpFlags,
@@ -287,7 +289,7 @@ fn next_state(
         Direction::Request => Heard::InputOnly,
         Direction::Reply => Heard::Output,
     };
-    let next = state.next(heard, flags);
+    let next = if secure { state.next_secure(heard, flags) } else { state.next(heard, flags) };
     (FlowState::Tcp(next), timeouts.tcp(next))
 }
 

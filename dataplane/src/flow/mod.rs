@@ -8,6 +8,7 @@ pub mod control;
 pub mod entry;
 pub mod expire;
 pub mod key;
+mod life;
 pub mod table;
 pub mod tcp_state;
 

@@ -32,11 +32,17 @@ mod icmp;
 #[cfg(test)]
 mod nics;
 #[cfg(test)]
+mod options;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod removal;
+#[cfg(test)]
 mod sched;
+#[cfg(test)]
+mod shed;
 #[cfg(test)]
 mod stateless;
 #[cfg(test)]

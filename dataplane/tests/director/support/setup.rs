@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
+use rvs_dataplane::options::IpvsOptions;
 use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
 use rvs_dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use rvs_dataplane::snapshot::{
@@ -49,6 +50,7 @@ pub(crate) struct ServiceSpec {
     upper_threshold: u32,
     /// The generation that brought it.
     since: u64,
+    timeouts: Option<Timeouts>,
 }
 
 impl ServiceSpec {
@@ -56,7 +58,8 @@ impl ServiceSpec {
         let local = if mode == ForwardingMode::FullNat { vec![LIP] } else { Vec::new() };
         let (protocol, scheduler) = (IpProto::TCP, Scheduler::Rr);
         let (vip, reals, since) = (vip.endpoint(), Vec::new(), 1);
-        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold: 0, since }
+        let (upper_threshold, timeouts) = (0, None);
+        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold, since, timeouts }
     }
 
     pub(crate) fn udp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
@@ -70,6 +73,11 @@ impl ServiceSpec {
 
     pub(crate) fn upper_threshold(mut self, connections: u32) -> Self {
         self.upper_threshold = connections;
+        self
+    }
+
+    pub(crate) fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = Some(timeouts);
         self
     }
 
@@ -89,6 +97,7 @@ pub(crate) struct Setup {
     pub(crate) tx_checksums: bool,
     pub(crate) flows: u32,
     pub(crate) timeouts: Timeouts,
+    pub(crate) ipvs: IpvsOptions,
     /// Whether there is a route beyond the ports' own networks.
     pub(crate) default_route: bool,
     /// Whether all VIPs had a NAT service once.
@@ -112,6 +121,7 @@ impl Setup {
             tx_checksums: false,
             flows: 1024,
             timeouts: Timeouts::default(),
+            ipvs: IpvsOptions::default(),
             default_route: true,
             nat_vips: false,
             workers: 8,
@@ -157,6 +167,23 @@ impl Setup {
         }
     }
 
+    /// Gives a real server of all services this weight.
+    pub(crate) fn set_weight(&mut self, address: impl Endpoint, weight: u32) {
+        let address = address.endpoint();
+        let reals = self.services.iter_mut().flat_map(|service| &mut service.reals);
+        reals.filter(|(real, _)| *real == address).for_each(|(_, old)| *old = weight);
+    }
+
+    /// Gives all services another scheduler.
+    pub(crate) fn set_scheduler(&mut self, scheduler: Scheduler) {
+        self.services.iter_mut().for_each(|service| service.scheduler = scheduler);
+    }
+
+    /// Gives all services timeouts of their own, or takes them away.
+    pub(crate) fn set_timeouts(&mut self, timeouts: Option<&Timeouts>) {
+        self.services.iter_mut().for_each(|service| service.timeouts = timeouts.cloned());
+    }
+
     /// Gives all services another mode.
     pub(crate) fn set_mode(&mut self, mode: ForwardingMode) {
         self.services.iter_mut().for_each(|service| service.mode = mode);
@@ -172,9 +199,13 @@ impl Setup {
         let routes = self.default_route.then_some(Route { to: everywhere, via });
         let mut snapshot = Snapshot::new(self.generation, ports, routes.as_slice());
         snapshot.timeouts = self.timeouts.clone();
+        snapshot.ipvs = self.ipvs;
         let mut services = Vec::new();
         for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {
             services.push(self.add_service(&mut snapshot, id, spec));
+            if let Some(timeouts) = &spec.timeouts {
+                snapshot.own_timeouts.set(id, timeouts.clone());
+            }
         }
         snapshot.services = ServiceTable::new(services);
         snapshot
