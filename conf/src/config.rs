@@ -117,6 +117,8 @@ pub struct Service {
     pub scheduler: Scheduler,
     /// Flags of the schedulers that hash the source.
     pub scheduler_flags: SchedulerFlags,
+    /// Idle times of its own.
+    pub timeouts: ServiceTimeouts,
     /// Source addresses towards the real servers; not empty exactly when `mode` is
     /// [`ForwardingMode::FullNat`].
     pub local_addresses: Vec<Ipv4Addr>,
@@ -320,6 +322,35 @@ pub struct Timeouts {
     pub tcp_fin_s: u32,
     /// A UDP flow.
     pub udp_s: u32,
+}
+
+/// Idle times of one service, in seconds; `None` is the director's ([`Config::timeouts`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServiceTimeouts {
+    /// An established TCP flow.
+    pub tcp_s: Option<u32>,
+    /// A TCP flow after a FIN.
+    pub tcp_fin_s: Option<u32>,
+    /// A UDP flow.
+    pub udp_s: Option<u32>,
+}
+
+impl ServiceTimeouts {
+    /// What a service with these has, where the director has `others`.
+    #[must_use]
+    pub fn over(&self, others: &Timeouts) -> Timeouts {
+        Timeouts {
+            tcp_s: self.tcp_s.unwrap_or(others.tcp_s),
+            tcp_fin_s: self.tcp_fin_s.unwrap_or(others.tcp_fin_s),
+            udp_s: self.udp_s.unwrap_or(others.udp_s),
+        }
+    }
+
+    /// Each by its key in the file.
+    #[must_use]
+    pub const fn by_key(&self) -> [(&'static str, Option<u32>); 3] {
+        [("tcp", self.tcp_s), ("tcp_fin", self.tcp_fin_s), ("udp", self.udp_s)]
+    }
 }
 
 /// How tools reach the running daemon.

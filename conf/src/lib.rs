@@ -35,7 +35,7 @@ mod value;
 
 pub use config::{
     Config, Control, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Port, Protocol,
-    RealServer, Route, Scheduler, SchedulerFlags, Service, ServiceKey, Timeouts,
+    RealServer, Route, Scheduler, SchedulerFlags, Service, ServiceKey, ServiceTimeouts, Timeouts,
 };
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};

@@ -49,6 +49,8 @@ pub enum Rule {
     SchedulerFlags,
     /// A lower threshold above the upper one, or without it.
     Thresholds,
+    /// A timeout of another protocol than the service's.
+    ServiceTimeout,
     /// A worker that does not exist on this machine.
     NoSuchCpu,
 }
@@ -80,6 +82,7 @@ impl Rule {
             Self::LocalAddressMode => "local-address-mode",
             Self::SchedulerFlags => "scheduler-flags",
             Self::Thresholds => "thresholds",
+            Self::ServiceTimeout => "service-timeout",
             Self::NoSuchCpu => "no-such-cpu",
         }
     }

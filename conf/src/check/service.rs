@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::config::{ForwardingMode, Protocol, RealServer, Scheduler, SchedulerFlags, Service};
+use crate::config::{
+    ForwardingMode, Protocol, RealServer, Scheduler, SchedulerFlags, Service, ServiceTimeouts,
+};
 use crate::diag::Diags;
 use crate::raw::{RawConfig, RawRealServer, RawService};
 use crate::read::Text;
@@ -11,7 +13,7 @@ use crate::rule::Rule;
 use crate::span::{At, Span};
 use crate::value;
 
-use super::scheduler;
+use super::{scheduler, timeouts};
 
 /// Most local addresses of one service.
 pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
@@ -33,6 +35,7 @@ pub(super) struct ServiceDraft<'a> {
     pub(super) vip: Option<At<SocketAddrV4>>,
     pub(super) mode: Option<At<ForwardingMode>>,
     scheduler: Option<(Scheduler, SchedulerFlags)>,
+    timeouts: Option<ServiceTimeouts>,
     pub(super) locals: Vec<At<Ipv4Addr>>,
     pub(super) real_servers: Vec<RealServerDraft>,
 }
@@ -70,6 +73,7 @@ impl ServiceDraft<'_> {
             mode: self.mode?.value,
             scheduler: self.scheduler?.0,
             scheduler_flags: self.scheduler?.1,
+            timeouts: self.timeouts?,
             local_addresses: self.locals.into_iter().map(|addr| addr.value).collect(),
             real_servers: self.real_servers.into_iter().map(finish).collect::<Option<_>>()?,
         })
@@ -87,12 +91,14 @@ fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> Serv
     let locals = raw.local_addresses.as_ref().map_or(&[][..], |list| &list.items);
     let real_servers = raw.real_servers.as_ref().map_or(&[][..], |list| &list.items);
     let vport = vip.map(|vip| vip.value.port());
+    let protocol = raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags));
     let draft = ServiceDraft {
         name,
-        protocol: raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags)),
+        protocol,
         mode: raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags)),
         vip,
         scheduler: scheduler::choice(raw, diags),
+        timeouts: timeouts::own(raw.timeouts.as_ref(), protocol, diags),
         locals: local_addresses(locals, diags),
         real_servers: real_servers.iter().map(|raw| real_server(raw, vport, diags)).collect(),
     };
