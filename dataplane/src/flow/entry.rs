@@ -171,6 +171,13 @@ impl<K> Flow<K> {
         self.state.state()
     }
 
+    /// Whether it is among the active ones of its real server.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.state.is_active()
+    }
+
     /// Notes a packet at `now` that leads to `state`, after which the flow may idle for `timeout`.
     /// Returns whether its life became shorter, which the table has to be told
     /// ([`FlowTable::hasten`](super::FlowTable::hasten)).
