@@ -56,9 +56,10 @@ impl KeptState {
     /// [`FlowState::is_active`], without the detour.
     #[inline(always)]
     pub(super) const fn is_active(self) -> bool {
-        match self {
-            Self::Tcp(state) => state.is_active(),
-            _ => matches!(self, Self::SctpEstablished),
+        if let Self::Tcp(state) = self {
+            state.is_active()
+        } else {
+            matches!(self, Self::SctpEstablished)
         }
     }
 
