@@ -129,7 +129,7 @@ impl<B: PacketBuf> Director<B> {
     /// Takes a flow that has left the table out of its real server's count.
     pub(super) fn count_end(&self, snapshot: &Snapshot, flow: &Flow) {
         if let Some(real) = self.stats.real_server(flow.real) {
-            let gauge = if flow.state().is_active() { &real.active } else { &real.inactive };
+            let gauge = if flow.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
         }
         self.load_changed(snapshot, flow.service, flow.real);

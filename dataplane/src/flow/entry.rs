@@ -175,6 +175,13 @@ impl<K> Flow<K> {
         self.state.state()
     }
 
+    /// Whether it is among the active ones of its real server.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.state.is_active()
+    }
+
     /// Packets from the client, up to [`Self::IN_PACKETS_MANY`].
     #[must_use]
     pub fn in_packets(&self) -> u8 {

@@ -46,6 +46,8 @@ mod sched;
 #[cfg(test)]
 mod sctp;
 #[cfg(test)]
+mod sctp_recorded;
+#[cfg(test)]
 mod sctp_team;
 #[cfg(test)]
 mod shed;
