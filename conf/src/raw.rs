@@ -135,7 +135,7 @@ mapping! {
         #[schemars(with = "u32", range(min = 1))]
         mark: required Text<'a>,
         /// Transport protocol; any if left out.
-        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp"]))]
+        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp", "sctp"]))]
         protocol: optional Text<'a>,
         /// Where the packet goes: an address, which becomes a VIP, or a prefix whose packets are
         /// routed to the director.
@@ -165,7 +165,7 @@ mapping! {
         #[schemars(with = "String", default, regex(pattern = r"^[0-9]+(\.[0-9]+){3}:[0-9]+$"))]
         vip: required_without_mark Text<'a>,
         /// Transport protocol.
-        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp"]))]
+        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp", "sctp"]))]
         protocol: required_without_mark Text<'a>,
         /// Instead of `vip` and `protocol`: all packets with this mark.
         #[schemars(with = "u32", default, range(min = 1))]
@@ -199,6 +199,9 @@ mapping! {
         /// Netmask of the clients that go together, such as `255.255.255.0`.
         #[schemars(with = "AddressText", default, extend("default" = "255.255.255.255"))]
         persistence_mask: optional Text<'a>,
+        /// Idle times of this service, instead of those of the whole director.
+        #[schemars(with = "RawServiceTimeouts<'a>", default)]
+        timeouts: optional RawServiceTimeouts<'a>,
         /// The pool of real servers, in the order the scheduler uses.
         #[schemars(with = "Vec<RawRealServer<'a>>")]
         real_servers: required List<RawRealServer<'a>>,
@@ -259,6 +262,23 @@ mapping! {
         tcp_fin: optional Text<'a>,
         /// A UDP flow.
         #[schemars(with = "DurationText", default, extend("default" = "5m"))]
+        udp: optional Text<'a>,
+    }
+}
+
+mapping! {
+    /// Idle times after which a flow of a service is forgotten, 1s to 31d; suffix s, m, h or d.
+    /// Those that are not named are the director's.
+    #[schemars(rename = "ServiceTimeouts")]
+    RawServiceTimeouts {
+        /// An established TCP flow; for TCP services.
+        #[schemars(with = "DurationText", default)]
+        tcp: optional Text<'a>,
+        /// A TCP flow after a FIN; for TCP services.
+        #[schemars(with = "DurationText", default)]
+        tcp_fin: optional Text<'a>,
+        /// A UDP flow; for UDP services.
+        #[schemars(with = "DurationText", default)]
         udp: optional Text<'a>,
     }
 }

@@ -55,6 +55,8 @@ pub enum Rule {
     OnePacket,
     /// A mask for persistence, or a service for all ports, without persistence.
     Persistence,
+    /// A timeout of another protocol than the service's.
+    ServiceTimeout,
     /// A worker that does not exist on this machine.
     NoSuchCpu,
 }
@@ -89,6 +91,7 @@ impl Rule {
             Self::Marks => "marks",
             Self::OnePacket => "one-packet",
             Self::Persistence => "persistence",
+            Self::ServiceTimeout => "service-timeout",
             Self::NoSuchCpu => "no-such-cpu",
         }
     }

@@ -21,7 +21,7 @@ use crate::parse::{Ipv4Meta, L3_OFFSET};
 use crate::service::RealId;
 use crate::snapshot::PortIdx;
 use crate::time::{Tick, Ticks};
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Verdict};
 use crate::wire::{Ipv4Fields, Ipv4Header};
 
 /// How long a train is remembered and its fragments wait, as Linux' ipfrag_time.
@@ -66,6 +66,22 @@ pub enum Decision {
     Route,
     /// They are dropped like it, for the same reason.
     Drop(DropReason),
+}
+
+impl Decision {
+    /// What becomes of the fragments behind one of the flow `hit`, which ended in `verdict`.
+    #[must_use]
+    pub fn of(verdict: Verdict, hit: Hit, key: FlowKey) -> Self {
+        match verdict {
+            // Without the first, the others are of no use to anybody.
+            Verdict::Dropped(reason @ DropReason::SctpFragmented) => Self::Drop(reason),
+            Verdict::Forwarded
+            | Verdict::Consumed
+            | Verdict::HandedOver
+            | Verdict::Held
+            | Verdict::Dropped(_) => Self::Follow(hit, key),
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -120,6 +120,17 @@ pub struct GeneratedStats {
     pub fragments: Counter,
 }
 
+/// Flows that ended before their time.
+#[derive(Debug, Default)]
+pub struct EndedStats {
+    /// Half-open ones, by `drop_entry`.
+    pub half_open: Counter,
+    /// Idle ones that had few packets, by `drop_entry`.
+    pub idle: Counter,
+    /// Those whose real server was removed, by `expire_nodest_conn`.
+    pub real_server_removed: Counter,
+}
+
 /// All counters of one worker.
 #[derive(Debug)]
 pub struct WorkerStats {
@@ -152,6 +163,8 @@ pub struct WorkerStats {
     pub template_capacity: Counter,
     /// Connections of persistent services that got no template, as the table was full.
     pub templates_full: Counter,
+    /// Flows that ended before their time.
+    pub ended: EndedStats,
     /// Turns of the poll loop.
     pub turns: Counter,
     /// Turns that found at least one packet.
@@ -186,6 +199,7 @@ impl WorkerStats {
             templates: Counter::default(),
             template_capacity: Counter::default(),
             templates_full: Counter::default(),
+            ended: EndedStats::default(),
             turns: Counter::default(),
             busy_turns: Counter::default(),
             ports: std::array::from_fn(|_| PortStats::default()),

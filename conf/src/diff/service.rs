@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
-use super::text::{addresses, list, persistence_texts};
+use super::text::{self, addresses, list, persistence_texts};
 use super::{Changes, Edit, Field, Subject};
 use crate::config::{RealServer, Service, ServiceKey};
 
@@ -46,6 +46,7 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
         scheduler_flags,
         ops,
         persistence,
+        timeouts,
         local_addresses,
         real_servers,
     } = old;
@@ -69,6 +70,8 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     let [new_time, new_mask] = persistence_texts(new.persistence);
     field("persistence", old_time != new_time, old_time, new_time);
     field("persistence_mask", old_mask != new_mask, old_mask, new_mask);
+    let idle = (text::timeouts(timeouts), text::timeouts(&new.timeouts));
+    field("timeouts", *timeouts != new.timeouts, idle.0, idle.1);
     let locals = (addresses(local_addresses), addresses(&new.local_addresses));
     field("local_addresses", *local_addresses != new.local_addresses, locals.0, locals.1);
     let order = (kept(real_servers, &after), kept(&new.real_servers, &before));

@@ -171,7 +171,8 @@ impl Registry {
     ) -> Option<NamedService> {
         let (number, origin) = self.services.keep_or_assign(services, service.key)?;
         let id = ServiceId(number);
-        if origin == Origin::Used {
+        let is_new = origin != Origin::Kept;
+        if matches!(origin, Origin::Used | Origin::Returned) {
             self.service_bases.insert(id, usage.service(id));
             self.schedules.forget(id);
         }
@@ -180,7 +181,9 @@ impl Registry {
         for real in &service.real_servers {
             let (number, origin) = self.real_servers.keep_or_assign(reals, (id, real.address))?;
             let id = RealId(number);
-            if origin == Origin::Used {
+            // As in IPVS, a real server that comes back to its service counts on, and one whose
+            // service had gone, too, begins anew (its flows are there in either case).
+            if origin == Origin::Used || origin == Origin::Returned && is_new {
                 self.real_bases.insert(id, usage.real_server(id));
             }
             let base = self.real_bases.get(&id).copied().unwrap_or_default();

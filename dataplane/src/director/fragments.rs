@@ -22,7 +22,7 @@ impl<B: PacketBuf> Director<B> {
         frame: B,
         ip: &Ipv4Meta,
     ) -> Verdict {
-        if !matches!(ip.protocol, IpProto::TCP | IpProto::UDP) {
+        if !IpProto::has_ports(ip.protocol) {
             let ours = turn.snapshot.address_use(ip.dst()).is_some();
             return if ours {
                 Verdict::Dropped(DropReason::FragmentForUs)

@@ -10,6 +10,7 @@
 
 mod admit;
 mod adoption;
+mod defence;
 mod egress;
 mod fragments;
 mod icmp;
@@ -19,8 +20,10 @@ mod one_packet;
 mod open;
 mod persist;
 mod relay;
+mod reuse;
 mod stateless;
 mod steer;
+mod sweep;
 mod upkeep;
 
 use std::collections::BTreeSet;
@@ -47,10 +50,12 @@ use crate::time::Tick;
 use crate::verdict::Verdict;
 
 use adoption::Adoption;
+use defence::Defences;
 use egress::Egress;
 use open::HalfOpen;
 use relay::PathMtu;
 use stateless::Shortage;
+use sweep::Sweep;
 
 /// One value for each packet of a burst.
 type PerPacket<T> = [T; BURST_LEN_MAX];
@@ -108,6 +113,8 @@ pub struct Director<B> {
     icmp_budget: IcmpBudget,
     adoption: Adoption,
     shortage: Shortage,
+    defences: Defences,
+    sweep: Sweep,
     last_tick: Tick,
     /// Identification of the next tunnel packet that may be fragmented.
     next_ip_id: u16,
@@ -141,6 +148,8 @@ impl<B: PacketBuf> Director<B> {
             icmp_budget: IcmpBudget::new(now),
             adoption: Adoption::new(sizes.services),
             shortage: Shortage::default(),
+            defences: Defences::default(),
+            sweep: Sweep::default(),
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),
@@ -246,7 +255,7 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    /// Anything but a TCP or UDP packet with its ports.
+    /// Anything but a TCP, UDP or SCTP packet with its ports.
     #[inline(never)]
     fn handle<P: Ports<B>>(
         &mut self,

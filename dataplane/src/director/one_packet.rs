@@ -43,7 +43,7 @@ impl<B: PacketBuf> Director<B> {
             real.for_port(key.dst_port()).l4_port,
         );
         self.send_once(turn, frame, ip, (real, mode), |frame, nic_fills_udp| {
-            forward::translate(frame, ip, &target, nic_fills_udp);
+            forward::translate(frame, ip, &target, nic_fills_udp)
         })
     }
 
@@ -62,6 +62,7 @@ impl<B: PacketBuf> Director<B> {
         let target = FlowKey::ipv4(ip.protocol, ip.src(), 0, real.address, 0);
         self.send_once(turn, frame, ip, (real, mode), |frame, _| {
             forward::translate_fragment(frame, &target);
+            Ok(())
         })
     }
 
@@ -71,7 +72,7 @@ impl<B: PacketBuf> Director<B> {
         mut frame: B,
         ip: &Ipv4Meta,
         (real, mode): (&RealServer, ForwardingMode),
-        translate: impl FnOnce(&mut B, bool),
+        translate: impl FnOnce(&mut B, bool) -> Result<(), DropReason>,
     ) -> Verdict {
         let way = match Way::to(real, mode) {
             Ok(way) => way,
@@ -85,12 +86,10 @@ impl<B: PacketBuf> Director<B> {
         let port = turn.snapshot.ports.get(hop.port.index());
         let Some(port) = port else { return Verdict::Dropped(DropReason::NoRoute) };
         let nic_fills_udp = port.tx_udp_checksum && ip.total_len <= port.mtu;
-        let passed: Result<(), Refusal> = hop_on(&mut frame, ip, port.mtu);
+        let passed = hop_on(&mut frame, ip, port.mtu)
+            .and_then(|()| translate(&mut frame, nic_fills_udp).map_err(Refusal::Silent));
         match passed {
-            Ok(()) => {
-                translate(&mut frame, nic_fills_udp);
-                self.egress.deliver(turn, hop, frame, Origin::Received)
-            }
+            Ok(()) => self.egress.deliver(turn, hop, frame, Origin::Received),
             Err(refusal) => self.refuse(turn, frame, ip, refusal),
         }
     }

@@ -37,7 +37,7 @@ impl<B: PacketBuf> Director<B> {
         now: Tick,
     ) -> Option<Admission> {
         let key = TemplateKey::of(service, &persistence, packet.key.src_ipv4());
-        if !may_open(packet) {
+        if !may_open(packet, &snapshot.ipvs) {
             return self.admit_underway(snapshot, (service, &key), (packet, hash), now);
         }
         let known = self.valid_template(snapshot, &key, now);

@@ -181,7 +181,7 @@ fn quiescent_templates_are_given_up_if_so_configured() {
     let mut rig = Rig::new(Setup::new([service(nat, 300, HOST)]));
     open(&mut rig, CLIENT, VIP);
     rig.reconfigure(|setup| {
-        setup.expire_quiescent_template = true;
+        setup.ipvs.expire_quiescent_template = true;
         setup.set_weights(0);
     });
     let refused = rig.send(WAN, &tcp("198.51.100.7:2", TcpFlags::SYN));

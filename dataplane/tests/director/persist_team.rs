@@ -175,7 +175,7 @@ fn weights_and_removed_real_servers_count_at_every_worker() {
         rig.publish(|setup| setup.restore_real((first, 8080)));
         assert!((1100..1130).all(|cport| open(&mut rig, cport) == second), "{count}");
         rig.publish(|setup| {
-            setup.expire_quiescent_template = true;
+            setup.ipvs.expire_quiescent_template = true;
             setup.set_weights(0);
         });
         rig.put(WAN, &syn(1, 1200).frame());
@@ -215,7 +215,7 @@ fn a_copy_that_the_template_contradicts_is_given_up() {
     let first = target(&mut rig, &syn(number, here[0]));
     // The owner gives the template up while the other worker sees nothing of it.
     rig.publish(|setup| {
-        setup.expire_quiescent_template = true;
+        setup.ipvs.expire_quiescent_template = true;
         setup.set_weights(0);
     });
     rig.put_at(1, WAN, &syn(number, there[0]).frame());

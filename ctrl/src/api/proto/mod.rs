@@ -140,7 +140,7 @@ pub struct Rates {
 pub struct Service {
     /// Its name in the configuration.
     pub name: String,
-    /// `tcp` or `udp`; `null` for a service by mark.
+    /// `tcp`, `udp` or `sctp`; `null` for a service by mark.
     pub protocol: Option<String>,
     /// Virtual address; `null` for a service by mark.
     pub vip: Option<Ipv4Addr>,
@@ -180,9 +180,9 @@ pub struct RealServer {
     pub upper_threshold: u32,
     /// Connections below which it takes new ones again; 0 for three quarters of the upper.
     pub lower_threshold: u32,
-    /// Active connections now: TCP that is established or opening.
+    /// Active connections now: TCP that is established or opening, SCTP that is established.
     pub active: u64,
-    /// Other connections now: closing TCP, and all of UDP.
+    /// Other connections now: closing TCP, other SCTP, and all of UDP.
     pub inactive: u64,
     /// Persistence templates now (PersistConn of `ipvsadm -L --persistent-conn`).
     #[serde(default)]
@@ -213,7 +213,7 @@ pub struct Flow {
     pub worker: u32,
     /// Name of its service.
     pub service: String,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
     /// `dr`, `nat`, `tun` or `fullnat`.
     pub mode: String,
@@ -353,6 +353,8 @@ pub struct Drops {
     /// Connections of persistent services that got no template, for want of room.
     #[serde(default)]
     pub templates_full: u64,
+    /// Flows that ended before their time.
+    pub ended: Ended,
     /// Every reason, also those that never occurred.
     pub drops: Vec<Drop>,
     /// Packets that the director made itself.
@@ -368,6 +370,17 @@ pub struct Drop {
     pub count: u64,
     /// The reason, in a sentence.
     pub meaning: String,
+}
+
+/// Flows that ended before their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Half-open ones, by `drop_entry`.
+    pub half_open: u64,
+    /// Idle ones that had few packets, by `drop_entry`.
+    pub idle: u64,
+    /// Those whose real server was removed, by `expire_nodest_conn`.
+    pub real_server_removed: u64,
 }
 
 /// Packets that the director made itself.
