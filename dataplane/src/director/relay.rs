@@ -93,9 +93,12 @@ impl<B: PacketBuf> Director<B> {
         };
         self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
         let before = flow.state;
-        let timeouts = snapshot.timeouts_of(flow.service);
-        let secure = self.defences.secure_tcp;
-        let (state, timeout) = next_state((timeouts, secure), flow, direction, packet.flags);
+        let (mut state, mut timeout) =
+            next_state(&snapshot.timeouts, flow, direction, packet.flags);
+        if self.unusual {
+            let secure = self.defences.secure_tcp;
+            (state, timeout) = next_unusual((snapshot, secure), flow, direction, packet.flags);
+        }
         let service = flow.service;
         let shorter = flow.advance((direction, turn.now), state, timeout);
         if shorter {
@@ -278,19 +281,42 @@ impl<B: PacketBuf> Director<B> {
 /// The state that a packet leads to, and how long the flow may idle after it.
 #[inline(always)]
 fn next_state(
-    (timeouts, secure): (&Timeouts, bool),
+    timeouts: &Timeouts,
     flow: &Flow,
     direction: Direction,
     flags: TcpFlags,
 ) -> (FlowState, Ticks) {
     let FlowState::Tcp(state) = flow.state else { return (FlowState::Udp, timeouts.udp()) };
-    let heard = match direction {
+    let next = state.next(heard(flow, direction), flags);
+    (FlowState::Tcp(next), timeouts.tcp(next))
+}
+
+/// [`next_state`] where `secure_tcp` may be up, or services may have timeouts of their own.
+#[cold]
+#[inline(never)]
+fn next_unusual(
+    (snapshot, secure): (&Snapshot, bool),
+    flow: &Flow,
+    direction: Direction,
+    flags: TcpFlags,
+) -> (FlowState, Ticks) {
+    let timeouts = snapshot.timeouts_of(flow.service);
+    match flow.state {
+        FlowState::Tcp(state) if secure => {
+            let next = state.next_secure(heard(flow, direction), flags);
+            (FlowState::Tcp(next), timeouts.tcp(next))
+        }
+        FlowState::Tcp(_) | FlowState::Udp => next_state(timeouts, flow, direction, flags),
+    }
+}
+
+#[inline(always)]
+fn heard(flow: &Flow, direction: Direction) -> Heard {
+    match direction {
         Direction::Request if flow.mode.sees_replies() => Heard::Input,
         Direction::Request => Heard::InputOnly,
         Direction::Reply => Heard::Output,
-    };
-    let next = if secure { state.next_secure(heard, flags) } else { state.next(heard, flags) };
-    (FlowState::Tcp(next), timeouts.tcp(next))
+    }
 }
 
 /// One hop: the TTL, then the MTU of the way out, in IPVS' order.
