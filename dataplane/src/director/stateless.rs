@@ -54,9 +54,7 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         now: Tick,
     ) -> Option<&'a RealServer> {
-        if self.shortage.0.is_none() {
-            return None;
-        }
+        self.shortage.0?;
         let timeouts = snapshot.timeouts_of(service.id);
         let span = match packet.ip.protocol {
             IpProto::TCP if packet.flags.contains(TcpFlags::SYN) => timeouts.tcp(TcpState::SynRecv),
