@@ -53,6 +53,9 @@ mapping! {
         /// Static routes; subnets of the ports are reached without one.
         #[schemars(with = "Vec<RawRoute<'a>>", default)]
         routes: optional List<RawRoute<'a>>,
+        /// Which packets get a mark, for services by mark; the first rule that fits counts.
+        #[schemars(with = "Vec<RawMark<'a>>", default)]
+        marks: optional List<RawMark<'a>>,
         /// Virtual services by name.
         #[schemars(with = "BTreeMap<String, RawService<'a>>")]
         services: required Named<'a, RawService<'a>>,
@@ -125,15 +128,48 @@ mapping! {
 }
 
 mapping! {
+    /// Which packets of new flows get a mark: those that fit all of this.
+    #[schemars(rename = "Mark")]
+    RawMark {
+        /// The mark, which a service has.
+        #[schemars(with = "u32", range(min = 1))]
+        mark: required Text<'a>,
+        /// Transport protocol; any if left out.
+        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp", "sctp"]))]
+        protocol: optional Text<'a>,
+        /// Where the packet goes: an address, which becomes a VIP, or a prefix whose packets are
+        /// routed to the director.
+        #[schemars(with = "NetworkText")]
+        destination: required Text<'a>,
+        /// Ports it goes to, such as `[80, 443, 8000-8099]`; any if left out.
+        #[schemars(with = "Vec<PortRangeItem>", default)]
+        destination_ports: optional List<Text<'a>>,
+        /// Where the packet comes from: an address or a prefix; anywhere if left out.
+        #[schemars(with = "NetworkText", default)]
+        source: optional Text<'a>,
+        /// Ports it comes from; any if left out.
+        #[schemars(with = "Vec<PortRangeItem>", default)]
+        source_ports: optional List<Text<'a>>,
+        /// Name of the port that it is received at; any if left out.
+        #[schemars(with = "String", default)]
+        port: optional Text<'a>,
+    }
+}
+
+mapping! {
     /// A virtual service and its real servers.
     #[schemars(rename = "Service")]
+    #[schemars(extend("oneOf" = [{"required": ["vip", "protocol"]}, {"required": ["mark"]}]))]
     RawService {
         /// Virtual IPv4 address and port that clients connect to, such as `192.0.2.10:80`.
-        #[schemars(with = "String", regex(pattern = r"^[0-9]+(\.[0-9]+){3}:[0-9]+$"))]
-        vip: required Text<'a>,
+        #[schemars(with = "String", default, regex(pattern = r"^[0-9]+(\.[0-9]+){3}:[0-9]+$"))]
+        vip: required_without_mark Text<'a>,
         /// Transport protocol.
-        #[schemars(with = "String", extend("enum" = ["tcp", "udp"]))]
-        protocol: required Text<'a>,
+        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp", "sctp"]))]
+        protocol: required_without_mark Text<'a>,
+        /// Instead of `vip` and `protocol`: all packets with this mark.
+        #[schemars(with = "u32", default, range(min = 1))]
+        mark: optional Text<'a>,
         /// How packets reach the real servers: direct routing, NAT, IP-in-IP tunnel or full NAT.
         #[schemars(with = "String", extend("enum" = ["dr", "nat", "tun", "fullnat"]))]
         mode: required Text<'a>,
@@ -153,6 +189,9 @@ mapping! {
         /// takes nothing; hash the source port, too.
         #[schemars(with = "Vec<SchedulerFlagText>", default)]
         scheduler_flags: optional List<Text<'a>>,
+        /// One-packet scheduling: every UDP datagram is scheduled by itself, without a flow.
+        #[schemars(with = "bool", default, extend("default" = false))]
+        ops: optional Text<'a>,
         /// Idle times of this service, instead of those of the whole director.
         #[schemars(with = "RawServiceTimeouts<'a>", default)]
         timeouts: optional RawServiceTimeouts<'a>,
@@ -318,6 +357,11 @@ text_schema! {
     EalArg: {"type": ["string", "number"]};
     SchedulerFlagText: {"enum": ["sh-fallback", "sh-port", "mh-fallback", "mh-port"]};
     InterfaceText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}/[0-9]+$"};
+    NetworkText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}(/[0-9]+)?$"};
+    PortRangeItem: {"anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 65535},
+        {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
+    ]};
     AddressText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}$"};
     AddressRangeText: {
         "type": "string",

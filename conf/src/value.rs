@@ -6,6 +6,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::ops::RangeInclusive;
 
+use ipnet::Ipv4Net;
+
 use crate::diag::Diags;
 use crate::read::Text;
 use crate::rule::Rule;
@@ -341,4 +343,25 @@ pub(crate) fn host_range(
         return None;
     }
     Some(At::new((first, high - low + 1), text.span))
+}
+
+/// A prefix with host bits zero; an address alone is a prefix of 32 bits.
+pub(crate) fn network(text: &Text<'_>, diags: &mut Diags) -> Option<At<Ipv4Net>> {
+    let (addr, len) = prefix(text, "0.0.0.0/0", diags)?;
+    let net = Ipv4Net::new(addr, len).ok()?;
+    if net.trunc() != net {
+        let key = text.key;
+        let message = format!("{net} has bits set beyond its prefix length");
+        let help =
+            format!("write `{key}: {}`, or `{key}: {addr}/32` for this one host", net.trunc());
+        diags.error(Rule::BadValue, text.span, message, help);
+        return None;
+    }
+    Some(At::new(net, text.span))
+}
+
+/// `true` or `false`.
+pub(crate) fn boolean(text: &Text<'_>, diags: &mut Diags) -> Option<bool> {
+    let plain = Text { quoted: false, ..*text };
+    word(&plain, &[("true", true), ("false", false)], diags).map(|word| word.value)
 }

@@ -27,6 +27,7 @@ pub mod handover;
 pub mod icmp_error;
 pub mod io;
 pub mod limits;
+pub mod marks;
 pub mod neighbor;
 pub mod options;
 pub mod ownership;

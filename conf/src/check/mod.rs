@@ -6,6 +6,7 @@
 mod address;
 mod ipvs;
 mod local;
+mod mark;
 mod port;
 mod route;
 mod scheduler;
@@ -37,19 +38,22 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
 
     let ports = port::ports(&raw, diags);
     let routes = route::routes(&raw, diags);
+    let marks = mark::marks(&raw, &ports, diags);
     let services = service::services(&raw, diags);
     port::check_between(&ports, diags);
     route::check_between(&routes, &ports, diags);
     service::check_between(&services, diags);
+    mark::check_between(&marks, &services, diags);
     local::check_local_addresses(&services, &ports, diags);
-    address::check_roles(&ports, &routes, &services, diags);
-    address::check_reachable(&ports, &routes, &services, diags);
+    address::check_roles(&ports, &routes, (&marks, &services), diags);
+    address::check_reachable(&ports, &routes, (&marks, &services), diags);
 
     Some(Config {
         dpdk: dpdk?,
         workers: workers?,
         routes: routes.list.iter().map(|route| route.finish(&ports)).collect::<Option<_>>()?,
         ports: ports.list.into_iter().map(port::PortDraft::finish).collect::<Option<_>>()?,
+        marks: marks.into_iter().map(mark::MarkDraft::finish).collect::<Option<_>>()?,
         services: services.into_iter().map(service::ServiceDraft::finish).collect::<Option<_>>()?,
         limits: limits?,
         timeouts: timeouts?,

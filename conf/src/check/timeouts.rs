@@ -24,6 +24,7 @@ pub(super) fn own(
             let help = match protocol.value {
                 Protocol::Tcp => "remove it; those of tcp are `tcp` and `tcp_fin`",
                 Protocol::Udp => "remove it; that of udp is `udp`",
+                Protocol::Sctp => "remove it; those of sctp are fixed, as in IPVS",
             };
             let error = diags.error(Rule::ServiceTimeout, text.span, message, help);
             error.see(protocol.span, "the protocol");

@@ -7,6 +7,7 @@ use super::{Changes, Edit, Field, Subject};
 use crate::config::{
     Config, Control, Dpdk, InterfaceAddr, Limits, Port, Route, ServiceKey, Timeouts,
 };
+use crate::mark::MarkRule;
 
 /// The settings that stand alone.
 pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
@@ -15,6 +16,7 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
         workers,
         limits,
         timeouts,
+        marks,
         ipvs,
         control,
         // Compared elsewhere.
@@ -42,6 +44,11 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     changes.setting(&["timeouts", "tcp_fin"], false, (tcp_fin_s, &new.timeouts.tcp_fin_s), seconds);
     changes.setting(&["timeouts", "udp"], false, (udp_s, &new.timeouts.udp_s), seconds);
 
+    let describe = |rules: &[MarkRule], ports: &[Port]| -> Vec<String> {
+        rules.iter().map(|rule| rule.describe(ports)).collect()
+    };
+    let rules = (describe(marks, &old.ports), describe(&new.marks, &new.ports));
+    changes.setting(&["marks"], false, (&rules.0, &rules.1), |rules| list(rules));
     super::ipvs::ipvs(ipvs, &new.ipvs, changes);
 
     let Control { socket } = control;

@@ -50,7 +50,7 @@ fn changes(replacements: &[(&str, &str)]) -> Vec<Change> {
 }
 
 fn key(protocol: crate::Protocol, vip: &str) -> ServiceKey {
-    ServiceKey { protocol, vip: vip.parse().expect("an endpoint") }
+    ServiceKey::Endpoint { protocol, vip: vip.parse().expect("an endpoint") }
 }
 
 fn web() -> ServiceKey {

@@ -2,6 +2,7 @@
 
 use crate::buf::PacketBuf;
 use crate::flow::{Direction, Flow, Hit, KeyHash};
+use crate::forward::ForwardingMode;
 use crate::fragment::{Decision, TrainKey};
 use crate::io::Ports;
 use crate::options::IpvsOptions;
@@ -16,16 +17,18 @@ use crate::wire::{IpProto, TcpFlags};
 use super::local::Refusal;
 use super::relay::Way;
 use super::reuse::may_be_over;
-use super::{Director, Turn, stateless};
+use super::{Director, Turn, one_packet, stateless};
 
 /// FTP's data port: packets from it belong to connections that a control connection announced,
 /// so IPVS never schedules them.
 const FTP_DATA: u16 = 20;
 
-/// What becomes of a TCP or UDP packet.
+/// What becomes of a packet with ports.
 enum Admission {
     /// It opened this flow.
     Flow(Hit),
+    /// It opens none and goes to this real server by itself.
+    Once(RealServer, ForwardingMode),
     /// It opened none, for want of room, and goes this way nevertheless.
     Stateless(Way),
     /// It is none of ours and is routed unchanged.
@@ -35,7 +38,7 @@ enum Admission {
 }
 
 impl<B: PacketBuf> Director<B> {
-    /// A TCP or UDP packet, whole or the first fragment.
+    /// A TCP, UDP or SCTP packet, whole or the first fragment.
     #[inline(always)]
     pub(super) fn transport<P: Ports<B>>(
         &mut self,
@@ -51,7 +54,7 @@ impl<B: PacketBuf> Director<B> {
         let verdict = self.relay(turn, frame, packet, hit);
         // Where the flow has been given up, it is decided already.
         if packet.ip.more_fragments() && self.flows.matches(hit, &packet.key) {
-            let decision = Decision::Follow(hit, packet.key);
+            let decision = Decision::of(verdict, hit, packet.key);
             self.decide_train(turn, TrainKey::of(&packet.ip), decision);
         }
         verdict
@@ -69,7 +72,11 @@ impl<B: PacketBuf> Director<B> {
         let (verdict, decision) = match self.admit(turn.snapshot, (packet, hash), turn.now) {
             Admission::Flow(hit) => {
                 let verdict = self.relay(turn, frame, packet, hit);
-                (verdict, Decision::Follow(hit, packet.key))
+                (verdict, Decision::of(verdict, hit, packet.key))
+            }
+            Admission::Once(real, mode) => {
+                let verdict = self.relay_once(turn, frame, packet, (&real, mode));
+                (verdict, Decision::Once(real.id, mode))
             }
             Admission::Stateless(way) => {
                 return self.relay_stateless(turn, frame, &packet.ip, &way);
@@ -122,7 +129,7 @@ impl<B: PacketBuf> Director<B> {
     /// Takes a flow that has left the table out of its real server's count.
     pub(super) fn count_end(&self, snapshot: &Snapshot, flow: &Flow) {
         if let Some(real) = self.stats.real_server(flow.real) {
-            let gauge = if flow.state.is_active() { &real.active } else { &real.inactive };
+            let gauge = if flow.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
         }
         self.load_changed(snapshot, flow.service, flow.real);
@@ -160,8 +167,7 @@ impl<B: PacketBuf> Director<B> {
         if snapshot.address_use(ip.src()).is_some() {
             return Admission::Refused(Refusal::Silent(DropReason::BadSourceAddress));
         }
-        let key = ServiceKey { protocol: ip.protocol, vip: ip.dst(), vport: packet.key.dst_port() };
-        if let Some(service) = snapshot.services.find(&key)
+        if let Some(service) = self.service_of(snapshot, packet)
             && let Some(admission) = self.admit_to(snapshot, service, (packet, hash), now)
         {
             return admission;
@@ -173,6 +179,21 @@ impl<B: PacketBuf> Director<B> {
             return Admission::Route;
         }
         Admission::Refused(Refusal::Silent(DropReason::NotForUs))
+    }
+
+    /// The service of a packet: by its mark, if a service has that; else by where it goes.
+    fn service_of<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        packet: &Transport,
+    ) -> Option<&'a VirtualService> {
+        let mark = snapshot.marks.mark_of(packet, self.rx_port);
+        let marked = mark.and_then(|mark| snapshot.services.find(&ServiceKey::Mark(mark)));
+        marked.or_else(|| {
+            let (protocol, key) = (packet.ip.protocol, &packet.key);
+            let key = ServiceKey::endpoint(protocol, key.dst_ipv4(), key.dst_port());
+            snapshot.services.find(&key)
+        })
     }
 
     /// What becomes of a packet to a service; `None` if it is not one that opens a connection.
@@ -187,6 +208,12 @@ impl<B: PacketBuf> Director<B> {
         let opens = may_open(packet, &snapshot.ipvs);
         if opens && self.defences.refuses() {
             return Some(Admission::Refused(Refusal::Silent(DropReason::DropPacket)));
+        }
+        if opens && one_packet::applies(service, packet) {
+            return Some(match self.schedule(snapshot, service, packet, now) {
+                Ok(real) => Admission::Once(*real, service.mode),
+                Err(refusal) => Admission::Refused(refusal),
+            });
         }
         let real = match computed {
             Some(real) if may_go_on(packet) || opens => Ok(real),
@@ -248,18 +275,22 @@ impl<B: PacketBuf> Director<B> {
     }
 }
 
-/// Whether a packet may open a connection: any UDP packet, a TCP segment with SYN (with
-/// `sloppy_tcp` also one without) and without RST.
+/// Whether a packet may open a connection: any UDP packet, a TCP segment with SYN and without RST,
+/// an SCTP packet with INIT. `sloppy_tcp` and `sloppy_sctp` do without SYN and INIT.
 fn may_open(packet: &Transport, options: &IpvsOptions) -> bool {
     let has = |flag| packet.flags.contains(flag);
-    let opens = packet.ip.protocol == IpProto::UDP
-        || (has(TcpFlags::SYN) || options.sloppy_tcp) && !has(TcpFlags::RST);
+    let opens = match packet.ip.protocol {
+        IpProto::UDP => true,
+        IpProto::SCTP => (has(TcpFlags::SYN) || options.sloppy_sctp) && !has(TcpFlags::RST),
+        _ => (has(TcpFlags::SYN) || options.sloppy_tcp) && !has(TcpFlags::RST),
+    };
     opens && packet.key.src_port() != FTP_DATA
 }
 
-/// Whether a packet may be of a connection that is under way: a TCP segment without SYN.
+/// Whether a packet may be of a connection that is under way: a TCP segment without SYN, an SCTP
+/// packet without INIT.
 fn may_go_on(packet: &Transport) -> bool {
-    packet.ip.protocol == IpProto::TCP
+    packet.ip.protocol != IpProto::UDP
         && !packet.flags.contains(TcpFlags::SYN)
         && packet.key.src_port() != FTP_DATA
 }
@@ -271,5 +302,11 @@ fn refuse_locally(packet: &Transport) -> Refusal {
     }
     let has = |flag| packet.flags.contains(flag);
     let opens = has(TcpFlags::SYN) && !has(TcpFlags::ACK) && !has(TcpFlags::RST);
-    Refusal::Reset(if opens { DropReason::NoService } else { DropReason::NoFlow })
+    let reason = if opens { DropReason::NoService } else { DropReason::NoFlow };
+    // As a Linux host without a stack for SCTP, which a director of LVS need not have (RFC 1122
+    // section 3.2.2.1). It ends the association as an ABORT would (RFC 9260 section 10, ICMP6).
+    if packet.ip.protocol == IpProto::SCTP {
+        return Refusal::ProtocolUnreachable(reason);
+    }
+    Refusal::Reset(reason)
 }

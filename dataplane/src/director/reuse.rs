@@ -5,7 +5,7 @@
 //! ends a moment later.
 
 use crate::buf::PacketBuf;
-use crate::flow::{Direction, Flow, FlowState, Hit, KeyHash, TcpState};
+use crate::flow::{Direction, Flow, FlowState, Hit, KeyHash, SctpState, TcpState};
 use crate::io::Ports;
 use crate::options::ConnReuse;
 use crate::parse::Transport;
@@ -46,9 +46,12 @@ fn is_replaced(snapshot: &Snapshot, flow: &Flow) -> bool {
     if flow.control.is_controlled() {
         return false;
     }
-    let FlowState::Tcp(state) = flow.state else { return false };
-    let is_finished = matches!(state, TcpState::TimeWait | TcpState::Close);
-    let is_half_closed = state == TcpState::FinWait && !flow.mode.sees_replies();
+    let state = flow.state();
+    let is_finished = matches!(
+        state,
+        FlowState::Tcp(TcpState::TimeWait | TcpState::Close) | FlowState::Sctp(SctpState::Closed)
+    );
+    let is_half_closed = state == FlowState::Tcp(TcpState::FinWait) && !flow.mode.sees_replies();
     match options.conn_reuse {
         ConnReuse::Never => false,
         ConnReuse::Finished => is_finished,

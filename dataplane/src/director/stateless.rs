@@ -10,7 +10,7 @@
 //! connections, as far as their first packet may be one that is sent again.
 
 use crate::buf::PacketBuf;
-use crate::flow::TcpState;
+use crate::flow::{SctpState, TcpState};
 use crate::parse::Transport;
 use crate::service::{RealServer, VirtualService};
 use crate::snapshot::Snapshot;
@@ -59,6 +59,9 @@ impl<B: PacketBuf> Director<B> {
         let span = match packet.ip.protocol {
             IpProto::TCP if packet.flags.contains(TcpFlags::SYN) => timeouts.tcp(TcpState::SynRecv),
             IpProto::TCP => timeouts.tcp(TcpState::Established),
+            // An INIT is a SYN here.
+            IpProto::SCTP if packet.flags.contains(TcpFlags::SYN) => timeouts.sctp(SctpState::Init),
+            IpProto::SCTP => timeouts.sctp(SctpState::Established),
             _ => timeouts.udp(),
         };
         if !self.shortage.was_within(span, now) {

@@ -30,6 +30,8 @@ mod hops;
 #[cfg(test)]
 mod icmp;
 #[cfg(test)]
+mod marks;
+#[cfg(test)]
 mod nics;
 #[cfg(test)]
 mod options;
@@ -41,6 +43,12 @@ mod refusals;
 mod removal;
 #[cfg(test)]
 mod sched;
+#[cfg(test)]
+mod sctp;
+#[cfg(test)]
+mod sctp_recorded;
+#[cfg(test)]
+mod sctp_team;
 #[cfg(test)]
 mod shed;
 #[cfg(test)]

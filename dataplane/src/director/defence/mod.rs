@@ -11,7 +11,7 @@
 //! that to answer, and idle ones are spared until only half of `amemthresh` is free, unless
 //! `drop_entry` is 3: an established flow is worth more than a new one.
 
-use crate::flow::{Flow, FlowKey, FlowState, TcpState};
+use crate::flow::{Flow, FlowKey, FlowState, SctpState, TcpState};
 use crate::options::{Defence, IpvsOptions};
 use crate::time::{TICKS_PER_SECOND, Tick, Ticks};
 
@@ -114,15 +114,18 @@ impl Defences {
             return None;
         }
         let idle = now.since(flow.last_seen);
-        match flow.state {
-            FlowState::Tcp(TcpState::SynRecv | TcpState::SynAck) => {
+        match flow.state() {
+            FlowState::Tcp(TcpState::SynRecv | TcpState::SynAck)
+            | FlowState::Sctp(SctpState::Init1 | SctpState::Init) => {
                 (idle >= HALF_OPEN_SPARED).then_some(Shed::HalfOpen)
             }
-            FlowState::Tcp(TcpState::Established) | FlowState::Udp => {
+            FlowState::Tcp(TcpState::Established)
+            | FlowState::Sctp(SctpState::Established)
+            | FlowState::Udp => {
                 let is_idle = self.sheds_idle && idle >= IDLE_SPARED;
                 (is_idle && self.is_nth(flow.in_packets())).then_some(Shed::Idle)
             }
-            FlowState::Tcp(_) => None,
+            FlowState::Tcp(_) | FlowState::Sctp(_) => None,
         }
     }
 
