@@ -14,7 +14,9 @@ pub(super) enum Origin {
     Kept,
     /// Nobody has ever had this number, so its counters are 0.
     Fresh,
-    /// Somebody has had it: this key some time ago, or another one.
+    /// This key has had it until some time ago, and nobody since.
+    Returned,
+    /// Somebody has had it.
     Used,
 }
 
@@ -80,7 +82,7 @@ impl<K: Hash + Eq + Copy> Numbers<K> {
         let (number, origin) = if let Some(number) = previous.0.remove(&key) {
             (number, Origin::Kept)
         } else if let Some(retired) = self.retired.remove(&key) {
-            (retired.number, Origin::Used)
+            (retired.number, Origin::Returned)
         } else if let Some(number) = self.free.pop() {
             (number, Origin::Used)
         } else if self.unused < self.limit {
@@ -100,21 +102,27 @@ impl<K: Hash + Eq + Copy> Numbers<K> {
     }
 
     /// Frees the retired numbers that nobody refers to: all workers run `generation` or a later
-    /// one, which does not have them, and `is_idle` says so.
-    pub(super) fn release(&mut self, generation: u64, mut is_idle: impl FnMut(u32) -> bool) {
+    /// one, which does not have them, and `is_idle` says so. `freed` hears of each.
+    pub(super) fn release(
+        &mut self,
+        generation: u64,
+        mut is_idle: impl FnMut(u32) -> bool,
+        mut freed: impl FnMut(K, u32),
+    ) {
         let free = &mut self.free;
-        self.retired.retain(|_, retired| {
+        self.retired.retain(|key, retired| {
             let stays = retired.since > generation || !is_idle(retired.number);
             if !stays {
+                freed(*key, retired.number);
                 free.push(retired.number);
             }
             stays
         });
     }
 
-    /// The keys of retired numbers.
-    pub(super) fn retired_keys(&self) -> impl Iterator<Item = &K> {
-        self.retired.keys()
+    /// The retired numbers and their keys.
+    pub(super) fn retired(&self) -> impl Iterator<Item = (&K, u32)> {
+        self.retired.iter().map(|(key, retired)| (key, retired.number))
     }
 }
 
@@ -140,7 +148,7 @@ mod tests {
         let mut numbers = Numbers::new(3);
         assert_eq!(apply(&mut numbers, "ab", 1), [(0, Origin::Fresh), (1, Origin::Fresh)]);
         assert_eq!(apply(&mut numbers, "b", 2), [(1, Origin::Kept)]);
-        assert_eq!(apply(&mut numbers, "ba", 3), [(1, Origin::Kept), (0, Origin::Used)]);
+        assert_eq!(apply(&mut numbers, "ba", 3), [(1, Origin::Kept), (0, Origin::Returned)]);
         assert_eq!(numbers.retired_count(), 0);
     }
 
@@ -150,11 +158,13 @@ mod tests {
         apply(&mut numbers, "ab", 1);
         apply(&mut numbers, "b", 2);
         assert_eq!(numbers.shortage("bc".chars()), 1, "a's number is not free yet");
-        numbers.release(1, |_| true);
+        numbers.release(1, |_| true, |_, _| {});
         assert_eq!(numbers.shortage("bc".chars()), 1, "a worker still runs generation 1");
-        numbers.release(2, |number| number != 0);
+        numbers.release(2, |number| number != 0, |_, _| {});
         assert_eq!(numbers.shortage("bc".chars()), 1, "flows are left");
-        numbers.release(2, |_| true);
+        let mut freed = Vec::new();
+        numbers.release(2, |_| true, |key, number| freed.push((key, number)));
+        assert_eq!(freed, [('a', 0)]);
         assert_eq!(numbers.shortage("bc".chars()), 0);
         assert_eq!(apply(&mut numbers, "bc", 3), [(1, Origin::Kept), (0, Origin::Used)]);
     }
