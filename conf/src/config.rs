@@ -10,6 +10,9 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 
+use crate::ipvs::Ipvs;
+use crate::mark::{Mark, MarkRule};
+
 /// The whole file, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -22,12 +25,16 @@ pub struct Config {
     pub ports: Vec<Port>,
     /// Static routes, in the order of the file.
     pub routes: Vec<Route>,
+    /// Which packets get a mark, in the order of the file; the first that fits counts.
+    pub marks: Vec<MarkRule>,
     /// Virtual services, in the order of the file.
     pub services: Vec<Service>,
     /// Sizes fixed at start.
     pub limits: Limits,
     /// Idle times after which a flow is forgotten.
     pub timeouts: Timeouts,
+    /// IPVS' sysctls.
+    pub ipvs: Ipvs,
     /// How tools reach the running daemon.
     pub control: Control,
 }
@@ -103,16 +110,16 @@ pub struct Route {
 pub struct Service {
     /// The key under `services`.
     pub name: String,
-    /// Transport protocol.
-    pub protocol: Protocol,
-    /// Virtual address and port.
-    pub vip: SocketAddrV4,
+    /// Which packets are for it.
+    pub key: ServiceKey,
     /// How packets reach the real servers.
     pub mode: ForwardingMode,
     /// How a real server is chosen for a new flow.
     pub scheduler: Scheduler,
     /// Flags of the schedulers that hash the source.
     pub scheduler_flags: SchedulerFlags,
+    /// Whether every UDP datagram is scheduled by itself (`ipvsadm --ops`).
+    pub ops: bool,
     /// Source addresses towards the real servers; not empty exactly when `mode` is
     /// [`ForwardingMode::FullNat`].
     pub local_addresses: Vec<Ipv4Addr>,
@@ -120,33 +127,45 @@ pub struct Service {
     pub real_servers: Vec<RealServer>,
 }
 
-/// What makes two services the same service, whatever else about them changes.
+/// Which packets are for a service. It makes two services the same service, whatever else about
+/// them changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServiceKey {
-    /// Transport protocol.
-    pub protocol: Protocol,
-    /// Virtual address and port.
-    pub vip: SocketAddrV4,
+pub enum ServiceKey {
+    /// Those to an address and port.
+    Endpoint {
+        /// Transport protocol.
+        protocol: Protocol,
+        /// Virtual address and port.
+        vip: SocketAddrV4,
+    },
+    /// Those with a mark.
+    Mark(Mark),
+}
+
+impl ServiceKey {
+    /// The virtual address and port, unless packets are told by a mark.
+    #[must_use]
+    pub const fn vip(self) -> Option<SocketAddrV4> {
+        match self {
+            Self::Endpoint { vip, .. } => Some(vip),
+            Self::Mark(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.protocol.as_str(), self.vip)
-    }
-}
-
-impl Service {
-    /// What makes it this service and no other.
-    #[must_use]
-    pub const fn key(&self) -> ServiceKey {
-        ServiceKey { protocol: self.protocol, vip: self.vip }
+        match self {
+            Self::Endpoint { protocol, vip } => write!(f, "{} {vip}", protocol.as_str()),
+            Self::Mark(mark) => write!(f, "mark {mark}"),
+        }
     }
 }
 
 /// A real server of one service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RealServer {
-    /// Address and port.
+    /// Address and port; port 0 for the one that a packet has.
     pub address: SocketAddrV4,
     /// Share of new flows, 0 to 65535; 0 takes no new flows.
     pub weight: u32,
@@ -164,6 +183,8 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// SCTP.
+    Sctp,
 }
 
 impl Protocol {
@@ -173,6 +194,7 @@ impl Protocol {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
         }
     }
 }

@@ -21,7 +21,9 @@ mod diag;
 pub mod diff;
 mod document;
 mod error;
+mod ipvs;
 mod load;
+mod mark;
 mod node;
 mod raw;
 mod read;
@@ -39,6 +41,8 @@ pub use config::{
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};
 pub use ipnet::Ipv4Net;
+pub use ipvs::{Defence, Ipvs};
 pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document, read};
+pub use mark::{Mark, MarkRule};
 pub use rule::Rule;
 pub use schema::json_schema;

@@ -49,6 +49,10 @@ pub enum Rule {
     SchedulerFlags,
     /// A lower threshold above the upper one, or without it.
     Thresholds,
+    /// A mark that no rule gives, that no service has, or beside an address.
+    Marks,
+    /// One-packet scheduling of what is not UDP, or in mode fullnat.
+    OnePacket,
     /// A worker that does not exist on this machine.
     NoSuchCpu,
 }
@@ -80,6 +84,8 @@ impl Rule {
             Self::LocalAddressMode => "local-address-mode",
             Self::SchedulerFlags => "scheduler-flags",
             Self::Thresholds => "thresholds",
+            Self::Marks => "marks",
+            Self::OnePacket => "one-packet",
             Self::NoSuchCpu => "no-such-cpu",
         }
     }

@@ -9,6 +9,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::flow::Timeouts;
+use crate::marks::MarkRules;
+use crate::options::IpvsOptions;
 use crate::route_table::RouteTable;
 use crate::service::{RealId, RealServer, ServiceTable};
 use crate::wire::Mac;
@@ -64,6 +66,12 @@ impl Subnet {
     #[must_use]
     pub fn contains(self, address: Ipv4Addr) -> bool {
         address.to_bits() & self.mask() == self.network
+    }
+
+    /// The address, if the prefix holds only one.
+    #[must_use]
+    pub fn single(self) -> Option<Ipv4Addr> {
+        (self.prefix_len == 32).then(|| Ipv4Addr::from_bits(self.network))
     }
 
     /// Whether `address` is its directed broadcast address (none in /31 and /32, RFC 3021).
@@ -154,12 +162,16 @@ pub struct Snapshot {
     pub generation: u64,
     /// Ports by [`PortIdx`].
     pub ports: Vec<PortInfo>,
+    /// Which packets of new flows have a mark.
+    pub marks: MarkRules,
     /// Services.
     pub services: ServiceTable,
     /// Real servers by [`RealId`]; gaps are removed ones.
     pub real_servers: Vec<Option<RealServer>>,
     /// How long idle flows live.
     pub timeouts: Timeouts,
+    /// IPVS' sysctls.
+    pub ipvs: IpvsOptions,
     /// VIPs to announce. A VIP keeps its place for as long as it is one; a place may be empty, and
     /// may be another VIP's later. So a worker that goes over the places, some per turn, need not
     /// begin anew when a new snapshot comes meanwhile.

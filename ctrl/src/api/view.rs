@@ -1,6 +1,6 @@
 //! The daemon's state as messages.
 
-use conf::Config;
+use conf::{Config, ServiceKey};
 use dataplane::control::Report;
 use dataplane::forward::LocalPortShare;
 use dataplane::stats::RealServerStats;
@@ -14,6 +14,7 @@ use super::proto::{
 use crate::identity::{NamedRealServer, NamedService, Usage as _};
 use crate::listing::Batch;
 use crate::port::RunningPort;
+use crate::rates::RateTable;
 use crate::state::{Seat, Seats, State};
 
 pub(super) fn status(state: &State) -> Status {
@@ -66,25 +67,40 @@ fn worker(seat: &Seat, numa_node: Option<u32>) -> Worker {
 pub(crate) fn services(state: &State) -> Services {
     let in_force = state.in_force.load();
     let services = in_force.config.services.iter().zip(&in_force.named);
-    Services {
-        services: services.map(|(conf, named)| view_service(&state.workers, conf, named)).collect(),
-    }
+    let counts = Counts { workers: &state.workers, rates: &state.rates.load() };
+    Services { services: services.map(|(conf, named)| view_service(counts, conf, named)).collect() }
 }
 
-fn view_service(workers: &Seats, service: &conf::Service, named: &NamedService) -> Service {
+/// Where counters and rates are read.
+#[derive(Clone, Copy)]
+struct Counts<'a> {
+    workers: &'a Seats,
+    rates: &'a RateTable,
+}
+
+fn view_service(counts: Counts<'_>, service: &conf::Service, named: &NamedService) -> Service {
     let real_servers = service.real_servers.iter().zip(&named.real_servers);
+    let (protocol, vip, mark) = match service.key {
+        ServiceKey::Endpoint { protocol, vip } => {
+            (Some(protocol.as_str().to_owned()), Some(vip), None)
+        }
+        ServiceKey::Mark(mark) => (None, None, Some(mark.get())),
+    };
     Service {
         name: service.name.clone(),
-        protocol: service.protocol.as_str().to_owned(),
-        vip: *service.vip.ip(),
-        vport: service.vip.port(),
+        protocol,
+        vip: vip.map(|vip| *vip.ip()),
+        vport: vip.map(|vip| vip.port()),
+        mark,
         mode: service.mode.as_str().to_owned(),
         scheduler: service.scheduler.as_str().to_owned(),
         scheduler_flags: service.scheduler_flags.names(service.scheduler),
+        ops: service.ops,
         local_addresses: service.local_addresses.clone(),
-        traffic: workers.service(named.id).since(&named.base),
+        traffic: counts.workers.service(named.id).since(&named.base),
+        rates: counts.rates.service(named.id),
         real_servers: real_servers
-            .map(|(real, named)| view_real_server(workers, *real, *named, local_ports(service)))
+            .map(|(real, named)| view_real_server(counts, *real, *named, local_ports(service)))
             .collect(),
     }
 }
@@ -96,7 +112,7 @@ fn local_ports(service: &conf::Service) -> Option<u64> {
 }
 
 fn view_real_server(
-    workers: &Seats,
+    Counts { workers, rates }: Counts<'_>,
     real: conf::RealServer,
     named: NamedRealServer,
     local_ports: Option<u64>,
@@ -114,6 +130,7 @@ fn view_real_server(
         inactive: gauge(|stats| stats.inactive.value()),
         local_ports,
         traffic: workers.real_server(named.id).since(&named.base),
+        rates: rates.real_server(named.id),
     }
 }
 

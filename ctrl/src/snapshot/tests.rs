@@ -49,7 +49,7 @@ fn ports_join_configuration_and_device() {
 fn services_are_found_by_their_key() {
     let snapshot = built(&mut registry());
     let find = |protocol, vip, vport| {
-        snapshot.services.find(&ServiceKey { protocol, vip: ip(vip), vport })
+        snapshot.services.find(&ServiceKey::endpoint(protocol, ip(vip), vport))
     };
     let web = find(6, "192.0.2.10", 80).unwrap();
     assert_eq!(
@@ -122,7 +122,7 @@ fn a_later_configuration_keeps_the_numbers_of_what_stays() {
     let named = registry.assign(&config, 8, &Unused);
     let later = build(&config, &[FACTS, FACTS], &named, &mut registry, 8);
 
-    let key = ServiceKey { protocol: 6, vip: ip("192.0.2.10"), vport: 443 };
+    let key = ServiceKey::endpoint(6, ip("192.0.2.10"), 443);
     let tls = later.services.find(&key).unwrap();
     assert_eq!(tls.id, ServiceId(1));
     assert!(later.services.by_id(ServiceId(0)).is_none());

@@ -1,7 +1,8 @@
 //! Packets without a flow: those that may open one are scheduled, others are refused or routed.
 
 use crate::buf::PacketBuf;
-use crate::flow::{Direction, Flow, FlowState, Hit, KeyHash, TcpState};
+use crate::flow::{Direction, Flow, FlowState, Hit, KeyHash, SctpState, TcpState};
+use crate::forward::ForwardingMode;
 use crate::fragment::{Decision, TrainKey};
 use crate::io::Ports;
 use crate::parse::Transport;
@@ -14,16 +15,21 @@ use crate::wire::{IpProto, TcpFlags};
 
 use super::local::Refusal;
 use super::relay::Way;
-use super::{Director, Turn, stateless};
+use super::{Director, Turn, one_packet, stateless};
 
 /// FTP's data port: packets from it belong to connections that a control connection announced,
 /// so IPVS never schedules them.
 const FTP_DATA: u16 = 20;
 
-/// What becomes of a TCP or UDP packet.
+/// Whether an SCTP packet other than INIT may open a flow, too (IPVS' sloppy_sctp).
+const SLOPPY_SCTP: bool = false;
+
+/// What becomes of a packet with ports.
 enum Admission {
     /// It opened this flow.
     Flow(Hit),
+    /// It opens none and goes to this real server by itself.
+    Once(RealServer, ForwardingMode),
     /// It opened none, for want of room, and goes this way nevertheless.
     Stateless(Way),
     /// It is none of ours and is routed unchanged.
@@ -33,7 +39,7 @@ enum Admission {
 }
 
 impl<B: PacketBuf> Director<B> {
-    /// A TCP or UDP packet, whole or the first fragment.
+    /// A TCP, UDP or SCTP packet, whole or the first fragment.
     #[inline(always)]
     pub(super) fn transport<P: Ports<B>>(
         &mut self,
@@ -48,7 +54,7 @@ impl<B: PacketBuf> Director<B> {
         };
         let verdict = self.relay(turn, frame, packet, hit);
         if packet.ip.more_fragments() {
-            let decision = Decision::Follow(hit, packet.key);
+            let decision = Decision::of(verdict, hit, packet.key);
             self.decide_train(turn, TrainKey::of(&packet.ip), decision);
         }
         verdict
@@ -66,7 +72,11 @@ impl<B: PacketBuf> Director<B> {
         let (verdict, decision) = match self.admit(turn.snapshot, (packet, hash), turn.now) {
             Admission::Flow(hit) => {
                 let verdict = self.relay(turn, frame, packet, hit);
-                (verdict, Decision::Follow(hit, packet.key))
+                (verdict, Decision::of(verdict, hit, packet.key))
+            }
+            Admission::Once(real, mode) => {
+                let verdict = self.relay_once(turn, frame, packet, (&real, mode));
+                (verdict, Decision::Once(real.id, mode))
             }
             Admission::Stateless(way) => {
                 return self.relay_stateless(turn, frame, &packet.ip, &way);
@@ -151,7 +161,7 @@ impl<B: PacketBuf> Director<B> {
     /// Takes a flow that has left the table out of its real server's count.
     pub(super) fn count_end(&self, snapshot: &Snapshot, flow: &Flow) {
         if let Some(real) = self.stats.real_server(flow.real) {
-            let gauge = if flow.state.is_active() { &real.active } else { &real.inactive };
+            let gauge = if flow.state().is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
         }
         self.load_changed(snapshot, flow.service, flow.real);
@@ -189,8 +199,7 @@ impl<B: PacketBuf> Director<B> {
         if snapshot.address_use(ip.src()).is_some() {
             return Admission::Refused(Refusal::Silent(DropReason::BadSourceAddress));
         }
-        let key = ServiceKey { protocol: ip.protocol, vip: ip.dst(), vport: packet.key.dst_port() };
-        if let Some(service) = snapshot.services.find(&key)
+        if let Some(service) = self.service_of(snapshot, packet)
             && let Some(admission) = self.admit_to(snapshot, service, (packet, hash), now)
         {
             return admission;
@@ -204,6 +213,21 @@ impl<B: PacketBuf> Director<B> {
         Admission::Refused(Refusal::Silent(DropReason::NotForUs))
     }
 
+    /// The service of a packet: by its mark, if a service has that; else by where it goes.
+    fn service_of<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        packet: &Transport,
+    ) -> Option<&'a VirtualService> {
+        let mark = snapshot.marks.mark_of(packet, self.rx_port);
+        let marked = mark.and_then(|mark| snapshot.services.find(&ServiceKey::Mark(mark)));
+        marked.or_else(|| {
+            let (protocol, key) = (packet.ip.protocol, &packet.key);
+            let key = ServiceKey::endpoint(protocol, key.dst_ipv4(), key.dst_port());
+            snapshot.services.find(&key)
+        })
+    }
+
     /// What becomes of a packet to a service; `None` if it is not one that opens a connection.
     fn admit_to(
         &mut self,
@@ -212,6 +236,12 @@ impl<B: PacketBuf> Director<B> {
         (packet, hash): (&Transport, KeyHash),
         now: Tick,
     ) -> Option<Admission> {
+        if one_packet::applies(service, packet) {
+            return Some(match self.schedule(snapshot, service, packet, now) {
+                Ok(real) => Admission::Once(*real, service.mode),
+                Err(refusal) => Admission::Refused(refusal),
+            });
+        }
         let computed = self.computed(snapshot, service, packet, now);
         let real = match computed {
             Some(real) if may_go_on(packet) || may_open(packet) => Ok(real),
@@ -273,16 +303,22 @@ impl<B: PacketBuf> Director<B> {
     }
 }
 
-/// Whether a packet may open a connection: any UDP packet, a TCP segment with SYN and without RST.
+/// Whether a packet may open a connection: any UDP packet, a TCP segment with SYN and without RST,
+/// an SCTP packet with INIT.
 fn may_open(packet: &Transport) -> bool {
-    let opens = packet.ip.protocol == IpProto::UDP
-        || packet.flags.contains(TcpFlags::SYN) && !packet.flags.contains(TcpFlags::RST);
+    let has = |flag| packet.flags.contains(flag);
+    let opens = match packet.ip.protocol {
+        IpProto::UDP => true,
+        IpProto::SCTP => (has(TcpFlags::SYN) || SLOPPY_SCTP) && !has(TcpFlags::RST),
+        _ => has(TcpFlags::SYN) && !has(TcpFlags::RST),
+    };
     opens && packet.key.src_port() != FTP_DATA
 }
 
-/// Whether a packet may be of a connection that is under way: a TCP segment without SYN.
+/// Whether a packet may be of a connection that is under way: a TCP segment without SYN, an SCTP
+/// packet without INIT.
 fn may_go_on(packet: &Transport) -> bool {
-    packet.ip.protocol == IpProto::TCP
+    packet.ip.protocol != IpProto::UDP
         && !packet.flags.contains(TcpFlags::SYN)
         && packet.key.src_port() != FTP_DATA
 }
@@ -293,13 +329,17 @@ fn is_over(flow: &Flow, packet: &Transport, direction: Direction, now: Tick) -> 
     flow.deadline().is_due(now) || is_reopened(flow, packet, direction)
 }
 
-/// Whether a SYN from the client begins a new connection over a finished one (IPVS'
+/// Whether a SYN or INIT from the client begins a new connection over a finished one (IPVS'
 /// conn_reuse_mode 1): such a connection is scheduled anew.
 #[inline(always)]
 fn is_reopened(flow: &Flow, packet: &Transport, direction: Direction) -> bool {
     packet.flags.contains(TcpFlags::SYN)
         && direction == Direction::Request
-        && matches!(flow.state, FlowState::Tcp(TcpState::TimeWait | TcpState::Close))
+        && matches!(
+            flow.state(),
+            FlowState::Tcp(TcpState::TimeWait | TcpState::Close)
+                | FlowState::Sctp(SctpState::Closed)
+        )
 }
 
 /// What a host's stack would do with a packet to an address of its own that nobody listens to.
@@ -309,5 +349,11 @@ fn refuse_locally(packet: &Transport) -> Refusal {
     }
     let has = |flag| packet.flags.contains(flag);
     let opens = has(TcpFlags::SYN) && !has(TcpFlags::ACK) && !has(TcpFlags::RST);
-    Refusal::Reset(if opens { DropReason::NoService } else { DropReason::NoFlow })
+    let reason = if opens { DropReason::NoService } else { DropReason::NoFlow };
+    // As a Linux host without a stack for SCTP, which a director of LVS need not have (RFC 1122
+    // section 3.2.2.1). It ends the association as an ABORT would (RFC 9260 section 10, ICMP6).
+    if packet.ip.protocol == IpProto::SCTP {
+        return Refusal::ProtocolUnreachable(reason);
+    }
+    Refusal::Reset(reason)
 }

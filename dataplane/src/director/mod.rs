@@ -2,9 +2,10 @@
 //!
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
 //! packets of a flow, `admit` for packets that may open one, `open` for the flow they open,
-//! `stateless` for those that find no room for it, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for
-//! fragments, `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for
-//! what time brings about, and `adoption` for taking up a new snapshot.
+//! `one_packet` for datagrams that open none, `stateless` for packets that find no room for a flow,
+//! `local` for packets to the director itself, `icmp` for ICMP, `fragments` for fragments, `steer`
+//! for packets of other workers' flows, `egress` for the way out, `upkeep` for what time brings
+//! about, and `adoption` for taking up a new snapshot.
 
 mod admit;
 mod adoption;
@@ -12,6 +13,7 @@ mod egress;
 mod fragments;
 mod icmp;
 mod local;
+mod one_packet;
 mod open;
 mod relay;
 mod stateless;
@@ -82,6 +84,8 @@ pub struct Director<B> {
     egress: Egress<B>,
     trains: Trains<B>,
     sched: Box<[SchedState]>,
+    /// The port that the burst at hand was received at, by whichever worker.
+    rx_port: PortIdx,
     /// Where schedulers read connections.
     counted: Counted,
     /// A finished flow whose client has begun anew in this turn; it still counts.
@@ -114,6 +118,7 @@ impl<B: PacketBuf> Director<B> {
             half_open: HalfOpen::default(),
             egress: Egress::new(Arc::clone(&stats)),
             trains: Trains::new(now),
+            rx_port: PortIdx(0),
             sched: vec![SchedState::default(); sizes.services].into_boxed_slice(),
             local_ports: LocalPorts::new(sizes.real_servers, seed),
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
@@ -168,6 +173,7 @@ impl<B: PacketBuf> Director<B> {
         stage: Stage,
     ) {
         let Some(mut slips) = self.slips.take() else { return };
+        self.rx_port = port;
         parse_all(turn.snapshot, port, burst, &mut slips);
         let hits = self.look_up_all(&slips[..burst.len()]);
         let steer = turn.io.has_peers() && stage != Stage::Owner;
@@ -224,7 +230,7 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    /// Anything but a TCP or UDP packet with its ports.
+    /// Anything but a TCP, UDP or SCTP packet with its ports.
     #[inline(never)]
     fn handle<P: Ports<B>>(
         &mut self,

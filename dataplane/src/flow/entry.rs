@@ -2,9 +2,13 @@
 //!
 //! Records hold indices and plain integers, no pointers.
 
+use std::fmt;
+
 use super::control::Control;
 use super::expire::WheelLink;
-use super::key::{FlowKey, Ipv6Key};
+use super::kept_state::KeptState;
+use super::key::{FlowKey, Ipv6Key, Key};
+use super::sctp_state::SctpState;
 use super::tcp_state::TcpState;
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
@@ -30,6 +34,8 @@ pub enum FlowState {
     Tcp(TcpState),
     /// A UDP flow; it has only this state, and counts as inactive.
     Udp,
+    /// An SCTP association.
+    Sctp(SctpState),
 }
 
 impl FlowState {
@@ -39,6 +45,7 @@ impl FlowState {
         match self {
             Self::Tcp(state) => state.name(),
             Self::Udp => "UDP",
+            Self::Sctp(state) => state.name(),
         }
     }
 
@@ -48,6 +55,7 @@ impl FlowState {
         match self {
             Self::Tcp(state) => state.is_active(),
             Self::Udp => false,
+            Self::Sctp(state) => state.is_active(),
         }
     }
 }
@@ -71,8 +79,7 @@ pub struct Flow<K = FlowKey> {
     pub last_seen: Tick,
     /// How long after `last_seen` the flow ends.
     pub timeout: Ticks,
-    /// State of the connection.
-    pub state: FlowState,
+    pub(super) state: KeptState,
     /// How packets are sent to the real server.
     pub mode: ForwardingMode,
     /// What it hangs on.
@@ -80,20 +87,45 @@ pub struct Flow<K = FlowKey> {
     pub(super) wheel: WheelLink,
 }
 
+/// What a [`Table`](super::Table) holds: found by its keys, and taken out at its deadline. A flow,
+/// or a persistence template.
+pub trait Entry: Copy + fmt::Debug {
+    /// What it is found by.
+    type Key: Key;
+
+    /// How many keys one of them has at most.
+    const KEYS_MAX: usize;
+
+    /// One of its keys.
+    fn key_of(&self, direction: Direction) -> &Self::Key;
+
+    /// Whether it is found by the key of [`Direction::Reply`], too.
+    fn has_reply_key(&self) -> bool;
+
+    /// When it ends if nothing happens.
+    fn ends_at(&self) -> Tick;
+
+    /// Its place in the timer wheel.
+    fn link(&self) -> WheelLink;
+
+    /// Its place in the timer wheel, to be changed by the wheel.
+    fn link_mut(&mut self) -> &mut WheelLink;
+}
+
 /// A place in the table: a flow, or a link of the list of free places.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Record<K> {
+pub(crate) enum Record<E> {
     Free { next: u32 },
-    Used(Flow<K>),
+    Used(E),
 }
 
 // One cache line for IPv4. An IPv6 flow, with its share of the buckets, stays below 128 bytes.
-const _: () = assert!(size_of::<Record<FlowKey>>() == 64);
-const _: () = assert!(size_of::<Record<Ipv6Key>>() == 104);
+const _: () = assert!(size_of::<Record<Flow<FlowKey>>>() == 64);
+const _: () = assert!(size_of::<Record<Flow<Ipv6Key>>>() == 104);
 
-impl<K> Record<K> {
+impl<E> Record<E> {
     #[inline(always)]
-    pub(super) const fn flow(&self) -> Option<&Flow<K>> {
+    pub(super) const fn flow(&self) -> Option<&E> {
         match self {
             Self::Used(flow) => Some(flow),
             Self::Free { .. } => None,
@@ -101,7 +133,7 @@ impl<K> Record<K> {
     }
 
     #[inline(always)]
-    pub(super) const fn flow_mut(&mut self) -> Option<&mut Flow<K>> {
+    pub(super) const fn flow_mut(&mut self) -> Option<&mut E> {
         match self {
             Self::Used(flow) => Some(flow),
             Self::Free { .. } => None,
@@ -121,7 +153,7 @@ impl<K> Flow<K> {
         (now, timeout): (Tick, Ticks),
     ) -> Self {
         let (control, wheel) = (Control::NONE, WheelLink::default());
-        let last_seen = now;
+        let (last_seen, state) = (now, KeptState::of(state));
         Self { request, reply, service, real, last_seen, timeout, state, mode, control, wheel }
     }
 
@@ -132,6 +164,13 @@ impl<K> Flow<K> {
         self.last_seen.after(self.timeout)
     }
 
+    /// State of the connection.
+    #[inline(always)]
+    #[must_use]
+    pub const fn state(&self) -> FlowState {
+        self.state.state()
+    }
+
     /// Notes a packet at `now` that leads to `state`, after which the flow may idle for `timeout`.
     /// Returns whether its life became shorter, which the table has to be told
     /// ([`FlowTable::hasten`](super::FlowTable::hasten)).
@@ -139,7 +178,7 @@ impl<K> Flow<K> {
     #[must_use]
     pub fn advance(&mut self, now: Tick, state: FlowState, timeout: Ticks) -> bool {
         let shorter = timeout < self.timeout;
-        (self.state, self.last_seen, self.timeout) = (state, now, timeout);
+        (self.state, self.last_seen, self.timeout) = (KeptState::of(state), now, timeout);
         shorter
     }
 
@@ -151,5 +190,36 @@ impl<K> Flow<K> {
             Direction::Request => &self.request,
             Direction::Reply => &self.reply,
         }
+    }
+}
+
+impl<K: Key> Entry for Flow<K> {
+    type Key = K;
+
+    const KEYS_MAX: usize = 2;
+
+    #[inline(always)]
+    fn key_of(&self, direction: Direction) -> &K {
+        self.key(direction)
+    }
+
+    #[inline(always)]
+    fn has_reply_key(&self) -> bool {
+        self.mode.sees_replies()
+    }
+
+    #[inline(always)]
+    fn ends_at(&self) -> Tick {
+        self.deadline()
+    }
+
+    #[inline(always)]
+    fn link(&self) -> WheelLink {
+        self.wheel
+    }
+
+    #[inline(always)]
+    fn link_mut(&mut self) -> &mut WheelLink {
+        &mut self.wheel
     }
 }

@@ -3,6 +3,7 @@
 //! A segment is one of four events, by precedence RST, SYN, FIN, ACK; a segment with none of them
 //! leads to CLOSE. Which row applies depends on where the segment came from, see [`Heard`].
 
+use super::sctp_state::{SCTP_STATE_COUNT, SctpState, default_timeouts};
 use crate::time::Ticks;
 use crate::wire::TcpFlags;
 
@@ -185,12 +186,14 @@ const NEXT: [[Row; TCP_STATE_COUNT]; 3] = [
 pub struct Timeouts {
     tcp: [Ticks; TCP_STATE_COUNT],
     udp: Ticks,
+    sctp: [Ticks; SCTP_STATE_COUNT],
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         let seconds = [2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120];
-        Self { tcp: seconds.map(Ticks::from_secs), udp: Ticks::from_secs(300) }
+        let (tcp, udp) = (seconds.map(Ticks::from_secs), Ticks::from_secs(300));
+        Self { tcp, udp, sctp: default_timeouts() }
     }
 }
 
@@ -218,6 +221,13 @@ impl Timeouts {
     #[must_use]
     pub fn udp(&self) -> Ticks {
         self.udp
+    }
+
+    /// Timeout of an SCTP flow in `state`.
+    #[inline]
+    #[must_use]
+    pub fn sctp(&self, state: SctpState) -> Ticks {
+        self.sctp[state as usize]
     }
 }
 

@@ -30,6 +30,8 @@ mod hops;
 #[cfg(test)]
 mod icmp;
 #[cfg(test)]
+mod marks;
+#[cfg(test)]
 mod nics;
 #[cfg(test)]
 mod properties;
@@ -37,6 +39,10 @@ mod properties;
 mod refusals;
 #[cfg(test)]
 mod sched;
+#[cfg(test)]
+mod sctp;
+#[cfg(test)]
+mod sctp_team;
 #[cfg(test)]
 mod stateless;
 #[cfg(test)]

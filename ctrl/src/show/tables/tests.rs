@@ -19,6 +19,16 @@ fn traffic(connections: u64) -> Traffic {
     }
 }
 
+fn rates(connections: u64) -> Rates {
+    Rates {
+        connections,
+        in_packets: 6 * connections,
+        out_packets: 5 * connections,
+        in_bytes: 500 * connections,
+        out_bytes: 9_000 * connections,
+    }
+}
+
 #[track_caller]
 fn check(text: &str, expected: &str) {
     assert!(text == expected, "this was shown:\n{text}\ninstead of:\n{expected}");
@@ -36,24 +46,41 @@ fn services_with_their_real_servers() {
         inactive: 1,
         local_ports: (weight == 3).then_some(30),
         traffic: traffic(connections),
+        rates: rates(connections / 100),
     };
     let service = |name: &str, real_servers| Service {
         name: name.to_owned(),
-        protocol: "tcp".to_owned(),
-        vip: ip("192.0.2.10"),
-        vport: 80,
+        protocol: Some("tcp".to_owned()),
+        vip: Some(ip("192.0.2.10")),
+        vport: Some(80),
+        mark: None,
+        ops: false,
         mode: "fullnat".to_owned(),
         scheduler: "wrr".to_owned(),
         scheduler_flags: Vec::new(),
         local_addresses: vec![ip("10.0.0.100")],
         traffic: traffic(12_345),
+        rates: rates(123),
         real_servers,
+    };
+    let by_mark = Service {
+        protocol: None,
+        vip: None,
+        vport: None,
+        mark: Some(7),
+        scheduler: "mh".to_owned(),
+        scheduler_flags: vec!["mh-port".to_owned()],
+        ops: true,
+        ..service("marked", vec![RealServer { rport: 0, ..real(13, 1, 0, 1) }])
     };
     let services = vec![
         service("web", vec![real(11, 3, 20, 12_000), real(112, 65_535, 0, 345)]),
         service("empty", vec![]),
+        by_mark,
     ];
-    check(&super::services(&Services { services }), include_str!("expected/services.txt"));
+    let services = Services { services };
+    check(&super::services(&services), include_str!("expected/services.txt"));
+    check(&super::rates(&services), include_str!("expected/rates.txt"));
 }
 
 fn flow(cport: u16, local: Option<u16>) -> Flow {

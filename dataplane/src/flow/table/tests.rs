@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::flow::{FlowState, Ipv6Key, TcpState};
+use crate::flow::{FlowState, Ipv6Key, Key, TcpState};
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
 use crate::time::Ticks;

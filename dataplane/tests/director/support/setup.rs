@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
+use rvs_dataplane::marks::{Mark, MarkRule, MarkRules};
 use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
-use rvs_dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
+use rvs_dataplane::service::{
+    Dest, RealId, RealServer, ServiceId, ServiceKey, ServiceTable, VirtualService,
+};
 use rvs_dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
@@ -47,6 +50,9 @@ pub(crate) struct ServiceSpec {
     local: Vec<Ipv4Addr>,
     /// Of each real server.
     upper_threshold: u32,
+    ops: bool,
+    /// Instead of protocol and VIP.
+    mark: Option<Mark>,
     /// The generation that brought it.
     since: u64,
 }
@@ -56,11 +62,16 @@ impl ServiceSpec {
         let local = if mode == ForwardingMode::FullNat { vec![LIP] } else { Vec::new() };
         let (protocol, scheduler) = (IpProto::TCP, Scheduler::Rr);
         let (vip, reals, since) = (vip.endpoint(), Vec::new(), 1);
-        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold: 0, since }
+        let (upper_threshold, ops, mark) = (0, false, None);
+        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold, ops, mark, since }
     }
 
     pub(crate) fn udp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
         Self { protocol: IpProto::UDP, ..Self::tcp(vip, mode) }
+    }
+
+    pub(crate) fn sctp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
+        Self { protocol: IpProto::SCTP, ..Self::tcp(vip, mode) }
     }
 
     pub(crate) fn real(mut self, address: impl Endpoint, weight: u32) -> Self {
@@ -70,6 +81,17 @@ impl ServiceSpec {
 
     pub(crate) fn upper_threshold(mut self, connections: u32) -> Self {
         self.upper_threshold = connections;
+        self
+    }
+
+    /// A service of all packets with a mark.
+    pub(crate) fn marked(mark: Mark, mode: ForwardingMode) -> Self {
+        Self { mark: Some(mark), ..Self::tcp(VIP, mode) }
+    }
+
+    /// Schedules every datagram by itself.
+    pub(crate) fn ops(mut self) -> Self {
+        self.ops = true;
         self
     }
 
@@ -95,6 +117,7 @@ pub(crate) struct Setup {
     pub(crate) nat_vips: bool,
     /// How many workers count connections.
     pub(crate) workers: usize,
+    pub(crate) marks: Vec<MarkRule>,
     services: Vec<ServiceSpec>,
     removed: Vec<SocketAddrV4>,
 }
@@ -115,6 +138,7 @@ impl Setup {
             default_route: true,
             nat_vips: false,
             workers: 8,
+            marks: Vec::new(),
             services: services.into_iter().collect(),
             removed: Vec::new(),
         }
@@ -172,6 +196,10 @@ impl Setup {
         let routes = self.default_route.then_some(Route { to: everywhere, via });
         let mut snapshot = Snapshot::new(self.generation, ports, routes.as_slice());
         snapshot.timeouts = self.timeouts.clone();
+        for vip in self.marks.iter().filter_map(|rule| rule.destination.single()) {
+            snapshot.add_address(vip, AddressUse::NatVip);
+        }
+        snapshot.marks = MarkRules::new(self.marks.clone());
         let mut services = Vec::new();
         for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {
             services.push(self.add_service(&mut snapshot, id, spec));
@@ -198,7 +226,11 @@ impl Setup {
         } else {
             AddressUse::Vip
         };
-        snapshot.add_address(*spec.vip.ip(), vip_use);
+        let endpoint = ServiceKey::endpoint(spec.protocol, *spec.vip.ip(), spec.vip.port());
+        let key = spec.mark.map_or(endpoint, ServiceKey::Mark);
+        if let Some(vip) = key.vip() {
+            snapshot.add_address(vip, vip_use);
+        }
         if let Some(Some(vip)) = snapshot.announced.get_mut(announced) {
             vip.since = spec.since;
         }
@@ -239,9 +271,8 @@ impl Setup {
         VirtualService {
             id,
             stateless,
-            protocol: spec.protocol,
-            vip: *spec.vip.ip(),
-            vport: spec.vip.port(),
+            ops: spec.ops,
+            key,
             mode: spec.mode,
             schedule: schedule.counting(self.workers, &dests),
             dests,
