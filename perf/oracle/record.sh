@@ -1,6 +1,6 @@
 #!/bin/sh
 # Records what a real Linux IPVS chooses, for the tests in ctrl/src/conformance. Boots the kernel of
-# Debian's user-mode-linux package as an ordinary process; takes some minutes. Needs gcc, python3
+# Debian's user-mode-linux package as an ordinary process; takes two minutes. Needs gcc, python3
 # and a Debian whose archive has the package. Its files are kept in $RVS_ORACLE_CACHE, by default
 # ~/.cache/rvs-oracle. ONLY=walk-nat,mark records these files only.
 set -eu

@@ -1,11 +1,15 @@
 //! [`Setup`]: what IPVS was set to at a step, as the text of a configuration.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::script::{Name, Script, Settings};
 
 /// The VIP of all services.
 pub(super) const VIP: &str = "203.0.113.1";
+
+/// The setting that stands for three timeouts, with slashes between.
+const TIMEOUTS: &str = "timeouts";
 
 /// The service as it is now.
 #[derive(Clone, Debug)]
@@ -16,13 +20,16 @@ pub(super) struct Setup {
     pub(super) real_servers: Vec<(Name, Settings)>,
     /// Whether there is the service at all.
     pub(super) is_there: bool,
+    /// Settings of all services that were changed, by IPVS' names.
+    pub(super) changed: BTreeMap<String, String>,
 }
 
 impl Setup {
     /// A script's service without real servers.
     pub(super) fn of(script: &Script) -> Self {
         let scheduler = script.scheduler.clone();
-        Self { scheduler, real_servers: Vec::new(), is_there: true }
+        let (real_servers, changed) = (Vec::new(), BTreeMap::new());
+        Self { scheduler, real_servers, is_there: true, changed }
     }
 
     /// The place of a real server.
@@ -47,6 +54,18 @@ impl Setup {
         );
         if self.is_there {
             self.write_service(&mut text, script);
+        }
+        let mut sysctls: Vec<_> =
+            self.changed.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        if let Some(place) = sysctls.iter().position(|line| line.starts_with(TIMEOUTS)) {
+            let line = sysctls.remove(place);
+            let mut seconds = line[TIMEOUTS.len() + 2..].split('/');
+            let mut next = || seconds.next().unwrap();
+            let (tcp, tcp_fin, udp) = (next(), next(), next());
+            let _ = writeln!(text, "timeouts: {{tcp: {tcp}s, tcp_fin: {tcp_fin}s, udp: {udp}s}}");
+        }
+        if !sysctls.is_empty() {
+            let _ = writeln!(text, "ipvs: {{{}}}", sysctls.join(", "));
         }
         text
     }

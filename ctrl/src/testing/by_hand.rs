@@ -15,6 +15,9 @@ use super::Rig;
 use crate::api::proto::Traffic;
 use crate::identity::Usage as _;
 
+/// Turns in a second that nothing arrives in; millions in a daemon.
+const TURNS_PER_SECOND: u32 = 64;
+
 impl Rig {
     /// Lets the first port receive `frame`, a tick after what was before; the IPv4 frames that the
     /// worker sends for it. All neighbours answer ARP.
@@ -34,11 +37,14 @@ impl Rig {
         applier.publisher.reclaim();
     }
 
-    /// Lets the clock go on, second by second, and the worker turn meanwhile.
+    /// Lets the clock go on, second by second, and the worker turn meanwhile, so often that it goes
+    /// through its tables.
     pub(crate) fn stand_for_s(&mut self, seconds: u32) {
         for _ in 0..seconds {
             self.now.fetch_add(TICKS_PER_SECOND, Ordering::Relaxed);
-            self.work_off();
+            for _ in 0..TURNS_PER_SECOND {
+                self.work_off();
+            }
         }
     }
 
