@@ -12,6 +12,7 @@ use ipnet::Ipv4Net;
 
 use crate::ipvs::Ipvs;
 use crate::mark::{Mark, MarkRule};
+use crate::scheduler::{Scheduler, SchedulerFlags};
 
 /// The whole file, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +121,8 @@ pub struct Service {
     pub scheduler_flags: SchedulerFlags,
     /// Whether every UDP datagram is scheduled by itself (`ipvsadm --ops`).
     pub ops: bool,
+    /// Idle times of its own.
+    pub timeouts: ServiceTimeouts,
     /// Source addresses towards the real servers; not empty exactly when `mode` is
     /// [`ForwardingMode::FullNat`].
     pub local_addresses: Vec<Ipv4Addr>,
@@ -225,99 +228,6 @@ impl ForwardingMode {
     }
 }
 
-/// How a real server is chosen for a new flow, by IPVS' names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheduler {
-    /// Round robin; weights only tell zero from non-zero.
-    Rr,
-    /// Weighted round robin.
-    Wrr,
-    /// Least connections; weights only tell zero from non-zero.
-    Lc,
-    /// Least connections for the weight.
-    Wlc,
-    /// Shortest expected delay.
-    Sed,
-    /// Never queue.
-    Nq,
-    /// Weighted failover.
-    Fo,
-    /// Weighted overflow.
-    Ovf,
-    /// Locality-based least connections.
-    Lblc,
-    /// Locality-based least connections with replication.
-    Lblcr,
-    /// Power of two choices.
-    Twos,
-    /// Destination hashing.
-    Dh,
-    /// Source hashing.
-    Sh,
-    /// Maglev hashing of the source.
-    Mh,
-}
-
-impl Scheduler {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
-        Self::Rr,
-        Self::Wrr,
-        Self::Lc,
-        Self::Wlc,
-        Self::Sed,
-        Self::Nq,
-        Self::Fo,
-        Self::Ovf,
-        Self::Lblc,
-        Self::Lblcr,
-        Self::Twos,
-        Self::Dh,
-        Self::Sh,
-        Self::Mh,
-    ];
-
-    /// The word the file uses.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rr => "rr",
-            Self::Wrr => "wrr",
-            Self::Lc => "lc",
-            Self::Wlc => "wlc",
-            Self::Sed => "sed",
-            Self::Nq => "nq",
-            Self::Fo => "fo",
-            Self::Ovf => "ovf",
-            Self::Lblc => "lblc",
-            Self::Lblcr => "lblcr",
-            Self::Twos => "twos",
-            Self::Dh => "dh",
-            Self::Sh => "sh",
-            Self::Mh => "mh",
-        }
-    }
-}
-
-/// Flags of sh and mh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct SchedulerFlags {
-    /// `sh-fallback`, `mh-fallback`: another real server where the one hashed to takes nothing.
-    pub fallback: bool,
-    /// `sh-port`, `mh-port`: the source port is hashed, too.
-    pub port: bool,
-}
-
-impl SchedulerFlags {
-    /// The names of those that are set, as ipvsadm has them for a scheduler.
-    #[must_use]
-    pub fn names(self, scheduler: Scheduler) -> Vec<String> {
-        let flags = [(self.fallback, "fallback"), (self.port, "port")];
-        let set = flags.into_iter().filter(|(is_set, _)| *is_set);
-        set.map(|(_, flag)| format!("{}-{flag}", scheduler.as_str())).collect()
-    }
-}
-
 /// Sizes fixed at start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -338,6 +248,35 @@ pub struct Timeouts {
     pub tcp_fin_s: u32,
     /// A UDP flow.
     pub udp_s: u32,
+}
+
+/// Idle times of one service, in seconds; `None` is the director's ([`Config::timeouts`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServiceTimeouts {
+    /// An established TCP flow.
+    pub tcp_s: Option<u32>,
+    /// A TCP flow after a FIN.
+    pub tcp_fin_s: Option<u32>,
+    /// A UDP flow.
+    pub udp_s: Option<u32>,
+}
+
+impl ServiceTimeouts {
+    /// What a service with these has, where the director has `others`.
+    #[must_use]
+    pub fn over(&self, others: &Timeouts) -> Timeouts {
+        Timeouts {
+            tcp_s: self.tcp_s.unwrap_or(others.tcp_s),
+            tcp_fin_s: self.tcp_fin_s.unwrap_or(others.tcp_fin_s),
+            udp_s: self.udp_s.unwrap_or(others.udp_s),
+        }
+    }
+
+    /// Each by its key in the file.
+    #[must_use]
+    pub const fn by_key(&self) -> [(&'static str, Option<u32>); 3] {
+        [("tcp", self.tcp_s), ("tcp_fin", self.tcp_fin_s), ("udp", self.udp_s)]
+    }
 }
 
 /// How tools reach the running daemon.

@@ -29,6 +29,7 @@ mod raw;
 mod read;
 mod render;
 mod rule;
+mod scheduler;
 mod schema;
 mod span;
 mod suggest;
@@ -36,7 +37,7 @@ mod value;
 
 pub use config::{
     Config, Control, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Port, Protocol,
-    RealServer, Route, Scheduler, SchedulerFlags, Service, ServiceKey, Timeouts,
+    RealServer, Route, Service, ServiceKey, ServiceTimeouts, Timeouts,
 };
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};
@@ -45,4 +46,5 @@ pub use ipvs::{Defence, Ipvs};
 pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document, read};
 pub use mark::{Mark, MarkRule};
 pub use rule::Rule;
+pub use scheduler::{Scheduler, SchedulerFlags};
 pub use schema::json_schema;

@@ -192,6 +192,9 @@ mapping! {
         /// One-packet scheduling: every UDP datagram is scheduled by itself, without a flow.
         #[schemars(with = "bool", default, extend("default" = false))]
         ops: optional Text<'a>,
+        /// Idle times of this service, instead of those of the whole director.
+        #[schemars(with = "RawServiceTimeouts<'a>", default)]
+        timeouts: optional RawServiceTimeouts<'a>,
         /// The pool of real servers, in the order the scheduler uses.
         #[schemars(with = "Vec<RawRealServer<'a>>")]
         real_servers: required List<RawRealServer<'a>>,
@@ -248,6 +251,23 @@ mapping! {
         tcp_fin: optional Text<'a>,
         /// A UDP flow.
         #[schemars(with = "DurationText", default, extend("default" = "5m"))]
+        udp: optional Text<'a>,
+    }
+}
+
+mapping! {
+    /// Idle times after which a flow of a service is forgotten, 1s to 31d; suffix s, m, h or d.
+    /// Those that are not named are the director's.
+    #[schemars(rename = "ServiceTimeouts")]
+    RawServiceTimeouts {
+        /// An established TCP flow; for TCP services.
+        #[schemars(with = "DurationText", default)]
+        tcp: optional Text<'a>,
+        /// A TCP flow after a FIN; for TCP services.
+        #[schemars(with = "DurationText", default)]
+        tcp_fin: optional Text<'a>,
+        /// A UDP flow; for UDP services.
+        #[schemars(with = "DurationText", default)]
         udp: optional Text<'a>,
     }
 }

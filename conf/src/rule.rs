@@ -53,6 +53,8 @@ pub enum Rule {
     Marks,
     /// One-packet scheduling of what is not UDP, or in mode fullnat.
     OnePacket,
+    /// A timeout of another protocol than the service's.
+    ServiceTimeout,
     /// A worker that does not exist on this machine.
     NoSuchCpu,
 }
@@ -86,6 +88,7 @@ impl Rule {
             Self::Thresholds => "thresholds",
             Self::Marks => "marks",
             Self::OnePacket => "one-packet",
+            Self::ServiceTimeout => "service-timeout",
             Self::NoSuchCpu => "no-such-cpu",
         }
     }

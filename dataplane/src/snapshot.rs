@@ -12,7 +12,8 @@ use crate::flow::Timeouts;
 use crate::marks::MarkRules;
 use crate::options::IpvsOptions;
 use crate::route_table::RouteTable;
-use crate::service::{RealId, RealServer, ServiceTable};
+use crate::service::{OwnTimeouts, RealId, RealServer, ServiceId, ServiceTable};
+use crate::time::Ticks;
 use crate::wire::Mac;
 
 /// Number of a port of this director, in the order of the configuration.
@@ -170,6 +171,8 @@ pub struct Snapshot {
     pub real_servers: Vec<Option<RealServer>>,
     /// How long idle flows live.
     pub timeouts: Timeouts,
+    /// Those of services that have their own.
+    pub own_timeouts: OwnTimeouts,
     /// IPVS' sysctls.
     pub ipvs: IpvsOptions,
     /// VIPs to announce. A VIP keeps its place for as long as it is one; a place may be empty, and
@@ -233,6 +236,22 @@ impl Snapshot {
     #[must_use]
     pub fn is_routed(&self, address: Ipv4Addr) -> bool {
         self.routed.contains_key(&address)
+    }
+
+    /// How long idle flows of a service live.
+    #[inline(always)]
+    #[must_use]
+    pub fn timeouts_of(&self, service: ServiceId) -> &Timeouts {
+        if self.own_timeouts.is_empty() {
+            return &self.timeouts;
+        }
+        self.own_timeouts.of(service).unwrap_or(&self.timeouts)
+    }
+
+    /// The longest time that an established flow, or one of UDP, may be idle.
+    #[must_use]
+    pub fn longest_timeout(&self) -> Ticks {
+        self.timeouts.longest().max(self.own_timeouts.longest())
     }
 
     /// The real server with this number, unless it was removed.

@@ -83,6 +83,8 @@ drop_reasons! {
     RealServerRemoved = "real_server_removed",
     /// The flow table is full, so a new connection of mode nat or fullnat was refused.
     FlowTableFull = "flow_table_full",
+    /// The option `drop_packet` refused a new connection.
+    DropPacket = "drop_packet",
     /// No local address and port is free for this real server, so a new connection was refused.
     LocalPortsExhausted = "local_ports_exhausted",
     /// The TTL ran out here; the sender got ICMP 11/0.

@@ -12,6 +12,7 @@ mod route;
 mod scheduler;
 mod service;
 mod settings;
+mod timeouts;
 
 use crate::config::{Config, Machine};
 use crate::diag::Diags;

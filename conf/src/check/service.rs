@@ -3,18 +3,17 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::config::{
-    ForwardingMode, Protocol, RealServer, Scheduler, SchedulerFlags, Service, ServiceKey,
-};
+use crate::config::{ForwardingMode, Protocol, RealServer, Service, ServiceKey, ServiceTimeouts};
 use crate::diag::Diags;
 use crate::mark::Mark;
 use crate::raw::{RawConfig, RawRealServer, RawService};
 use crate::read::Text;
 use crate::rule::Rule;
+use crate::scheduler::{Scheduler, SchedulerFlags};
 use crate::span::{At, Span};
 use crate::value;
 
-use super::{mark, scheduler};
+use super::{mark, scheduler, timeouts};
 
 /// Most local addresses of one service.
 pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
@@ -43,6 +42,7 @@ pub(super) struct ServiceDraft<'a> {
     ops: Option<bool>,
     pub(super) mode: Option<At<ForwardingMode>>,
     scheduler: Option<(Scheduler, SchedulerFlags)>,
+    timeouts: Option<ServiceTimeouts>,
     pub(super) locals: Vec<At<Ipv4Addr>>,
     pub(super) real_servers: Vec<RealServerDraft>,
 }
@@ -84,6 +84,7 @@ impl ServiceDraft<'_> {
             scheduler: self.scheduler?.0,
             scheduler_flags: self.scheduler?.1,
             ops: self.ops?,
+            timeouts: self.timeouts?,
             local_addresses: self.locals.into_iter().map(|addr| addr.value).collect(),
             real_servers: self.real_servers.into_iter().map(finish).collect::<Option<_>>()?,
         })
@@ -106,15 +107,17 @@ fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> Serv
         Some(_) => Some(0),
         None => vip.map(|vip| vip.value.port()),
     };
+    let protocol = raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags));
     let draft = ServiceDraft {
         name,
-        protocol: raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags)),
+        protocol,
         mode: raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags)),
         vip,
         mark,
         mark_known: raw.mark.is_none() || mark.is_some(),
         ops: raw.ops.as_ref().map_or(Some(false), |text| value::boolean(text, diags)),
         scheduler: scheduler::choice(raw, diags),
+        timeouts: timeouts::own(raw.timeouts.as_ref(), protocol, diags),
         locals: local_addresses(locals, diags),
         real_servers: real_servers.iter().map(|raw| real_server(raw, vport, diags)).collect(),
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
-use super::text::{addresses, list};
+use super::text::{self, addresses, list};
 use super::{Changes, Edit, Field, Subject};
 use crate::config::{RealServer, Service, ServiceKey};
 
@@ -45,6 +45,7 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
         scheduler,
         scheduler_flags,
         ops,
+        timeouts,
         local_addresses,
         real_servers,
     } = old;
@@ -64,6 +65,8 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     });
     field("scheduler_flags", flags.0 != flags.1, flags.0, flags.1);
     field("ops", *ops != new.ops, ops.to_string(), new.ops.to_string());
+    let idle = (text::timeouts(timeouts), text::timeouts(&new.timeouts));
+    field("timeouts", *timeouts != new.timeouts, idle.0, idle.1);
     let locals = (addresses(local_addresses), addresses(&new.local_addresses));
     field("local_addresses", *local_addresses != new.local_addresses, locals.0, locals.1);
     let order = (kept(real_servers, &after), kept(&new.real_servers, &before));

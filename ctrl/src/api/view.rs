@@ -8,8 +8,8 @@ use dataplane::verdict::DropReason;
 use dataplane::wire::Mac;
 
 use super::proto::{
-    Drop, Drops, Generated, Neighbor, Port, Ports, RealServer, Service, Services, Status, Worker,
-    Workers,
+    Drop, Drops, Ended, Generated, Neighbor, Port, Ports, RealServer, Service, Services, Status,
+    Worker, Workers,
 };
 use crate::identity::{NamedRealServer, NamedService, Usage as _};
 use crate::listing::Batch;
@@ -192,6 +192,11 @@ pub(super) fn drops(state: &State) -> Drops {
         held: state.workers.sum(|stats| stats.held.value()),
         handed_over: state.workers.sum(|stats| stats.handed_over.value()),
         stateless: state.workers.sum(|stats| stats.stateless.value()),
+        ended: Ended {
+            half_open: state.workers.sum(|stats| stats.ended.half_open.value()),
+            idle: state.workers.sum(|stats| stats.ended.idle.value()),
+            real_server_removed: state.workers.sum(|stats| stats.ended.real_server_removed.value()),
+        },
         drops,
         generated: Generated {
             arp_requests: state.workers.sum(|stats| stats.generated.arp_requests.value()),

@@ -55,4 +55,7 @@ recorded! {
     udp_in_dr "udp-dr": 6,
     udp_in_tun "udp-tun": 6,
     changes_of_a_service "changes": 8,
+    settings_in_nat "settings-nat": 4,
+    settings_in_dr "settings-dr": 4,
+    settings_in_tun "settings-tun": 4,
 }

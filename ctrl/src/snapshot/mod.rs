@@ -38,11 +38,7 @@ pub(crate) fn build(
     generation: u64,
 ) -> Snapshot {
     let mut snapshot = Snapshot::new(generation, port_infos(config, ports), &routes(config));
-    snapshot.timeouts = Timeouts::with_seconds(
-        config.timeouts.tcp_s,
-        config.timeouts.tcp_fin_s,
-        config.timeouts.udp_s,
-    );
+    snapshot.timeouts = timeouts(&config.timeouts);
     snapshot.ipvs = options::ipvs(&config.ipvs);
     let real_ids = named.iter().flat_map(|service| &service.real_servers).map(|real| real.id);
     let real_count = real_ids.map(|id| id.index() + 1).max().unwrap_or_default();
@@ -55,6 +51,10 @@ pub(crate) fn build(
         }
         add_addresses(&mut snapshot, service);
         services.push(add_service(&mut snapshot, service, named, registry));
+        if service.timeouts != conf::ServiceTimeouts::default() {
+            let own = timeouts(&service.timeouts.over(&config.timeouts));
+            snapshot.own_timeouts.set(named.id, own);
+        }
     }
     for vip in config.marks.iter().filter_map(conf::MarkRule::vip) {
         snapshot.add_address(vip, registry.vip_use(vip));
@@ -63,6 +63,10 @@ pub(crate) fn build(
     snapshot.services = ServiceTable::new(services);
     snapshot.announced = announced;
     snapshot
+}
+
+fn timeouts(written: &conf::Timeouts) -> Timeouts {
+    Timeouts::with_seconds(written.tcp_s, written.tcp_fin_s, written.udp_s)
 }
 
 fn port_infos(config: &Config, ports: &[PortFacts]) -> Vec<PortInfo> {

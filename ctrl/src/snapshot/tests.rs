@@ -110,6 +110,24 @@ fn timeouts_come_from_the_file() {
 }
 
 #[test]
+fn a_service_s_own_timeouts_stand_over_those_of_the_file() {
+    let mut config = config(SERVICES);
+    config.timeouts = conf::Timeouts { tcp_s: 60, tcp_fin_s: 7, udp_s: 30 };
+    config.services[0].timeouts.tcp_fin_s = Some(5);
+    config.services[2].timeouts.udp_s = Some(3);
+    let mut registry = registry();
+    let named = registry.assign(&config, 7, &Unused);
+    let snapshot = build(&config, &[FACTS, FACTS], &named, &mut registry, 7);
+    let expected = [(60, 5, 30), (60, 7, 30), (60, 7, 3)];
+    for (id, (tcp, tcp_fin, udp)) in (0..).zip(expected) {
+        let expected = Timeouts::with_seconds(tcp, tcp_fin, udp);
+        assert_eq!(*snapshot.timeouts_of(ServiceId(id)), expected, "service {id}");
+    }
+    // That of an SCTP association, which nobody can change.
+    assert_eq!(snapshot.longest_timeout(), Ticks::from_secs(900));
+}
+
+#[test]
 fn a_later_configuration_keeps_the_numbers_of_what_stays() {
     let mut registry = registry();
     built(&mut registry);

@@ -1,10 +1,11 @@
 //! Packets without a flow: those that may open one are scheduled, others are refused or routed.
 
 use crate::buf::PacketBuf;
-use crate::flow::{Direction, Flow, FlowState, Hit, KeyHash, SctpState, TcpState};
+use crate::flow::{Direction, Flow, Hit, KeyHash};
 use crate::forward::ForwardingMode;
 use crate::fragment::{Decision, TrainKey};
 use crate::io::Ports;
+use crate::options::IpvsOptions;
 use crate::parse::Transport;
 use crate::sched::{self, Asked, Asker};
 use crate::service::{RealId, RealServer, ServiceId, ServiceKey, VirtualService};
@@ -15,14 +16,12 @@ use crate::wire::{IpProto, TcpFlags};
 
 use super::local::Refusal;
 use super::relay::Way;
+use super::reuse::may_be_over;
 use super::{Director, Turn, one_packet, stateless};
 
 /// FTP's data port: packets from it belong to connections that a control connection announced,
 /// so IPVS never schedules them.
 const FTP_DATA: u16 = 20;
-
-/// Whether an SCTP packet other than INIT may open a flow, too (IPVS' sloppy_sctp).
-const SLOPPY_SCTP: bool = false;
 
 /// What becomes of a packet with ports.
 enum Admission {
@@ -53,7 +52,8 @@ impl<B: PacketBuf> Director<B> {
             Err(hash) => return self.newcomer(turn, frame, packet, hash),
         };
         let verdict = self.relay(turn, frame, packet, hit);
-        if packet.ip.more_fragments() {
+        // Where the flow has been given up, it is decided already.
+        if packet.ip.more_fragments() && self.flows.matches(hit, &packet.key) {
             let decision = Decision::of(verdict, hit, packet.key);
             self.decide_train(turn, TrainKey::of(&packet.ip), decision);
         }
@@ -62,7 +62,7 @@ impl<B: PacketBuf> Director<B> {
 
     /// A packet without a flow.
     #[inline(never)]
-    fn newcomer<P: Ports<B>>(
+    pub(super) fn newcomer<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
         frame: B,
@@ -109,44 +109,12 @@ impl<B: PacketBuf> Director<B> {
         if let Some(hit) = hit
             && let Some(flow) = self.flows.flow(hit.flow())
             && *flow.key(hit.direction()) == packet.key
-            && !is_over(flow, packet, hit.direction(), now)
+            && !may_be_over(flow, packet, hit.direction(), now)
         {
             return Ok(hit);
         }
         let hash = self.flows.hash(&packet.key);
         self.find_valid(snapshot, (packet, hash), now).ok_or(hash)
-    }
-
-    /// [`Self::still_valid`] for a packet whose candidate was not its flow, or not any more.
-    #[inline(never)]
-    fn find_valid(
-        &mut self,
-        snapshot: &Snapshot,
-        (packet, hash): (&Transport, KeyHash),
-        now: Tick,
-    ) -> Option<Hit> {
-        let hit = self.flows.lookup(hash, &packet.key)?;
-        let flow = self.flows.flow(hit.flow())?;
-        if flow.deadline().is_due(now) {
-            self.end_flow(snapshot, hit);
-            return None;
-        }
-        if is_reopened(flow, packet, hit.direction()) {
-            self.count_reopened(snapshot);
-            self.reopened = self.flows.remove(hit.flow());
-            return None;
-        }
-        Some(hit)
-    }
-
-    /// Takes the flow in whose place a new one has come out of its real server's count. As in IPVS
-    /// it counts while the new one is scheduled, and ends a moment later.
-    #[cold]
-    pub(super) fn count_reopened(&mut self, snapshot: &Snapshot) {
-        if let Some(flow) = self.reopened.take() {
-            self.stats.flows.set(self.flows.len() as u64);
-            self.count_end(snapshot, &flow);
-        }
     }
 
     /// Takes a flow out of the table and of its real server's count.
@@ -161,7 +129,7 @@ impl<B: PacketBuf> Director<B> {
     /// Takes a flow that has left the table out of its real server's count.
     pub(super) fn count_end(&self, snapshot: &Snapshot, flow: &Flow) {
         if let Some(real) = self.stats.real_server(flow.real) {
-            let gauge = if flow.state().is_active() { &real.active } else { &real.inactive };
+            let gauge = if flow.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
         }
         self.load_changed(snapshot, flow.service, flow.real);
@@ -236,16 +204,20 @@ impl<B: PacketBuf> Director<B> {
         (packet, hash): (&Transport, KeyHash),
         now: Tick,
     ) -> Option<Admission> {
-        if one_packet::applies(service, packet) {
+        let computed = self.computed(snapshot, service, packet, now);
+        let opens = may_open(packet, &snapshot.ipvs);
+        if opens && self.defences.refuses() {
+            return Some(Admission::Refused(Refusal::Silent(DropReason::DropPacket)));
+        }
+        if opens && one_packet::applies(service, packet) {
             return Some(match self.schedule(snapshot, service, packet, now) {
                 Ok(real) => Admission::Once(*real, service.mode),
                 Err(refusal) => Admission::Refused(refusal),
             });
         }
-        let computed = self.computed(snapshot, service, packet, now);
         let real = match computed {
-            Some(real) if may_go_on(packet) || may_open(packet) => Ok(real),
-            _ if may_open(packet) => self.schedule(snapshot, service, packet, now),
+            Some(real) if may_go_on(packet) || opens => Ok(real),
+            _ if opens => self.schedule(snapshot, service, packet, now),
             _ => return None,
         };
         let opened =
@@ -304,13 +276,13 @@ impl<B: PacketBuf> Director<B> {
 }
 
 /// Whether a packet may open a connection: any UDP packet, a TCP segment with SYN and without RST,
-/// an SCTP packet with INIT.
-fn may_open(packet: &Transport) -> bool {
+/// an SCTP packet with INIT. `sloppy_tcp` and `sloppy_sctp` do without SYN and INIT.
+fn may_open(packet: &Transport, options: &IpvsOptions) -> bool {
     let has = |flag| packet.flags.contains(flag);
     let opens = match packet.ip.protocol {
         IpProto::UDP => true,
-        IpProto::SCTP => (has(TcpFlags::SYN) || SLOPPY_SCTP) && !has(TcpFlags::RST),
-        _ => has(TcpFlags::SYN) && !has(TcpFlags::RST),
+        IpProto::SCTP => (has(TcpFlags::SYN) || options.sloppy_sctp) && !has(TcpFlags::RST),
+        _ => (has(TcpFlags::SYN) || options.sloppy_tcp) && !has(TcpFlags::RST),
     };
     opens && packet.key.src_port() != FTP_DATA
 }
@@ -321,25 +293,6 @@ fn may_go_on(packet: &Transport) -> bool {
     packet.ip.protocol != IpProto::UDP
         && !packet.flags.contains(TcpFlags::SYN)
         && packet.key.src_port() != FTP_DATA
-}
-
-/// Whether a packet finds its flow ended, or begins a new connection.
-#[inline(always)]
-fn is_over(flow: &Flow, packet: &Transport, direction: Direction, now: Tick) -> bool {
-    flow.deadline().is_due(now) || is_reopened(flow, packet, direction)
-}
-
-/// Whether a SYN or INIT from the client begins a new connection over a finished one (IPVS'
-/// conn_reuse_mode 1): such a connection is scheduled anew.
-#[inline(always)]
-fn is_reopened(flow: &Flow, packet: &Transport, direction: Direction) -> bool {
-    packet.flags.contains(TcpFlags::SYN)
-        && direction == Direction::Request
-        && matches!(
-            flow.state(),
-            FlowState::Tcp(TcpState::TimeWait | TcpState::Close)
-                | FlowState::Sctp(SctpState::Closed)
-        )
 }
 
 /// What a host's stack would do with a packet to an address of its own that nobody listens to.

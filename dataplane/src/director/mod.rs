@@ -9,6 +9,7 @@
 
 mod admit;
 mod adoption;
+mod defence;
 mod egress;
 mod fragments;
 mod icmp;
@@ -16,8 +17,10 @@ mod local;
 mod one_packet;
 mod open;
 mod relay;
+mod reuse;
 mod stateless;
 mod steer;
+mod sweep;
 mod upkeep;
 
 use std::collections::BTreeSet;
@@ -43,10 +46,12 @@ use crate::time::Tick;
 use crate::verdict::Verdict;
 
 use adoption::Adoption;
+use defence::Defences;
 use egress::Egress;
 use open::HalfOpen;
 use relay::PathMtu;
 use stateless::Shortage;
+use sweep::Sweep;
 
 /// One value for each packet of a burst.
 type PerPacket<T> = [T; BURST_LEN_MAX];
@@ -97,6 +102,8 @@ pub struct Director<B> {
     icmp_budget: IcmpBudget,
     adoption: Adoption,
     shortage: Shortage,
+    defences: Defences,
+    sweep: Sweep,
     last_tick: Tick,
     /// Identification of the next tunnel packet that may be fragmented.
     next_ip_id: u16,
@@ -125,6 +132,8 @@ impl<B: PacketBuf> Director<B> {
             icmp_budget: IcmpBudget::new(now),
             adoption: Adoption::new(sizes.services),
             shortage: Shortage::default(),
+            defences: Defences::default(),
+            sweep: Sweep::default(),
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),

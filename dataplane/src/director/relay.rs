@@ -93,13 +93,15 @@ impl<B: PacketBuf> Director<B> {
         };
         let way = match Way::of(snapshot, flow, direction) {
             Ok(way) => way,
-            Err(reason) => return Verdict::Dropped(reason),
+            Err(reason) => return self.no_way(turn, frame, (packet, hit), reason),
         };
         self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
         let before = flow.state();
-        let (state, timeout) = next_state(&snapshot.timeouts, flow, direction, packet);
+        let timeouts = snapshot.timeouts_of(flow.service);
+        let secure = self.defences.secure_tcp;
+        let (state, timeout) = next_state((timeouts, secure), flow, direction, packet);
         let service = flow.service;
-        let shorter = flow.advance(turn.now, state, timeout);
+        let shorter = flow.advance((direction, turn.now), state, timeout);
         if shorter {
             self.flows.hasten(hit.flow());
         }
@@ -281,14 +283,16 @@ impl<B: PacketBuf> Director<B> {
 /// The state that a packet leads to, and how long the flow may idle after it.
 #[inline(always)]
 fn next_state(
-    timeouts: &Timeouts,
+    (timeouts, secure): (&Timeouts, bool),
     flow: &Flow,
     direction: Direction,
     packet: &Transport,
 ) -> (FlowState, Ticks) {
     match flow.state() {
         FlowState::Tcp(state) => {
-            let next = state.next(heard(flow, direction), packet.flags);
+            let (heard, flags) = (heard(flow, direction), packet.flags);
+            let next =
+                if secure { state.next_secure(heard, flags) } else { state.next(heard, flags) };
             (FlowState::Tcp(next), timeouts.tcp(next))
         }
         FlowState::Udp => (FlowState::Udp, timeouts.udp()),

@@ -25,13 +25,15 @@ impl<B: PacketBuf> Director<B> {
         let new_tick = self.last_tick != turn.now;
         if new_tick {
             self.last_tick = turn.now;
-            self.shortage.age(&turn.snapshot.timeouts, turn.now);
+            self.shortage.age(turn.snapshot.longest_timeout(), turn.now);
+            self.look_at_fullness(turn.snapshot);
             self.egress.tick(turn, NEIGHBOR_PER_TICK);
             let stats = &self.stats;
             self.trains.tick(turn.now, |_| {
                 end_of_wait(stats, Verdict::Dropped(DropReason::FragmentOrphaned));
             });
         }
+        self.sweep(turn.snapshot, turn.now);
         self.adoption.go_on(&mut self.egress, turn, new_tick);
     }
 

@@ -8,6 +8,7 @@ use super::control::Control;
 use super::expire::WheelLink;
 use super::kept_state::KeptState;
 use super::key::{FlowKey, Ipv6Key, Key};
+use super::life::Life;
 use super::sctp_state::SctpState;
 use super::tcp_state::TcpState;
 use crate::forward::ForwardingMode;
@@ -77,8 +78,8 @@ pub struct Flow<K = FlowKey> {
     pub real: RealId,
     /// When the last packet was seen.
     pub last_seen: Tick,
-    /// How long after `last_seen` the flow ends.
-    pub timeout: Ticks,
+    /// How long after `last_seen` the flow ends, and how many packets its client has sent.
+    pub(super) life: Life,
     pub(super) state: KeptState,
     /// How packets are sent to the real server.
     pub mode: ForwardingMode,
@@ -142,6 +143,9 @@ impl<E> Record<E> {
 }
 
 impl<K> Flow<K> {
+    /// More packets from the client than anybody asks for.
+    pub const IN_PACKETS_MANY: u8 = Life::MANY;
+
     /// A new flow last seen at `now`.
     #[must_use]
     pub fn new(
@@ -153,15 +157,15 @@ impl<K> Flow<K> {
         (now, timeout): (Tick, Ticks),
     ) -> Self {
         let (control, wheel) = (Control::NONE, WheelLink::default());
-        let (last_seen, state) = (now, KeptState::of(state));
-        Self { request, reply, service, real, last_seen, timeout, state, mode, control, wheel }
+        let (last_seen, life, state) = (now, Life::new(timeout), KeptState::of(state));
+        Self { request, reply, service, real, last_seen, life, state, mode, control, wheel }
     }
 
     /// When the flow ends if no further packet comes.
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Tick {
-        self.last_seen.after(self.timeout)
+        self.last_seen.after(self.life.timeout())
     }
 
     /// State of the connection.
@@ -171,14 +175,37 @@ impl<K> Flow<K> {
         self.state.state()
     }
 
-    /// Notes a packet at `now` that leads to `state`, after which the flow may idle for `timeout`.
-    /// Returns whether its life became shorter, which the table has to be told
+    /// Whether it is among the active ones of its real server.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.state.is_active()
+    }
+
+    /// Packets from the client, up to [`Self::IN_PACKETS_MANY`].
+    #[must_use]
+    pub fn in_packets(&self) -> u8 {
+        self.life.in_packets()
+    }
+
+    /// Notes a packet of `direction` at `now` that leads to `state`, after which the flow may idle
+    /// for `timeout`. Returns whether its life became shorter, which the table has to be told
     /// ([`FlowTable::hasten`](super::FlowTable::hasten)).
     #[inline(always)]
     #[must_use]
-    pub fn advance(&mut self, now: Tick, state: FlowState, timeout: Ticks) -> bool {
-        let shorter = timeout < self.timeout;
-        (self.state, self.last_seen, self.timeout) = (KeptState::of(state), now, timeout);
+    pub fn advance(
+        &mut self,
+        (direction, now): (Direction, Tick),
+        state: FlowState,
+        timeout: Ticks,
+    ) -> bool {
+        let shorter = timeout < self.life.timeout();
+        let life = match direction {
+            Direction::Request => self.life.with_packet(),
+            Direction::Reply => self.life,
+        };
+        (self.state, self.last_seen, self.life) =
+            (KeptState::of(state), now, life.with_timeout(timeout));
         shorter
     }
 

@@ -53,6 +53,16 @@ impl KeptState {
         }
     }
 
+    /// [`FlowState::is_active`], without the detour.
+    #[inline(always)]
+    pub(super) const fn is_active(self) -> bool {
+        if let Self::Tcp(state) = self {
+            state.is_active()
+        } else {
+            matches!(self, Self::SctpEstablished)
+        }
+    }
+
     #[inline(always)]
     pub(super) const fn state(self) -> FlowState {
         match self {
@@ -85,7 +95,8 @@ mod tests {
         let tcp = TcpState::ALL.map(FlowState::Tcp);
         let sctp = SctpState::ALL.map(FlowState::Sctp);
         for state in tcp.into_iter().chain(sctp).chain([FlowState::Udp]) {
-            assert_eq!(KeptState::of(state).state(), state);
+            let kept = KeptState::of(state);
+            assert_eq!((kept.state(), kept.is_active()), (state, state.is_active()));
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod entry;
 pub mod expire;
 mod kept_state;
 pub mod key;
+mod life;
 pub mod sctp_state;
 pub mod table;
 pub mod tcp_state;

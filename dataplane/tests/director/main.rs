@@ -34,15 +34,23 @@ mod marks;
 #[cfg(test)]
 mod nics;
 #[cfg(test)]
+mod options;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod removal;
 #[cfg(test)]
 mod sched;
 #[cfg(test)]
 mod sctp;
 #[cfg(test)]
+mod sctp_recorded;
+#[cfg(test)]
 mod sctp_team;
+#[cfg(test)]
+mod shed;
 #[cfg(test)]
 mod stateless;
 #[cfg(test)]

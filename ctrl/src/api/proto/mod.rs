@@ -344,6 +344,8 @@ pub struct Drops {
     /// Packets of services of mode dr and tun that were sent on without a flow, since there was no
     /// room for one.
     pub stateless: u64,
+    /// Flows that ended before their time.
+    pub ended: Ended,
     /// Every reason, also those that never occurred.
     pub drops: Vec<Drop>,
     /// Packets that the director made itself.
@@ -359,6 +361,17 @@ pub struct Drop {
     pub count: u64,
     /// The reason, in a sentence.
     pub meaning: String,
+}
+
+/// Flows that ended before their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Half-open ones, by `drop_entry`.
+    pub half_open: u64,
+    /// Idle ones that had few packets, by `drop_entry`.
+    pub idle: u64,
+    /// Those whose real server was removed, by `expire_nodest_conn`.
+    pub real_server_removed: u64,
 }
 
 /// Packets that the director made itself.

@@ -297,15 +297,20 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
         render(&columns, rows)
     };
     let Drops { received, forwarded, consumed, dropped, held, .. } = answer;
-    let Drops { handed_over, stateless, generated, .. } = answer;
+    let Drops { handed_over, stateless, ended, generated, .. } = answer;
     format!(
         "{table}\n\
          received {received} = forwarded {forwarded} + consumed {consumed} + dropped {dropped} \
          + held {held}\n\
          handed over between workers: {handed_over}\n\
          sent on without a flow, as tables were full: {stateless}\n\
+         flows ended early: {} half-open, {} idle (drop_entry), {} of removed real servers \
+         (expire_nodest_conn)\n\
          sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
          {} resets, {} fragments\n",
+        ended.half_open,
+        ended.idle,
+        ended.real_server_removed,
         generated.arp_requests,
         generated.icmp_errors,
         generated.icmp_errors_limited,

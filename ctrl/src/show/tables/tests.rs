@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::api::proto::{Drop, Generated, Neighbor, RealServer, Worker};
+use crate::api::proto::{Drop, Ended, Generated, Neighbor, RealServer, Worker};
 
 fn ip(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
@@ -179,6 +179,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
         held: 2,
         handed_over: 9,
         stateless: 6,
+        ended: Ended { half_open: 12, idle: 11, real_server_removed: 10 },
         drops: vec![drop("no_flow", counts[0]), drop("truncated", counts[1])],
         generated: Generated { arp_requests: 5, icmp_errors: 4, resets: 3, ..Generated::default() },
     }
@@ -188,7 +189,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
 fn drops_that_occurred_and_the_balance() {
     check(&drops(&drops_of([1200, 0]), false), include_str!("expected/drops.txt"));
     let all = drops(&drops_of([1200, 0]), true);
-    assert!(all.contains("truncated") && all.lines().count() == 8, "{all}");
+    assert!(all.contains("truncated") && all.lines().count() == 9, "{all}");
     let none = drops(&drops_of([0, 0]), false);
     assert!(none.starts_with("No packet was dropped.\n\nreceived 100 = "), "{none}");
 }

@@ -292,6 +292,13 @@ impl<E: Entry> Table<E> {
         self.records.get(position)?.flow()
     }
 
+    /// Begins to load the records of up to `count` flows from `position` on.
+    pub fn prefetch_from(&self, position: usize, count: usize) {
+        for record in self.records.iter().skip(position).take(count) {
+            prefetch(record);
+        }
+    }
+
     /// Gives the record of an unlinked flow back.
     fn release(&mut self, index: u32) -> Option<E> {
         let record = self.records.get_mut(index as usize)?;

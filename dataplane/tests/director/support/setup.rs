@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::marks::{Mark, MarkRule, MarkRules};
+use rvs_dataplane::options::IpvsOptions;
 use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
 use rvs_dataplane::service::{
     Dest, RealId, RealServer, ServiceId, ServiceKey, ServiceTable, VirtualService,
@@ -55,15 +56,28 @@ pub(crate) struct ServiceSpec {
     mark: Option<Mark>,
     /// The generation that brought it.
     since: u64,
+    timeouts: Option<Timeouts>,
 }
 
 impl ServiceSpec {
     pub(crate) fn tcp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
         let local = if mode == ForwardingMode::FullNat { vec![LIP] } else { Vec::new() };
         let (protocol, scheduler) = (IpProto::TCP, Scheduler::Rr);
-        let (vip, reals, since) = (vip.endpoint(), Vec::new(), 1);
-        let (upper_threshold, ops, mark) = (0, false, None);
-        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold, ops, mark, since }
+        let (upper_threshold, ops, mark, timeouts) = (0, false, None, None);
+        let (reals, since) = (Vec::new(), 1);
+        Self {
+            protocol,
+            vip: vip.endpoint(),
+            mode,
+            scheduler,
+            reals,
+            local,
+            upper_threshold,
+            ops,
+            mark,
+            since,
+            timeouts,
+        }
     }
 
     pub(crate) fn udp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
@@ -95,6 +109,11 @@ impl ServiceSpec {
         self
     }
 
+    pub(crate) fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = Some(timeouts);
+        self
+    }
+
     pub(crate) fn scheduler(mut self, scheduler: Scheduler) -> Self {
         self.scheduler = scheduler;
         self
@@ -111,6 +130,7 @@ pub(crate) struct Setup {
     pub(crate) tx_checksums: bool,
     pub(crate) flows: u32,
     pub(crate) timeouts: Timeouts,
+    pub(crate) ipvs: IpvsOptions,
     /// Whether there is a route beyond the ports' own networks.
     pub(crate) default_route: bool,
     /// Whether all VIPs had a NAT service once.
@@ -135,6 +155,7 @@ impl Setup {
             tx_checksums: false,
             flows: 1024,
             timeouts: Timeouts::default(),
+            ipvs: IpvsOptions::default(),
             default_route: true,
             nat_vips: false,
             workers: 8,
@@ -181,6 +202,23 @@ impl Setup {
         }
     }
 
+    /// Gives a real server of all services this weight.
+    pub(crate) fn set_weight(&mut self, address: impl Endpoint, weight: u32) {
+        let address = address.endpoint();
+        let reals = self.services.iter_mut().flat_map(|service| &mut service.reals);
+        reals.filter(|(real, _)| *real == address).for_each(|(_, old)| *old = weight);
+    }
+
+    /// Gives all services another scheduler.
+    pub(crate) fn set_scheduler(&mut self, scheduler: Scheduler) {
+        self.services.iter_mut().for_each(|service| service.scheduler = scheduler);
+    }
+
+    /// Gives all services timeouts of their own, or takes them away.
+    pub(crate) fn set_timeouts(&mut self, timeouts: Option<&Timeouts>) {
+        self.services.iter_mut().for_each(|service| service.timeouts = timeouts.cloned());
+    }
+
     /// Gives all services another mode.
     pub(crate) fn set_mode(&mut self, mode: ForwardingMode) {
         self.services.iter_mut().for_each(|service| service.mode = mode);
@@ -200,9 +238,13 @@ impl Setup {
             snapshot.add_address(vip, AddressUse::NatVip);
         }
         snapshot.marks = MarkRules::new(self.marks.clone());
+        snapshot.ipvs = self.ipvs;
         let mut services = Vec::new();
         for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {
             services.push(self.add_service(&mut snapshot, id, spec));
+            if let Some(timeouts) = &spec.timeouts {
+                snapshot.own_timeouts.set(id, timeouts.clone());
+            }
         }
         snapshot.services = ServiceTable::new(services);
         snapshot
