@@ -58,4 +58,6 @@ recorded! {
     settings_in_nat "settings-nat": 4,
     settings_in_dr "settings-dr": 4,
     settings_in_tun "settings-tun": 4,
+    one_packet_in_nat "ops-nat": 2,
+    one_packet_in_tun "ops-tun": 2,
 }

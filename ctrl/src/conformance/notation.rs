@@ -43,6 +43,7 @@ fn head(line: &str) -> Script {
         scheduler: words.next().unwrap().to_owned(),
         mode: ForwardingMode::Nat,
         is_udp: false,
+        ops: false,
         steps: Vec::new(),
     };
     for word in words {
@@ -51,6 +52,7 @@ fn head(line: &str) -> Script {
             "dr" => script.mode = ForwardingMode::Dr,
             "tun" => script.mode = ForwardingMode::Tunnel,
             "udp" => script.is_udp = true,
+            "ops" => script.ops = true,
             "fallback" | "port" => script.scheduler = format!("{},{word}", script.scheduler),
             _ => panic!("{word:?} does not describe a service"),
         }

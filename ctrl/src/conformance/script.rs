@@ -90,6 +90,8 @@ pub(super) struct Script {
     pub(super) scheduler: String,
     pub(super) mode: ForwardingMode,
     pub(super) is_udp: bool,
+    /// One-packet scheduling.
+    pub(super) ops: bool,
     /// The steps, each with its notation.
     pub(super) steps: Vec<(String, Step)>,
 }

@@ -80,8 +80,10 @@ impl Setup {
         let _ = write!(
             text,
             "  one: {{vip: \"{VIP}:{vport}\", protocol: {protocol}, mode: {mode}, \
-             scheduler: {scheduler}, scheduler_flags: [{}], real_servers: [",
-            flags.join(", ")
+             scheduler: {scheduler}, scheduler_flags: [{}], ops: {}, \
+             real_servers: [",
+            flags.join(", "),
+            script.ops
         );
         for (name, settings) in &self.real_servers {
             let Settings { weight, upper, lower, .. } = settings;
