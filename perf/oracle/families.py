@@ -280,6 +280,8 @@ class Sticky(Timed):
 
     def check(self):
         super().check()
+        if not self.service.persistence:
+            return
         # Templates: the masked address's last byte, real server, state, seconds left.
         templates = []
         for entry in self.kernel.entries():

@@ -60,4 +60,5 @@ recorded! {
     settings_in_tun "settings-tun": 4,
     one_packet_in_nat "ops-nat": 2,
     one_packet_in_tun "ops-tun": 2,
+    marks "mark": 3,
 }

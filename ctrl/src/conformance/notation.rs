@@ -44,6 +44,7 @@ fn head(line: &str) -> Script {
         mode: ForwardingMode::Nat,
         is_udp: false,
         ops: false,
+        is_marked: false,
         steps: Vec::new(),
     };
     for word in words {
@@ -53,6 +54,7 @@ fn head(line: &str) -> Script {
             "tun" => script.mode = ForwardingMode::Tunnel,
             "udp" => script.is_udp = true,
             "ops" => script.ops = true,
+            "mark" => script.is_marked = true,
             "fallback" | "port" => script.scheduler = format!("{},{word}", script.scheduler),
             _ => panic!("{word:?} does not describe a service"),
         }

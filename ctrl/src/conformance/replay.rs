@@ -14,8 +14,6 @@ use super::script::{Fate, Left, Name, Script, Sent, Step};
 use super::setup::{Setup, VIP};
 use crate::testing::Rig;
 
-/// Where the script's service stands in the configuration.
-const SERVICE: usize = 1;
 /// Steps before a difference that are shown with it.
 const SHOWN: usize = 30;
 /// Time that a packet takes beside the tick that the rig gives it: IPVS' scripts have two.
@@ -26,7 +24,8 @@ pub(super) struct Replay<'a> {
     script: &'a Script,
     rig: Rig,
     setup: Setup,
-    vip: SocketAddrV4,
+    /// Where the script's service stands in the configuration.
+    place: usize,
     /// The real server of each client's connection, if it ever had one.
     clients: Vec<Option<Name>>,
     /// What RVS counts and IPVS does not, by real server, and for the service; modulo 2^64, where
@@ -38,8 +37,8 @@ impl<'a> Replay<'a> {
     pub(super) fn new(script: &'a Script) -> Self {
         let setup = Setup::of(script);
         let rig = Rig::standing_on(&setup.text(script));
-        let vip = SocketAddrV4::new(VIP.parse().unwrap(), script.vport());
-        Self { script, rig, setup, vip, clients: Vec::new(), uncounted: BTreeMap::new() }
+        let place = if script.is_marked { 2 } else { 1 };
+        Self { script, rig, setup, place, clients: Vec::new(), uncounted: BTreeMap::new() }
     }
 
     /// Takes all steps; tells of the first that IPVS answered otherwise.
@@ -126,8 +125,8 @@ impl<'a> Replay<'a> {
         let end = self.script.client(client);
         let known = self.clients[client as usize];
         let (src, dst) = match known {
-            Some(real) if !from_client => (self.script.real(real), end),
-            _ => (end, self.vip),
+            Some(real) if !from_client => (self.script.real(real, client), end),
+            _ => (end, self.vip(client)),
         };
         let spec = match sent {
             Sent::Segment(flags) => PacketSpec::tcp(src, dst).flags(flags),
@@ -147,7 +146,8 @@ impl<'a> Replay<'a> {
             self.clients[client as usize] = Some(name);
         }
         // RVS is a router for real servers, not for those that were.
-        let is_known = known.is_some_and(|real| self.setup.place(real).is_some());
+        let is_known = known
+            .is_some_and(|real| self.setup.place(real).is_some() || self.script.is_beside(real));
         if let (Some(real), Fate::Client, false) = (known, fate, is_known) {
             // It is counted, though.
             for name in [None, Some(real)] {
@@ -175,30 +175,31 @@ impl<'a> Replay<'a> {
     /// What a packet that came out is; `is_reply` where a real server sent it.
     fn fate(&mut self, frame: &[u8], client: u32, is_reply: bool) -> Fate {
         let end = self.script.client(client);
+        let vip = self.vip(client);
         let arrived = Arrived::of(frame);
         if arrived.is_icmp {
             return Fate::Unreachable;
         }
         let ends = (arrived.src, arrived.dst);
-        if ends == (self.vip, end) && !is_reply {
+        if ends == (vip, end) && !is_reply {
             assert!(arrived.is_reset, "{arrived:?}");
             return Fate::Reset;
         }
         let (tos, ttl, dont_fragment) = header(client);
         let expected = (tos, ttl - 1, dont_fragment);
         assert!(has_header(frame, expected), "{expected:?} is not in {arrived:?}");
-        if ends == (self.vip, end) {
+        if ends == (vip, end) {
             return Fate::Client;
         }
-        if ends == (end, self.vip) {
+        if ends == (end, vip) {
             // DR tells by the MAC, which is the same for all here.
             let there = arrived.tunnel.or_else(|| self.real_of(end).map(|real| *real.ip()));
             let there = there.expect("a packet that went somewhere");
-            let named = names().find(|name| *self.script.real(*name).ip() == there);
+            let named = names().find(|name| *self.script.real(*name, client).ip() == there);
             return Fate::Real(named.expect("one of the real servers"));
         }
         for name in names() {
-            let real = self.script.real(name);
+            let real = self.script.real(name, client);
             if ends == (end, real) {
                 return Fate::Real(name);
             }
@@ -207,6 +208,11 @@ impl<'a> Replay<'a> {
             }
         }
         panic!("nobody expected {arrived:?}")
+    }
+
+    /// What a client connects to.
+    fn vip(&self, client: u32) -> SocketAddrV4 {
+        SocketAddrV4::new(VIP.parse().unwrap(), self.script.vport(client))
     }
 
     /// The real server of a client's flow.
@@ -254,12 +260,12 @@ impl<'a> Replay<'a> {
     /// Connections, packets in and out, bytes in and out.
     fn counted(&self, name: Option<Name>) -> [u64; 5] {
         let place = name.map(|name| self.setup.place(name).unwrap());
-        let t = self.rig.traffic(SERVICE, place);
+        let t = self.rig.traffic(self.place, place);
         [t.connections, t.in_packets, t.out_packets, t.in_bytes, t.out_bytes]
     }
 
     fn connections(&self, name: Name) -> (u64, u64) {
-        self.rig.connections(SERVICE, self.setup.place(name).unwrap())
+        self.rig.connections(self.place, self.setup.place(name).unwrap())
     }
 
     /// The pool in words, for messages.

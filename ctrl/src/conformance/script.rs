@@ -5,6 +5,13 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use conf::ForwardingMode;
 use dataplane::wire::TcpFlags;
 
+/// Ports whose packets have the mark.
+pub(super) const MARKED: [u16; 3] = [80, 443, 8080];
+/// The port of another service, beside that by mark; it has real servers y and z.
+pub(super) const BESIDE: u16 = 1000;
+/// Hosts that the clients of a service by mark are on.
+const HOSTS: u8 = 24;
+
 /// A real server, by its letter from `a`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name(pub(super) char);
@@ -92,33 +99,52 @@ pub(super) struct Script {
     pub(super) is_udp: bool,
     /// One-packet scheduling.
     pub(super) ops: bool,
+    /// The service is one by mark.
+    pub(super) is_marked: bool,
     /// The steps, each with its notation.
     pub(super) steps: Vec<(String, Step)>,
 }
 
 impl Script {
-    /// The address of a client, so that they spread over the buckets of schedulers that hash.
+    /// The address of a client, so that they spread over the buckets of schedulers that hash. Those
+    /// of a service by mark are on few hosts.
     pub(super) fn client(&self, number: u32) -> SocketAddrV4 {
         let n = u64::from(self.number * 512 + number);
         let low = |value: u64| u16::try_from(value).unwrap();
         let [high, low_byte] = low(n * 40_503 % 65_536).to_be_bytes();
-        SocketAddrV4::new(Ipv4Addr::new(198, 18, high, low_byte), 1024 + low(n * 7919 % 64_000))
+        let l4_port = 1024 + low(n * 7919 % 64_000);
+        let host = if self.is_marked {
+            Ipv4Addr::new(198, 18, byte(self.number), high % HOSTS * 10)
+        } else {
+            Ipv4Addr::new(198, 18, high, low_byte)
+        };
+        SocketAddrV4::new(host, l4_port)
     }
 
-    /// The address of a real server.
-    pub(super) fn real(&self, name: Name) -> SocketAddrV4 {
+    /// The address of a real server, with the port that this client reaches there.
+    pub(super) fn real(&self, name: Name, client: u32) -> SocketAddrV4 {
         let n = u32::from(name.0) - u32::from('a') + 1;
-        let byte = |value: u32| u8::try_from(value % 256).unwrap();
         let address = Ipv4Addr::new(10, byte(self.number), byte(n * 37), byte(n));
-        let is_rewritten = self.mode == ForwardingMode::Nat;
-        SocketAddrV4::new(
-            address,
-            if is_rewritten { 8000 + u16::from(byte(n)) } else { self.vport() },
-        )
+        let is_rewritten = self.mode == ForwardingMode::Nat && !self.is_marked;
+        let l4_port = if is_rewritten { 8000 + u16::from(byte(n)) } else { self.vport(client) };
+        SocketAddrV4::new(address, l4_port)
     }
 
-    /// The port of the service.
-    pub(super) fn vport(&self) -> u16 {
-        1000 + u16::try_from(self.number).unwrap()
+    /// Whether a real server is one of the service beside that by mark.
+    pub(super) fn is_beside(&self, name: Name) -> bool {
+        self.is_marked && matches!(name.0, 'y' | 'z')
     }
+
+    /// The port that a client connects to.
+    pub(super) fn vport(&self, client: u32) -> u16 {
+        if !self.is_marked {
+            return 1000 + u16::try_from(self.number).unwrap();
+        }
+        let [first, second, third] = MARKED;
+        [first, second, third, BESIDE][client as usize % 4]
+    }
+}
+
+fn byte(value: u32) -> u8 {
+    u8::try_from(value % 256).unwrap()
 }

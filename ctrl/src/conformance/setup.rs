@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::script::{Name, Script, Settings};
+use super::script::{BESIDE, MARKED, Name, Script, Settings};
 
 /// The VIP of all services.
 pub(super) const VIP: &str = "203.0.113.1";
@@ -52,8 +52,19 @@ impl Setup {
              \x20 other: {{vip: \"{VIP}:9\", protocol: tcp, mode: nat, scheduler: rr, \
              real_servers: []}}\n"
         );
+        if script.is_marked {
+            Self::write_service_beside(&mut text, script);
+        }
         if self.is_there {
             self.write_service(&mut text, script);
+        }
+        if script.is_marked {
+            let number = script.number;
+            let _ = writeln!(
+                text,
+                "marks:\n  - {{mark: {number}, protocol: tcp, destination: {VIP}, \
+                 destination_ports: {MARKED:?}}}"
+            );
         }
         let mut sysctls: Vec<_> =
             self.changed.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -70,16 +81,32 @@ impl Setup {
         text
     }
 
+    /// The service beside one by mark.
+    fn write_service_beside(text: &mut String, script: &Script) {
+        let reals = ['y', 'z']
+            .map(|name| format!("{{address: \"{}:{BESIDE}\"}}", script.real(Name(name), 0).ip()));
+        let (mode, reals) = (script.mode.as_str(), reals.join(", "));
+        let _ = writeln!(
+            text,
+            "  beside: {{vip: \"{VIP}:{BESIDE}\", protocol: tcp, mode: {mode}, \
+             scheduler: rr, real_servers: [{reals}]}}"
+        );
+    }
+
     fn write_service(&self, text: &mut String, script: &Script) {
-        let vport = script.vport();
         let protocol = if script.is_udp { "udp" } else { "tcp" };
+        let key = if script.is_marked {
+            format!("mark: {}", script.number)
+        } else {
+            format!("vip: \"{VIP}:{}\", protocol: {protocol}", script.vport(0))
+        };
         let mode = script.mode.as_str();
         let mut words = self.scheduler.split(',');
         let scheduler = words.next().unwrap();
         let flags: Vec<_> = words.map(|flag| format!("{scheduler}-{flag}")).collect();
         let _ = write!(
             text,
-            "  one: {{vip: \"{VIP}:{vport}\", protocol: {protocol}, mode: {mode}, \
+            "  one: {{{key}, mode: {mode}, \
              scheduler: {scheduler}, scheduler_flags: [{}], ops: {}, \
              real_servers: [",
             flags.join(", "),
@@ -87,7 +114,9 @@ impl Setup {
         );
         for (name, settings) in &self.real_servers {
             let Settings { weight, upper, lower, .. } = settings;
-            let address = script.real(*name);
+            let end = script.real(*name, 0);
+            // One by mark leaves the port as it is.
+            let address = if script.is_marked { end.ip().to_string() } else { end.to_string() };
             let _ = write!(text, "{{address: \"{address}\", weight: {weight}");
             if *upper > 0 {
                 let _ = write!(text, ", upper_threshold: {upper}, lower_threshold: {lower}");
