@@ -8,6 +8,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
+use crate::helper::Helper;
+
 use ipnet::Ipv4Net;
 
 /// The whole file, checked.
@@ -118,6 +120,8 @@ pub struct Service {
     pub local_addresses: Vec<Ipv4Addr>,
     /// The pool, in the order of the file; may be empty.
     pub real_servers: Vec<RealServer>,
+    /// Who reads the payload of its connections; TCP in NAT and FULLNAT only.
+    pub helper: Option<Helper>,
 }
 
 /// What makes two services the same service, whatever else about them changes.

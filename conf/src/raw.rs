@@ -150,6 +150,10 @@ mapping! {
         /// takes nothing; hash the source port, too.
         #[schemars(with = "Vec<SchedulerFlagText>", default)]
         scheduler_flags: optional List<Text<'a>>,
+        /// Reads the payload of control connections, so that data connections find their way:
+        /// `ftp`, in modes nat and fullnat; on port 21 it does unless this is `none`.
+        #[schemars(with = "String", default, extend("enum" = ["ftp", "none"]))]
+        helper: optional Text<'a>,
         /// The pool of real servers, in the order the scheduler uses.
         #[schemars(with = "Vec<RawRealServer<'a>>")]
         real_servers: required List<RawRealServer<'a>>,

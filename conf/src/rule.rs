@@ -49,6 +49,8 @@ pub enum Rule {
     SchedulerFlags,
     /// A lower threshold above the upper one, or without it.
     Thresholds,
+    /// A helper where there is nothing that it could do.
+    Helper,
     /// A worker that does not exist on this machine.
     NoSuchCpu,
 }
@@ -80,6 +82,7 @@ impl Rule {
             Self::LocalAddressMode => "local-address-mode",
             Self::SchedulerFlags => "scheduler-flags",
             Self::Thresholds => "thresholds",
+            Self::Helper => "helper",
             Self::NoSuchCpu => "no-such-cpu",
         }
     }

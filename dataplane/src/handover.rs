@@ -5,6 +5,8 @@
 //! line once per batch and not once per packet. A ring that is full loses what does not fit: the
 //! packets are counted as dropped, and flows go on.
 
+use std::net::Ipv4Addr;
+
 use arrayvec::ArrayVec;
 use crossbeam::utils::CachePadded;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -12,6 +14,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::io::Origin;
 use crate::limits::{BURST_LEN_MAX, HANDOVER_RING_LEN};
 use crate::ownership::WorkerIdx;
+use crate::service::RealId;
 use crate::snapshot::{NextHop, PortIdx};
 use crate::wire::Mac;
 
@@ -54,7 +57,34 @@ pub enum Handed<B> {
         /// Its MAC.
         mac: Mac,
     },
+    /// A client is about to open an FTP data connection to a port of the VIP.
+    PassiveData {
+        /// The client; its port is not known.
+        client: Ipv4Addr,
+        /// The port, of the VIP and of the real server.
+        l4_port: u16,
+        /// The real server that waits for it.
+        real: RealId,
+        /// Place of the control connection's LIP in the service's list, in FULLNAT.
+        lip: u16,
+    },
+    /// A real server is about to open an FTP data connection, which the receiver will own.
+    ActiveData {
+        /// The client that waits for it.
+        client: Ipv4Addr,
+        /// The client's port.
+        cport: u16,
+        /// The real server.
+        real: RealId,
+        /// Place of the LIP in the service's list, in FULLNAT.
+        lip: u16,
+        /// lport, in FULLNAT.
+        lport: u16,
+    },
 }
+
+// Notes do not make packets' hand-over more expensive.
+const _: () = assert!(size_of::<Handed<usize>>() == 16);
 
 /// The way to one other worker.
 #[derive(Debug)]
@@ -127,6 +157,20 @@ impl<B> Peers<B> {
             // A note that is lost will be told again: its subject is asked about until it is known.
             if outbox.waiting.is_full() {
                 continue;
+            }
+            outbox.waiting.push(note());
+        }
+    }
+
+    /// Gives something to every other worker; `lose` gets what finds no room.
+    pub fn give_all(
+        &mut self,
+        mut note: impl FnMut() -> Handed<B>,
+        mut lose: impl FnMut(Handed<B>),
+    ) {
+        for outbox in self.out.iter_mut().flatten() {
+            if outbox.waiting.is_full() {
+                outbox.flush(&mut lose);
             }
             outbox.waiting.push(note());
         }

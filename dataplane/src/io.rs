@@ -107,6 +107,22 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
         }
     }
 
+    /// Gives worker `to` a note; one that is lost is counted.
+    pub fn tell(&mut self, to: WorkerIdx, note: Handed<B>) {
+        let stats = &self.stats;
+        if let Some(peers) = &mut self.peers {
+            peers.give(to, note, |lost| count_lost(stats, &lost));
+        }
+    }
+
+    /// Gives all other workers a note; those that are lost are counted.
+    pub fn tell_all(&mut self, note: impl FnMut() -> Handed<B>) {
+        let stats = &self.stats;
+        if let Some(peers) = &mut self.peers {
+            peers.give_all(note, |lost| count_lost(stats, &lost));
+        }
+    }
+
     /// The next thing that another worker handed over; `budget` counts down inboxes.
     #[inline]
     pub fn take_over(&mut self, budget: &mut usize) -> Option<Handed<B>> {
@@ -230,6 +246,7 @@ fn count_lost<B>(stats: &WorkerStats, lost: &Handed<B>) {
             stats.handed_over.subtract(1);
             stats.dropped(DropReason::HandoverRingFull).add(1);
         }
+        Handed::PassiveData { .. } | Handed::ActiveData { .. } => stats.ftp.notes_lost.add(1),
         Handed::ToSend { origin: Origin::Generated, .. } | Handed::Neighbor { .. } => {}
     }
 }

@@ -5,13 +5,14 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::config::{ForwardingMode, Protocol, RealServer, Scheduler, SchedulerFlags, Service};
 use crate::diag::Diags;
+use crate::helper::Helper;
 use crate::raw::{RawConfig, RawRealServer, RawService};
 use crate::read::Text;
 use crate::rule::Rule;
 use crate::span::{At, Span};
 use crate::value;
 
-use super::scheduler;
+use super::{helper, scheduler};
 
 /// Most local addresses of one service.
 pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
@@ -35,6 +36,7 @@ pub(super) struct ServiceDraft<'a> {
     scheduler: Option<(Scheduler, SchedulerFlags)>,
     pub(super) locals: Vec<At<Ipv4Addr>>,
     pub(super) real_servers: Vec<RealServerDraft>,
+    helper: Option<Option<Helper>>,
 }
 
 /// A real server of which some values may have been wrong.
@@ -72,6 +74,7 @@ impl ServiceDraft<'_> {
             scheduler_flags: self.scheduler?.1,
             local_addresses: self.locals.into_iter().map(|addr| addr.value).collect(),
             real_servers: self.real_servers.into_iter().map(finish).collect::<Option<_>>()?,
+            helper: self.helper?,
         })
     }
 }
@@ -87,14 +90,17 @@ fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> Serv
     let locals = raw.local_addresses.as_ref().map_or(&[][..], |list| &list.items);
     let real_servers = raw.real_servers.as_ref().map_or(&[][..], |list| &list.items);
     let vport = vip.map(|vip| vip.value.port());
+    let protocol = raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags));
+    let mode = raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags));
     let draft = ServiceDraft {
         name,
-        protocol: raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags)),
-        mode: raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags)),
+        protocol,
+        mode,
         vip,
         scheduler: scheduler::choice(raw, diags),
         locals: local_addresses(locals, diags),
         real_servers: real_servers.iter().map(|raw| real_server(raw, vport, diags)).collect(),
+        helper: helper::choice(raw, protocol, mode, vip, diags),
     };
     check_real_servers(&draft, diags);
     check_mode(&draft, raw, diags);

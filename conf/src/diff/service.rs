@@ -6,6 +6,7 @@ use std::net::SocketAddrV4;
 use super::text::{addresses, list};
 use super::{Changes, Edit, Field, Subject};
 use crate::config::{RealServer, Service, ServiceKey};
+use crate::helper::Helper;
 
 type ByAddress<'a> = HashMap<SocketAddrV4, &'a RealServer>;
 
@@ -47,6 +48,7 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
         scheduler_flags,
         local_addresses,
         real_servers,
+        helper,
     } = old;
     let (before, after) = (by_address(real_servers), by_address(&new.real_servers));
     let mut fields = Vec::new();
@@ -65,10 +67,16 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     field("scheduler_flags", flags.0 != flags.1, flags.0, flags.1);
     let locals = (addresses(local_addresses), addresses(&new.local_addresses));
     field("local_addresses", *local_addresses != new.local_addresses, locals.0, locals.1);
+    let helpers = (name_of(*helper), name_of(new.helper));
+    field("helper", *helper != new.helper, helpers.0, helpers.1);
     let order = (kept(real_servers, &after), kept(&new.real_servers, &before));
     field("order", order.0 != order.1, list(&order.0), list(&order.1));
     changes.fields(Subject::Service(new.key()), fields);
     self::real_servers((&before, &after), old, new, changes);
+}
+
+fn name_of(helper: Option<Helper>) -> String {
+    helper.map_or("none", Helper::as_str).to_owned()
 }
 
 fn by_address(real_servers: &[RealServer]) -> ByAddress<'_> {

@@ -4,7 +4,7 @@ use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
 use dataplane::sched::{HashFlags, MaglevEntry, Scheduler};
-use dataplane::service::{Dest, RealServer, ServiceTable, VirtualService};
+use dataplane::service::{Dest, Helper, RealServer, ServiceTable, VirtualService};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
@@ -147,6 +147,7 @@ fn add_service(
         stateless,
         dests,
         local_addresses: service.local_addresses.clone().into_boxed_slice(),
+        helper: service.helper.map(helper),
     }
 }
 
@@ -173,6 +174,12 @@ fn mode(mode: conf::ForwardingMode) -> ForwardingMode {
         conf::ForwardingMode::Nat => ForwardingMode::Nat,
         conf::ForwardingMode::Tunnel => ForwardingMode::Tunnel,
         conf::ForwardingMode::FullNat => ForwardingMode::FullNat,
+    }
+}
+
+fn helper(helper: conf::Helper) -> Helper {
+    match helper {
+        conf::Helper::Ftp => Helper::Ftp,
     }
 }
 

@@ -130,3 +130,15 @@ fn a_later_configuration_keeps_the_numbers_of_what_stays() {
     assert_eq!(later.real_server(RealId(3)).unwrap().address, ip("203.0.113.9"));
     assert_eq!(later.real_server(RealId(4)).unwrap().address, ip("203.0.113.8"));
 }
+
+#[test]
+fn the_helper_comes_with_its_service() {
+    let services = "  ftp: {vip: \"192.0.2.10:21\", protocol: tcp, mode: nat, real_servers: []}
+  web: {vip: \"192.0.2.10:80\", protocol: tcp, mode: nat, real_servers: []}
+";
+    let (config, mut registry) = (config(services), registry());
+    let named = registry.assign(&config, 1, &Unused);
+    let snapshot = build(&config, &[FACTS, FACTS], &named, &mut registry, 1);
+    let helper = |id| snapshot.services.by_id(ServiceId(id)).unwrap().helper;
+    assert_eq!((helper(0), helper(1)), (Some(Helper::Ftp), None));
+}

@@ -63,6 +63,7 @@ impl Pool {
             dests,
             local_addresses: Box::default(),
             stateless: None,
+            helper: None,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, count as usize)));
         let (state, clients) = (SchedState::default(), Random::new(3));

@@ -1,7 +1,7 @@
 //! Packets without a flow: those that may open one are scheduled, others are refused or routed.
 
 use crate::buf::PacketBuf;
-use crate::flow::{Direction, Flow, FlowState, Hit, KeyHash, TcpState};
+use crate::flow::{Control, Direction, Flow, FlowState, Hit, KeyHash, TcpState};
 use crate::fragment::{Decision, TrainKey};
 use crate::io::Ports;
 use crate::parse::Transport;
@@ -118,6 +118,9 @@ impl<B: PacketBuf> Director<B> {
         let hit = self.flows.lookup(hash, &packet.key)?;
         let flow = self.flows.flow(hit.flow())?;
         if flow.deadline().is_due(now) {
+            if self.holds(hit, now) {
+                return Some(hit);
+            }
             self.end_flow(snapshot, hit);
             return None;
         }
@@ -149,7 +152,10 @@ impl<B: PacketBuf> Director<B> {
     }
 
     /// Takes a flow that has left the table out of its real server's count.
-    pub(super) fn count_end(&self, snapshot: &Snapshot, flow: &Flow) {
+    pub(super) fn count_end(&mut self, snapshot: &Snapshot, flow: &Flow) {
+        if flow.control != Control::NONE {
+            self.let_go(flow);
+        }
         if let Some(real) = self.stats.real_server(flow.real) {
             let gauge = if flow.state.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
@@ -188,6 +194,11 @@ impl<B: PacketBuf> Director<B> {
         let ip = &packet.ip;
         if snapshot.address_use(ip.src()).is_some() {
             return Admission::Refused(Refusal::Silent(DropReason::BadSourceAddress));
+        }
+        if !self.ftp.expected.is_empty()
+            && let Some(opened) = self.open_expected(snapshot, (packet, hash), now)
+        {
+            return opened.map_or_else(Admission::Refused, Admission::Flow);
         }
         let key = ServiceKey { protocol: ip.protocol, vip: ip.dst(), vport: packet.key.dst_port() };
         if let Some(service) = snapshot.services.find(&key)
@@ -294,12 +305,13 @@ fn is_over(flow: &Flow, packet: &Transport, direction: Direction, now: Tick) -> 
 }
 
 /// Whether a SYN from the client begins a new connection over a finished one (IPVS'
-/// conn_reuse_mode 1): such a connection is scheduled anew.
+/// conn_reuse_mode 1): such a connection is scheduled anew, unless another one controls it.
 #[inline(always)]
 fn is_reopened(flow: &Flow, packet: &Transport, direction: Direction) -> bool {
     packet.flags.contains(TcpFlags::SYN)
         && direction == Direction::Request
         && matches!(flow.state, FlowState::Tcp(TcpState::TimeWait | TcpState::Close))
+        && !flow.control.is_controlled()
 }
 
 /// What a host's stack would do with a packet to an address of its own that nobody listens to.

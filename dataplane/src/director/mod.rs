@@ -2,14 +2,16 @@
 //!
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
 //! packets of a flow, `admit` for packets that may open one, `open` for the flow they open,
-//! `stateless` for those that find no room for it, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for
-//! fragments, `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for
-//! what time brings about, and `adoption` for taking up a new snapshot.
+//! `stateless` for those that find no room for it, `local` for packets to the director itself,
+//! `icmp` for ICMP, `fragments` for fragments, `ftp` for FTP's control connections, `steer` for
+//! packets of other workers' flows, `egress` for the way out, `upkeep` for what time brings about,
+//! and `adoption` for taking up a new snapshot.
 
 mod admit;
 mod adoption;
 mod egress;
 mod fragments;
+mod ftp;
 mod icmp;
 mod local;
 mod open;
@@ -28,6 +30,7 @@ use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{Flow, FlowTable, Hit, KeyHash};
 use crate::forward::LocalPorts;
 use crate::fragment::Trains;
+use crate::ftp::Helper;
 use crate::handover::Stage;
 use crate::io::{Burst, Io, Ports};
 use crate::limits::BURST_LEN_MAX;
@@ -99,6 +102,8 @@ pub struct Director<B> {
     /// Taken while a burst is processed.
     slips: Option<Box<Slips>>,
     team: Team,
+    /// The FTP helper.
+    ftp: Helper,
     stats: Arc<WorkerStats>,
 }
 
@@ -127,6 +132,7 @@ impl<B: PacketBuf> Director<B> {
             counted: Counted::alone(Arc::clone(&stats)),
             reopened: None,
             random: seed | 1,
+            ftp: Helper::new(seed),
             stats,
         }
     }

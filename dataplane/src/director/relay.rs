@@ -57,6 +57,11 @@ impl Way {
         Ok(Self { mode: flow.mode, real: flow.real, rip, hop })
     }
 
+    /// The next hop.
+    pub(super) fn hop(&self) -> NextHop {
+        self.hop
+    }
+
     /// To a real server, without a flow.
     pub(super) fn to(real: &RealServer, mode: ForwardingMode) -> Result<Self, DropReason> {
         let hop = real.next_hop.ok_or(DropReason::NoRoute)?;
@@ -92,7 +97,7 @@ impl<B: PacketBuf> Director<B> {
             Err(reason) => return Verdict::Dropped(reason),
         };
         self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
-        let before = flow.state;
+        let (before, is_helped) = (flow.state, flow.control.has_helper());
         let (state, timeout) = next_state(&snapshot.timeouts, flow, direction, packet.flags);
         let service = flow.service;
         let shorter = flow.advance(turn.now, state, timeout);
@@ -103,6 +108,9 @@ impl<B: PacketBuf> Director<B> {
             count_state_change(&self.stats, way.real, before, state);
             self.load_changed(snapshot, service, way.real);
         }
+        if is_helped {
+            return self.relay_helped(turn, frame, packet, hit, &way);
+        }
         match self.rewrite(turn, &mut frame, packet, hit, &way) {
             Ok(()) => self.egress.deliver(turn, way.hop, frame, Origin::Received),
             Err(refusal) => self.refuse(turn, frame, &packet.ip, refusal),
@@ -110,7 +118,7 @@ impl<B: PacketBuf> Director<B> {
     }
 
     #[inline(always)]
-    fn rewrite<P>(
+    pub(super) fn rewrite<P>(
         &mut self,
         turn: &Turn<'_, B, P>,
         frame: &mut B,
@@ -313,7 +321,12 @@ pub(super) fn take_hop<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> Result<(),
 
 /// Moves a flow between the active and the inactive ones of its real server.
 #[inline(never)]
-fn count_state_change(stats: &WorkerStats, real: RealId, before: FlowState, after: FlowState) {
+pub(super) fn count_state_change(
+    stats: &WorkerStats,
+    real: RealId,
+    before: FlowState,
+    after: FlowState,
+) {
     let Some(real) = stats.real_server(real) else { return };
     match (before.is_active(), after.is_active()) {
         (false, true) => {

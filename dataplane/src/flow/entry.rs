@@ -2,7 +2,7 @@
 //!
 //! Records hold indices and plain integers, no pointers.
 
-use super::control::Control;
+use super::control::{CONTROLLING_RETRY, Control};
 use super::expire::WheelLink;
 use super::key::{FlowKey, Ipv6Key};
 use super::tcp_state::TcpState;
@@ -141,6 +141,11 @@ impl<K> Flow<K> {
         let shorter = timeout < self.timeout;
         (self.state, self.last_seen, self.timeout) = (state, now, timeout);
         shorter
+    }
+
+    /// Lets the flow live on though it is due, because it still controls others.
+    pub fn put_off(&mut self, now: Tick) {
+        (self.last_seen, self.timeout) = (now, CONTROLLING_RETRY);
     }
 
     /// The key that packets of `direction` carry.

@@ -33,6 +33,7 @@ impl Pool {
             dests,
             local_addresses: Box::default(),
             stateless: None,
+            helper: None,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, 2000)));
         Self { service, state: SchedState::default(), counted, random: 7 }

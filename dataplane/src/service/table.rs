@@ -120,6 +120,7 @@ mod tests {
             dests: Box::default(),
             local_addresses: Box::default(),
             stateless: None,
+            helper: None,
         }
     }
 

@@ -41,6 +41,13 @@ impl Dest {
     }
 }
 
+/// What reads the payload of a service's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helper {
+    /// FTP: data connections find their way ([`crate::ftp`]).
+    Ftp,
+}
+
 /// Slots for each real server in [`VirtualService::stateless`]: with eight, shares differ by an
 /// eighth or so.
 const STATELESS_SLOTS: u32 = 8;
@@ -67,6 +74,8 @@ pub struct VirtualService {
     /// Chooses real servers where there is no room for flows; modes DR and TUN have one, unless
     /// no real server has a weight.
     pub stateless: Option<Arc<MaglevTable>>,
+    /// Who reads the payload of its connections; modes NAT and FULLNAT only.
+    pub helper: Option<Helper>,
 }
 
 impl VirtualService {

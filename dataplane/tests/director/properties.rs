@@ -100,6 +100,7 @@ proptest! {
             dests,
             local_addresses: Box::default(),
             stateless: None,
+            helper: None,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, 12)));
         let asked = Asked { client: (LIP, 1), dst: LIP };

@@ -90,5 +90,6 @@ fn service(mode: ForwardingMode, number: u32, protocol: u8) -> VirtualService {
         dests,
         local_addresses: (0..LOCAL_ADDRESS_COUNT).map(|number| host(100 + number)).collect(),
         stateless: None,
+        helper: None,
     }
 }

@@ -177,6 +177,7 @@ fn snapshot(plan: Plan) -> Snapshot {
         dests,
         local_addresses: local_addresses(),
         stateless: None,
+        helper: None,
     }]);
     snapshot
 }
@@ -213,6 +214,7 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
                 dests,
                 local_addresses: local_addresses.clone(),
                 stateless: None,
+                helper: None,
             }
         })
         .collect();

@@ -5,6 +5,7 @@
 //! header.
 
 mod apply;
+mod ftp;
 
 use std::net::Ipv4Addr;
 
@@ -12,6 +13,7 @@ use dataplane::stats::TrafficStats;
 use serde::{Deserialize, Serialize};
 
 pub use apply::{Applied, ConfigError, Refusal, Tally};
+pub use ftp::Ftp;
 
 /// Answer of `/v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +139,9 @@ pub struct Service {
     pub scheduler: String,
     /// Its flags, by ipvsadm's names.
     pub scheduler_flags: Vec<String>,
+    /// Who reads the payload of its connections: `ftp`, or `null`.
+    #[serde(default)]
+    pub helper: Option<String>,
     /// Local addresses, with fullnat.
     pub local_addresses: Vec<Ipv4Addr>,
     /// What it has carried.
@@ -324,6 +329,9 @@ pub struct Drops {
     pub drops: Vec<Drop>,
     /// Packets that the director made itself.
     pub generated: Generated,
+    /// What the FTP helper did.
+    #[serde(default)]
+    pub ftp: Ftp,
 }
 
 /// Packets dropped for one reason.

@@ -6,6 +6,7 @@ use crate::api::proto::{
 use crate::check::counted;
 use crate::local_ports;
 
+use super::ftp;
 use super::table::Column::{Left, Right};
 use super::table::render;
 
@@ -251,12 +252,13 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
          handed over between workers: {handed_over}\n\
          sent on without a flow, as tables were full: {stateless}\n\
          sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
-         {} resets, {} fragments\n",
+         {} resets, {} fragments\n{}",
         generated.arp_requests,
         generated.icmp_errors,
         generated.icmp_errors_limited,
         generated.resets,
         generated.fragments,
+        ftp::lines(&answer.ftp),
     )
 }
 

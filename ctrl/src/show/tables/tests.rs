@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::api::proto::{Drop, Generated, Neighbor, RealServer, Worker};
+use crate::api::proto::{Drop, Ftp, Generated, Neighbor, RealServer, Worker};
 
 fn ip(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
@@ -45,6 +45,7 @@ fn services_with_their_real_servers() {
         mode: "fullnat".to_owned(),
         scheduler: "wrr".to_owned(),
         scheduler_flags: Vec::new(),
+        helper: None,
         local_addresses: vec![ip("10.0.0.100")],
         traffic: traffic(12_345),
         real_servers,
@@ -154,6 +155,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
         stateless: 6,
         drops: vec![drop("no_flow", counts[0]), drop("truncated", counts[1])],
         generated: Generated { arp_requests: 5, icmp_errors: 4, resets: 3, ..Generated::default() },
+        ftp: Ftp::default(),
     }
 }
 

@@ -274,13 +274,29 @@ impl<K: Key> FlowTable<K> {
     /// is counted down. `None` when nothing more is due or the budget is spent.
     #[inline]
     pub fn expire_next(&mut self, now: Tick, budget: &mut usize) -> Option<Flow<K>> {
+        self.expire_next_unless(now, budget, |_| false)
+    }
+
+    /// [`Self::expire_next`] but for flows that still control others, which `is_held` knows: they
+    /// are put off.
+    #[inline]
+    pub fn expire_next_unless(
+        &mut self,
+        now: Tick,
+        budget: &mut usize,
+        is_held: impl Fn(&Flow<K>) -> bool,
+    ) -> Option<Flow<K>> {
         while *budget > 0 {
             let index = self.wheel.pop_due(&mut self.records, now)?;
             *budget -= 1;
-            let deadline = self.flow(FlowIdx(index))?.deadline();
-            if deadline.is_due(now) {
-                return self.release(index);
+            let flow = self.flow_mut(FlowIdx(index))?;
+            if flow.deadline().is_due(now) {
+                if !is_held(flow) {
+                    return self.release(index);
+                }
+                flow.put_off(now);
             }
+            let deadline = flow.deadline();
             self.wheel.link(&mut self.records, index, deadline);
         }
         None

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
-use rvs_dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
+use rvs_dataplane::service::{
+    Dest, Helper, RealId, RealServer, ServiceId, ServiceTable, VirtualService,
+};
 use rvs_dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
@@ -47,6 +49,7 @@ pub(crate) struct ServiceSpec {
     local: Vec<Ipv4Addr>,
     /// Of each real server.
     upper_threshold: u32,
+    helper: Option<Helper>,
     /// The generation that brought it.
     since: u64,
 }
@@ -56,7 +59,8 @@ impl ServiceSpec {
         let local = if mode == ForwardingMode::FullNat { vec![LIP] } else { Vec::new() };
         let (protocol, scheduler) = (IpProto::TCP, Scheduler::Rr);
         let (vip, reals, since) = (vip.endpoint(), Vec::new(), 1);
-        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold: 0, since }
+        let (helper, upper_threshold) = (None, 0);
+        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold, helper, since }
     }
 
     pub(crate) fn udp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
@@ -70,6 +74,16 @@ impl ServiceSpec {
 
     pub(crate) fn upper_threshold(mut self, connections: u32) -> Self {
         self.upper_threshold = connections;
+        self
+    }
+
+    pub(crate) fn locals(mut self, local: impl Into<Vec<Ipv4Addr>>) -> Self {
+        self.local = local.into();
+        self
+    }
+
+    pub(crate) fn ftp(mut self) -> Self {
+        self.helper = Some(Helper::Ftp);
         self
     }
 
@@ -238,6 +252,7 @@ impl Setup {
         let stateless = VirtualService::stateless_table(spec.mode, &entries).map(Arc::new);
         VirtualService {
             id,
+            helper: spec.helper,
             stateless,
             protocol: spec.protocol,
             vip: *spec.vip.ip(),
