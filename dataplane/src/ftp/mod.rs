@@ -144,3 +144,43 @@ impl Helper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Ticks;
+
+    fn key(number: u32) -> FlowKey {
+        let client = Ipv4Addr::from_bits(0x0A00_0000 + number);
+        FlowKey::ipv4(6, client, 0, Ipv4Addr::new(192, 0, 2, 10), 50_000)
+    }
+
+    #[test]
+    fn with_too_many_expected_one_is_given_up_for_each_new_one() {
+        let mut helper = Helper::new(3);
+        let (real, controller, deadline) = (RealId(0), Controller::ELSEWHERE, Tick(100));
+        let one = Expectation { real, lip: None, controller, deadline };
+        assert!((0..FTP_EXPECTATION_COUNT_MAX).all(|number| !helper.expect(key(number), one)));
+        assert!(!helper.expect(key(7), one), "the same again");
+        for number in 0..10 {
+            let newest = key(FTP_EXPECTATION_COUNT_MAX + number);
+            assert!(helper.expect(newest, one) && helper.expected.get(&newest).is_some());
+        }
+    }
+
+    #[test]
+    fn what_does_not_come_is_forgotten_in_time() {
+        let mut helper = Helper::new(3);
+        let (real, controller) = (RealId(0), Controller::ELSEWHERE);
+        for number in 0..100 {
+            let deadline = Tick(1000).after(Ticks(number));
+            helper.expect(key(number), Expectation { real, lip: None, controller, deadline });
+        }
+        let all = FTP_EXPECTATION_COUNT_MAX as usize;
+        helper.give_up(Tick(1049), all);
+        let is_left = |number: &u32| helper.expected.get(&key(*number)).is_some();
+        assert_eq!((0..100).filter(is_left).collect::<Vec<_>>(), (50..100).collect::<Vec<_>>());
+        helper.give_up(Tick(1100), all);
+        assert!(helper.expected.is_empty());
+    }
+}

@@ -170,3 +170,19 @@ proptest! {
         prop_assert!(session.rig.flows().len() <= 42);
     }
 }
+
+#[test]
+fn too_many_control_connections_are_counted_and_go_on() {
+    use rvs_dataplane::limits::FTP_CONTROL_COUNT_MAX;
+    let mut setup = setup(ForwardingMode::Nat);
+    setup.flows = FTP_CONTROL_COUNT_MAX + 10;
+    let mut rig = Rig::new(setup);
+    for number in 0..FTP_CONTROL_COUNT_MAX + 3 {
+        let client = format!("198.51.{}.{}:30000", number / 200, number % 200 + 1);
+        let tcp = |flags| PacketSpec::tcp(client.as_str(), FTP).flags(flags);
+        let packets = [tcp(TcpFlags::SYN), tcp(TcpFlags::ACK), tcp(PSH_ACK).payload("PASV\r\n")];
+        let outcome = rig.send_all(WAN, packets.map(|packet| packet.frame()));
+        assert_eq!(outcome.frames.len(), 3, "{client}");
+    }
+    assert_eq!(rig.stats.ftp.controls_full.value(), 3);
+}
