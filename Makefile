@@ -32,6 +32,7 @@ baseline: deps
 # docs/IPVS-COMPATIBILITY.md. Takes 7 minutes.
 oracle:
 	@sh perf/oracle/record.sh
+	@sh perf/oracle/sctp.sh
 
 # Installs what is missing of the Debian packages that building and testing need.
 deps:

@@ -12,6 +12,10 @@ use crate::helper::Helper;
 
 use ipnet::Ipv4Net;
 
+use crate::ipvs::Ipvs;
+use crate::mark::{Mark, MarkRule};
+use crate::scheduler::{Scheduler, SchedulerFlags};
+
 /// The whole file, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -24,12 +28,16 @@ pub struct Config {
     pub ports: Vec<Port>,
     /// Static routes, in the order of the file.
     pub routes: Vec<Route>,
+    /// Which packets get a mark, in the order of the file; the first that fits counts.
+    pub marks: Vec<MarkRule>,
     /// Virtual services, in the order of the file.
     pub services: Vec<Service>,
     /// Sizes fixed at start.
     pub limits: Limits,
     /// Idle times after which a flow is forgotten.
     pub timeouts: Timeouts,
+    /// IPVS' sysctls.
+    pub ipvs: Ipvs,
     /// How tools reach the running daemon.
     pub control: Control,
 }
@@ -105,16 +113,18 @@ pub struct Route {
 pub struct Service {
     /// The key under `services`.
     pub name: String,
-    /// Transport protocol.
-    pub protocol: Protocol,
-    /// Virtual address and port.
-    pub vip: SocketAddrV4,
+    /// Which packets are for it.
+    pub key: ServiceKey,
     /// How packets reach the real servers.
     pub mode: ForwardingMode,
     /// How a real server is chosen for a new flow.
     pub scheduler: Scheduler,
     /// Flags of the schedulers that hash the source.
     pub scheduler_flags: SchedulerFlags,
+    /// Whether every UDP datagram is scheduled by itself (`ipvsadm --ops`).
+    pub ops: bool,
+    /// Idle times of its own.
+    pub timeouts: ServiceTimeouts,
     /// Source addresses towards the real servers; not empty exactly when `mode` is
     /// [`ForwardingMode::FullNat`].
     pub local_addresses: Vec<Ipv4Addr>,
@@ -124,33 +134,45 @@ pub struct Service {
     pub helper: Option<Helper>,
 }
 
-/// What makes two services the same service, whatever else about them changes.
+/// Which packets are for a service. It makes two services the same service, whatever else about
+/// them changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServiceKey {
-    /// Transport protocol.
-    pub protocol: Protocol,
-    /// Virtual address and port.
-    pub vip: SocketAddrV4,
+pub enum ServiceKey {
+    /// Those to an address and port.
+    Endpoint {
+        /// Transport protocol.
+        protocol: Protocol,
+        /// Virtual address and port.
+        vip: SocketAddrV4,
+    },
+    /// Those with a mark.
+    Mark(Mark),
+}
+
+impl ServiceKey {
+    /// The virtual address and port, unless packets are told by a mark.
+    #[must_use]
+    pub const fn vip(self) -> Option<SocketAddrV4> {
+        match self {
+            Self::Endpoint { vip, .. } => Some(vip),
+            Self::Mark(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.protocol.as_str(), self.vip)
-    }
-}
-
-impl Service {
-    /// What makes it this service and no other.
-    #[must_use]
-    pub const fn key(&self) -> ServiceKey {
-        ServiceKey { protocol: self.protocol, vip: self.vip }
+        match self {
+            Self::Endpoint { protocol, vip } => write!(f, "{} {vip}", protocol.as_str()),
+            Self::Mark(mark) => write!(f, "mark {mark}"),
+        }
     }
 }
 
 /// A real server of one service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RealServer {
-    /// Address and port.
+    /// Address and port; port 0 for the one that a packet has.
     pub address: SocketAddrV4,
     /// Share of new flows, 0 to 65535; 0 takes no new flows.
     pub weight: u32,
@@ -168,6 +190,8 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// SCTP.
+    Sctp,
 }
 
 impl Protocol {
@@ -177,6 +201,7 @@ impl Protocol {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
         }
     }
 }
@@ -207,99 +232,6 @@ impl ForwardingMode {
     }
 }
 
-/// How a real server is chosen for a new flow, by IPVS' names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheduler {
-    /// Round robin; weights only tell zero from non-zero.
-    Rr,
-    /// Weighted round robin.
-    Wrr,
-    /// Least connections; weights only tell zero from non-zero.
-    Lc,
-    /// Least connections for the weight.
-    Wlc,
-    /// Shortest expected delay.
-    Sed,
-    /// Never queue.
-    Nq,
-    /// Weighted failover.
-    Fo,
-    /// Weighted overflow.
-    Ovf,
-    /// Locality-based least connections.
-    Lblc,
-    /// Locality-based least connections with replication.
-    Lblcr,
-    /// Power of two choices.
-    Twos,
-    /// Destination hashing.
-    Dh,
-    /// Source hashing.
-    Sh,
-    /// Maglev hashing of the source.
-    Mh,
-}
-
-impl Scheduler {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
-        Self::Rr,
-        Self::Wrr,
-        Self::Lc,
-        Self::Wlc,
-        Self::Sed,
-        Self::Nq,
-        Self::Fo,
-        Self::Ovf,
-        Self::Lblc,
-        Self::Lblcr,
-        Self::Twos,
-        Self::Dh,
-        Self::Sh,
-        Self::Mh,
-    ];
-
-    /// The word the file uses.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rr => "rr",
-            Self::Wrr => "wrr",
-            Self::Lc => "lc",
-            Self::Wlc => "wlc",
-            Self::Sed => "sed",
-            Self::Nq => "nq",
-            Self::Fo => "fo",
-            Self::Ovf => "ovf",
-            Self::Lblc => "lblc",
-            Self::Lblcr => "lblcr",
-            Self::Twos => "twos",
-            Self::Dh => "dh",
-            Self::Sh => "sh",
-            Self::Mh => "mh",
-        }
-    }
-}
-
-/// Flags of sh and mh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct SchedulerFlags {
-    /// `sh-fallback`, `mh-fallback`: another real server where the one hashed to takes nothing.
-    pub fallback: bool,
-    /// `sh-port`, `mh-port`: the source port is hashed, too.
-    pub port: bool,
-}
-
-impl SchedulerFlags {
-    /// The names of those that are set, as ipvsadm has them for a scheduler.
-    #[must_use]
-    pub fn names(self, scheduler: Scheduler) -> Vec<String> {
-        let flags = [(self.fallback, "fallback"), (self.port, "port")];
-        let set = flags.into_iter().filter(|(is_set, _)| *is_set);
-        set.map(|(_, flag)| format!("{}-{flag}", scheduler.as_str())).collect()
-    }
-}
-
 /// Sizes fixed at start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -320,6 +252,35 @@ pub struct Timeouts {
     pub tcp_fin_s: u32,
     /// A UDP flow.
     pub udp_s: u32,
+}
+
+/// Idle times of one service, in seconds; `None` is the director's ([`Config::timeouts`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServiceTimeouts {
+    /// An established TCP flow.
+    pub tcp_s: Option<u32>,
+    /// A TCP flow after a FIN.
+    pub tcp_fin_s: Option<u32>,
+    /// A UDP flow.
+    pub udp_s: Option<u32>,
+}
+
+impl ServiceTimeouts {
+    /// What a service with these has, where the director has `others`.
+    #[must_use]
+    pub fn over(&self, others: &Timeouts) -> Timeouts {
+        Timeouts {
+            tcp_s: self.tcp_s.unwrap_or(others.tcp_s),
+            tcp_fin_s: self.tcp_fin_s.unwrap_or(others.tcp_fin_s),
+            udp_s: self.udp_s.unwrap_or(others.udp_s),
+        }
+    }
+
+    /// Each by its key in the file.
+    #[must_use]
+    pub const fn by_key(&self) -> [(&'static str, Option<u32>); 3] {
+        [("tcp", self.tcp_s), ("tcp_fin", self.tcp_fin_s), ("udp", self.udp_s)]
+    }
 }
 
 /// How tools reach the running daemon.

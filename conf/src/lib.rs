@@ -22,12 +22,15 @@ pub mod diff;
 mod document;
 mod error;
 mod helper;
+mod ipvs;
 mod load;
+mod mark;
 mod node;
 mod raw;
 mod read;
 mod render;
 mod rule;
+mod scheduler;
 mod schema;
 mod span;
 mod suggest;
@@ -35,12 +38,15 @@ mod value;
 
 pub use config::{
     Config, Control, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Port, Protocol,
-    RealServer, Route, Scheduler, SchedulerFlags, Service, ServiceKey, Timeouts,
+    RealServer, Route, Service, ServiceKey, ServiceTimeouts, Timeouts,
 };
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};
 pub use helper::Helper;
 pub use ipnet::Ipv4Net;
+pub use ipvs::{Defence, Ipvs};
 pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document, read};
+pub use mark::{Mark, MarkRule};
 pub use rule::Rule;
+pub use scheduler::{Scheduler, SchedulerFlags};
 pub use schema::json_schema;

@@ -53,6 +53,9 @@ mapping! {
         /// Static routes; subnets of the ports are reached without one.
         #[schemars(with = "Vec<RawRoute<'a>>", default)]
         routes: optional List<RawRoute<'a>>,
+        /// Which packets get a mark, for services by mark; the first rule that fits counts.
+        #[schemars(with = "Vec<RawMark<'a>>", default)]
+        marks: optional List<RawMark<'a>>,
         /// Virtual services by name.
         #[schemars(with = "BTreeMap<String, RawService<'a>>")]
         services: required Named<'a, RawService<'a>>,
@@ -62,6 +65,9 @@ mapping! {
         /// Idle times after which a flow is forgotten.
         #[schemars(with = "RawTimeouts<'a>", default)]
         timeouts: optional RawTimeouts<'a>,
+        /// IPVS' sysctls (`net.ipv4.vs.*`) by their names.
+        #[schemars(with = "RawIpvs<'a>", default)]
+        ipvs: optional RawIpvs<'a>,
         /// How tools reach the running daemon.
         #[schemars(with = "RawControl<'a>", default)]
         control: optional RawControl<'a>,
@@ -122,15 +128,48 @@ mapping! {
 }
 
 mapping! {
+    /// Which packets of new flows get a mark: those that fit all of this.
+    #[schemars(rename = "Mark")]
+    RawMark {
+        /// The mark, which a service has.
+        #[schemars(with = "u32", range(min = 1))]
+        mark: required Text<'a>,
+        /// Transport protocol; any if left out.
+        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp", "sctp"]))]
+        protocol: optional Text<'a>,
+        /// Where the packet goes: an address, which becomes a VIP, or a prefix whose packets are
+        /// routed to the director.
+        #[schemars(with = "NetworkText")]
+        destination: required Text<'a>,
+        /// Ports it goes to, such as `[80, 443, 8000-8099]`; any if left out.
+        #[schemars(with = "Vec<PortRangeItem>", default)]
+        destination_ports: optional List<Text<'a>>,
+        /// Where the packet comes from: an address or a prefix; anywhere if left out.
+        #[schemars(with = "NetworkText", default)]
+        source: optional Text<'a>,
+        /// Ports it comes from; any if left out.
+        #[schemars(with = "Vec<PortRangeItem>", default)]
+        source_ports: optional List<Text<'a>>,
+        /// Name of the port that it is received at; any if left out.
+        #[schemars(with = "String", default)]
+        port: optional Text<'a>,
+    }
+}
+
+mapping! {
     /// A virtual service and its real servers.
     #[schemars(rename = "Service")]
+    #[schemars(extend("oneOf" = [{"required": ["vip", "protocol"]}, {"required": ["mark"]}]))]
     RawService {
         /// Virtual IPv4 address and port that clients connect to, such as `192.0.2.10:80`.
-        #[schemars(with = "String", regex(pattern = r"^[0-9]+(\.[0-9]+){3}:[0-9]+$"))]
-        vip: required Text<'a>,
+        #[schemars(with = "String", default, regex(pattern = r"^[0-9]+(\.[0-9]+){3}:[0-9]+$"))]
+        vip: required_without_mark Text<'a>,
         /// Transport protocol.
-        #[schemars(with = "String", extend("enum" = ["tcp", "udp"]))]
-        protocol: required Text<'a>,
+        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp", "sctp"]))]
+        protocol: required_without_mark Text<'a>,
+        /// Instead of `vip` and `protocol`: all packets with this mark.
+        #[schemars(with = "u32", default, range(min = 1))]
+        mark: optional Text<'a>,
         /// How packets reach the real servers: direct routing, NAT, IP-in-IP tunnel or full NAT.
         #[schemars(with = "String", extend("enum" = ["dr", "nat", "tun", "fullnat"]))]
         mode: required Text<'a>,
@@ -154,6 +193,12 @@ mapping! {
         /// `ftp`, in modes nat and fullnat; on port 21 it does unless this is `none`.
         #[schemars(with = "String", default, extend("enum" = ["ftp", "none"]))]
         helper: optional Text<'a>,
+        /// One-packet scheduling: every UDP datagram is scheduled by itself, without a flow.
+        #[schemars(with = "bool", default, extend("default" = false))]
+        ops: optional Text<'a>,
+        /// Idle times of this service, instead of those of the whole director.
+        #[schemars(with = "RawServiceTimeouts<'a>", default)]
+        timeouts: optional RawServiceTimeouts<'a>,
         /// The pool of real servers, in the order the scheduler uses.
         #[schemars(with = "Vec<RawRealServer<'a>>")]
         real_servers: required List<RawRealServer<'a>>,
@@ -215,6 +260,67 @@ mapping! {
 }
 
 mapping! {
+    /// Idle times after which a flow of a service is forgotten, 1s to 31d; suffix s, m, h or d.
+    /// Those that are not named are the director's.
+    #[schemars(rename = "ServiceTimeouts")]
+    RawServiceTimeouts {
+        /// An established TCP flow; for TCP services.
+        #[schemars(with = "DurationText", default)]
+        tcp: optional Text<'a>,
+        /// A TCP flow after a FIN; for TCP services.
+        #[schemars(with = "DurationText", default)]
+        tcp_fin: optional Text<'a>,
+        /// A UDP flow; for UDP services.
+        #[schemars(with = "DurationText", default)]
+        udp: optional Text<'a>,
+    }
+}
+
+mapping! {
+    /// IPVS' sysctls (`net.ipv4.vs.*`) by their names; all of them apply live.
+    #[schemars(rename = "Ipvs")]
+    RawIpvs {
+        /// Which connections a SYN from the same client port replaces by a new one: 0 none, 1 those
+        /// in TIME_WAIT or CLOSE, 2 and 3 also those in FIN_WAIT in modes dr and tun.
+        #[schemars(with = "u8", default, range(min = 0, max = 3), extend("default" = 1))]
+        conn_reuse_mode: optional Text<'a>,
+        /// Whether flows end when their real server is removed, and a SYN to a real server of
+        /// weight 0 is scheduled anew.
+        #[schemars(with = "SwitchText", default, extend("default" = 0))]
+        expire_nodest_conn: optional Text<'a>,
+        /// Whether persistence does not hold clients at a real server of weight 0.
+        #[schemars(with = "SwitchText", default, extend("default" = 0))]
+        expire_quiescent_template: optional Text<'a>,
+        /// Whether TCP segments without SYN may open a flow.
+        #[schemars(with = "SwitchText", default, extend("default" = 0))]
+        sloppy_tcp: optional Text<'a>,
+        /// Whether SCTP packets without INIT may open a flow.
+        #[schemars(with = "SwitchText", default, extend("default" = 0))]
+        sloppy_sctp: optional Text<'a>,
+        /// When half-open and long idle flows are dropped: 0 never, 1 (or 2) while the flow table
+        /// is nearly full, 3 always.
+        #[schemars(with = "u8", default, range(min = 0, max = 3), extend("default" = 1))]
+        drop_entry: optional Text<'a>,
+        /// When every n-th new connection is refused: 0 never, 1 (or 2) while the flow table is
+        /// nearly full, the more the fuller, 3 always, by `am_droprate`.
+        #[schemars(with = "u8", default, range(min = 0, max = 3), extend("default" = 0))]
+        drop_packet: optional Text<'a>,
+        /// When a TCP connection is not established before its real server has answered: 0 never,
+        /// 1 (or 2) while the flow table is nearly full, 3 always.
+        #[schemars(with = "u8", default, range(min = 0, max = 3), extend("default" = 0))]
+        secure_tcp: optional Text<'a>,
+        /// With `drop_packet: 3`, which new connection is refused: every n-th.
+        #[schemars(with = "u32", default, range(min = 1, max = 1_000_000))]
+        #[schemars(extend("default" = 10))]
+        am_droprate: optional Text<'a>,
+        /// The flow table is nearly full while less than this share of `limits.flows` is free at a
+        /// worker, 1% to 50%.
+        #[schemars(with = "PercentText", default, extend("default" = "10%"))]
+        amemthresh: optional Text<'a>,
+    }
+}
+
+mapping! {
     /// How tools reach the running daemon.
     #[schemars(rename = "Control")]
     RawControl {
@@ -255,10 +361,17 @@ text_schema! {
     EalArg: {"type": ["string", "number"]};
     SchedulerFlagText: {"enum": ["sh-fallback", "sh-port", "mh-fallback", "mh-port"]};
     InterfaceText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}/[0-9]+$"};
+    NetworkText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}(/[0-9]+)?$"};
+    PortRangeItem: {"anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 65535},
+        {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
+    ]};
     AddressText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}$"};
     AddressRangeText: {
         "type": "string",
         "pattern": "^[0-9]+(\\.[0-9]+){3}(-[0-9]+(\\.[0-9]+){3})?$",
     };
+    PercentText: {"type": "string", "pattern": "^[0-9]+%$"};
+    SwitchText: {"enum": [0, 1, false, true]};
     DurationText: {"type": "string", "pattern": "^[0-9]+[smhd]$"};
 }

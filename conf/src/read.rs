@@ -294,6 +294,16 @@ impl<'a> Fields<'a> {
         self.optional(key, diags)
     }
 
+    /// A key that must be there unless `mark` is.
+    pub(crate) fn required_without_mark<T: Read<'a>>(
+        &self,
+        key: &'static str,
+        diags: &mut Diags,
+    ) -> Option<T> {
+        let marked = self.find("mark").is_some();
+        if marked { self.optional(key, diags) } else { self.required(key, diags) }
+    }
+
     fn find(&self, key: &str) -> Option<(At<&'a str>, &'a Node)> {
         self.entries.iter().find(|(k, _)| k.value == key).copied()
     }

@@ -51,6 +51,12 @@ pub enum Rule {
     Thresholds,
     /// A helper where there is nothing that it could do.
     Helper,
+    /// A mark that no rule gives, that no service has, or beside an address.
+    Marks,
+    /// One-packet scheduling of what is not UDP, or in mode fullnat.
+    OnePacket,
+    /// A timeout of another protocol than the service's.
+    ServiceTimeout,
     /// A worker that does not exist on this machine.
     NoSuchCpu,
 }
@@ -83,6 +89,9 @@ impl Rule {
             Self::SchedulerFlags => "scheduler-flags",
             Self::Thresholds => "thresholds",
             Self::Helper => "helper",
+            Self::Marks => "marks",
+            Self::OnePacket => "one-packet",
+            Self::ServiceTimeout => "service-timeout",
             Self::NoSuchCpu => "no-such-cpu",
         }
     }

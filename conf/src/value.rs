@@ -6,6 +6,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::ops::RangeInclusive;
 
+use ipnet::Ipv4Net;
+
 use crate::diag::Diags;
 use crate::read::Text;
 use crate::rule::Rule;
@@ -127,6 +129,46 @@ pub(crate) fn memory_mib(text: &Text<'_>, diags: &mut Diags) -> Option<At<u32>> 
 pub(crate) fn seconds(text: &Text<'_>, diags: &mut Diags) -> Option<At<u32>> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
     with_unit(text, &units, 1..=31 * 86_400, "from 1s to 31d", diags)
+}
+
+/// A switch as sysctls and YAML have it: 0 or 1, `false` or `true`.
+pub(crate) fn switch(text: &Text<'_>, diags: &mut Diags) -> Option<At<bool>> {
+    let is_on = match text.text {
+        "0" | "false" => false,
+        "1" | "true" => true,
+        _ => return not_a_switch(text, diags),
+    };
+    if text.quoted { not_a_switch(text, diags) } else { Some(At::new(is_on, text.span)) }
+}
+
+fn not_a_switch<T>(text: &Text<'_>, diags: &mut Diags) -> Option<T> {
+    let message = format!("`{}` is neither 0 nor 1: `{}`", text.key, written(text));
+    let help = format!("write `{0}: 0` or `{0}: 1` (or `false` or `true`)", text.key);
+    diags.error(Rule::BadValue, text.span, message, help);
+    None
+}
+
+/// A share in whole percent, within `range`.
+pub(crate) fn percent(
+    text: &Text<'_>,
+    range: RangeInclusive<u32>,
+    diags: &mut Diags,
+) -> Option<At<u32>> {
+    let (low, high) = (range.start(), range.end());
+    let digits = text
+        .text
+        .strip_suffix('%')
+        .filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let Some(digits) = digits else {
+        let message = format!("`{}` is not a share in percent: `{}`", text.key, text.text);
+        let help = format!("write a share from {low}% to {high}%, such as `{}: 10%`", text.key);
+        diags.error(Rule::BadValue, text.span, message, help);
+        return None;
+    };
+    match digits.parse() {
+        Ok(share) if range.contains(&share) => Some(At::new(share, text.span)),
+        _ => out_of_range(text, &format!("from {low}% to {high}%"), diags),
+    }
 }
 
 /// An address that a host can have.
@@ -301,4 +343,25 @@ pub(crate) fn host_range(
         return None;
     }
     Some(At::new((first, high - low + 1), text.span))
+}
+
+/// A prefix with host bits zero; an address alone is a prefix of 32 bits.
+pub(crate) fn network(text: &Text<'_>, diags: &mut Diags) -> Option<At<Ipv4Net>> {
+    let (addr, len) = prefix(text, "0.0.0.0/0", diags)?;
+    let net = Ipv4Net::new(addr, len).ok()?;
+    if net.trunc() != net {
+        let key = text.key;
+        let message = format!("{net} has bits set beyond its prefix length");
+        let help =
+            format!("write `{key}: {}`, or `{key}: {addr}/32` for this one host", net.trunc());
+        diags.error(Rule::BadValue, text.span, message, help);
+        return None;
+    }
+    Some(At::new(net, text.span))
+}
+
+/// `true` or `false`.
+pub(crate) fn boolean(text: &Text<'_>, diags: &mut Diags) -> Option<bool> {
+    let plain = Text { quoted: false, ..*text };
+    word(&plain, &[("true", true), ("false", false)], diags).map(|word| word.value)
 }

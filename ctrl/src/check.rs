@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use conf::{Config, Document, Machine, Protocol};
+use conf::{Config, Document, Machine, Protocol, ServiceKey};
 use dataplane::limits::PORT_COUNT_MAX;
 
 use crate::error::CtrlError;
@@ -37,15 +37,28 @@ fn check_limits(path: &Path, config: &Config) -> Result<(), CtrlError> {
 /// One line about what a configuration holds.
 pub(crate) fn summary(config: &Config) -> String {
     let services = config.services.len();
-    let tcp = config.services.iter().filter(|service| service.protocol == Protocol::Tcp).count();
+    let count = |is_meant: fn(ServiceKey) -> bool| {
+        config.services.iter().filter(|service| is_meant(service.key)).count()
+    };
+    let tcp = |key| matches!(key, ServiceKey::Endpoint { protocol: Protocol::Tcp, .. });
+    let udp = |key| matches!(key, ServiceKey::Endpoint { protocol: Protocol::Udp, .. });
+    let sctp = |key| matches!(key, ServiceKey::Endpoint { protocol: Protocol::Sctp, .. });
+    // Few have any.
+    let rare = |count: usize, what: &str| match count {
+        0 => String::new(),
+        count => format!(", {count} {what}"),
+    };
+    let rare = rare(count(sctp), "sctp")
+        + &rare(count(|key| matches!(key, ServiceKey::Mark(_))), "by mark");
     let real_servers = config.services.iter().map(|service| service.real_servers.len()).sum();
     format!(
-        "{}, {}, {}, {} ({tcp} tcp, {} udp) with {}",
+        "{}, {}, {}, {} ({} tcp, {} udp{rare}) with {}",
         counted(config.ports.len(), "port"),
         counted(config.workers.len(), "worker"),
         counted(config.routes.len(), "route"),
         counted(services, "service"),
-        services - tcp,
+        count(tcp),
+        count(udp),
         counted(real_servers, "real server"),
     )
 }
@@ -80,6 +93,14 @@ mod tests {
              scheduler: rr, real_servers: [{address: 10.0.0.3}, {address: 10.0.0.4}]}\n",
         );
         let expected = "1 port, 1 worker, 0 routes, 1 service (1 tcp, 0 udp) with 2 real servers";
+        assert_eq!(summary(&config), expected);
+        let config = parse(
+            "version: 1\nworkers: [0]\nports:\n  lan: {device: net_null0, addresses: \
+             [10.0.0.2/24]}\nservices:\n  a: {vip: \"10.0.0.9:80\", protocol: sctp, mode: dr, \
+             real_servers: [{address: 10.0.0.3}]}\n",
+        );
+        let expected =
+            "1 port, 1 worker, 0 routes, 1 service (0 tcp, 0 udp, 1 sctp) with 1 real server";
         assert_eq!(summary(&config), expected);
     }
 }

@@ -12,7 +12,7 @@ use crate::shutdown::Running;
 use crate::signals::Signals;
 use crate::socket::ControlSocket;
 use crate::state::State;
-use crate::{api, apply, check, links, local_ports, shutdown, startup};
+use crate::{api, apply, check, links, local_ports, rates, shutdown, startup};
 
 /// Runs the daemon with the configuration in `file` until a signal stops it.
 pub(crate) fn run(file: &Path) -> Result<(), CtrlError> {
@@ -53,6 +53,7 @@ async fn serve(
         never = apply::reload_on(&hang_up, &running.state) => match never {},
         never = links::watch(&running.state) => match never {},
         never = local_ports::watch(&running.state) => match never {},
+        never = rates::watch(&running.state) => match never {},
         Some(lcore) = ended.recv() => Err(CtrlError::WorkerEnded { lcore }),
     }
 }

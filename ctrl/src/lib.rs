@@ -40,6 +40,7 @@ mod machine;
 mod memory;
 mod numa;
 mod port;
+mod rates;
 mod show;
 mod shutdown;
 mod signals;

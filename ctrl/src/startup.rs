@@ -85,6 +85,7 @@ pub(crate) fn start(
         started: now,
         ports,
         workers: Seats(seats),
+        rates: ArcSwap::default(),
     };
     let workers = Workers::launch(parts, ended)?;
     Ok(Running { workers, state: Arc::new(state), pools, eal, directory })

@@ -17,6 +17,7 @@ use crate::identity::{Named, Usage};
 use crate::listing::Ring;
 use crate::numa::Layout;
 use crate::port::RunningPort;
+use crate::rates::RateTable;
 
 /// Everything that can be asked.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(crate) struct State {
     pub(crate) ports: Vec<RunningPort>,
     /// Workers, in the order of the configuration.
     pub(crate) workers: Seats,
+    /// How fast things go; replaced as a whole.
+    pub(crate) rates: ArcSwap<RateTable>,
 }
 
 /// The configuration that runs.

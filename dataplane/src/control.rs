@@ -79,7 +79,7 @@ impl FlowReport {
             service: flow.service,
             real_id: flow.real,
             mode: flow.mode,
-            state: flow.state.name(),
+            state: flow.state().name(),
             expires_s,
         }
     }

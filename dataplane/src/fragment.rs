@@ -14,12 +14,14 @@ use hashbrown::HashTable;
 
 use crate::buf::PacketBuf;
 use crate::flow::{FlowKey, Hit};
+use crate::forward::ForwardingMode;
 use crate::limits::{FRAGMENT_HELD_COUNT, FRAGMENT_HELD_PER_TRAIN, FRAGMENT_TRAIN_COUNT};
 use crate::ownership::WorkerIdx;
 use crate::parse::{Ipv4Meta, L3_OFFSET};
+use crate::service::RealId;
 use crate::snapshot::PortIdx;
 use crate::time::{Tick, Ticks};
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Verdict};
 use crate::wire::{Ipv4Fields, Ipv4Header};
 
 /// How long a train is remembered and its fragments wait, as Linux' ipfrag_time.
@@ -56,12 +58,30 @@ impl TrainKey {
 pub enum Decision {
     /// They follow the flow; the key tells whether the flow is still the same.
     Follow(Hit, FlowKey),
+    /// They go to the real server that it was sent to without a flow.
+    Once(RealId, ForwardingMode),
     /// They are handed over, like it, to the worker that owns the flow.
     HandOver(WorkerIdx),
     /// They are routed like it, unchanged.
     Route,
     /// They are dropped like it, for the same reason.
     Drop(DropReason),
+}
+
+impl Decision {
+    /// What becomes of the fragments behind one of the flow `hit`, which ended in `verdict`.
+    #[must_use]
+    pub fn of(verdict: Verdict, hit: Hit, key: FlowKey) -> Self {
+        match verdict {
+            // Without the first, the others are of no use to anybody.
+            Verdict::Dropped(reason @ DropReason::SctpFragmented) => Self::Drop(reason),
+            Verdict::Forwarded
+            | Verdict::Consumed
+            | Verdict::HandedOver
+            | Verdict::Held
+            | Verdict::Dropped(_) => Self::Follow(hit, key),
+        }
+    }
 }
 
 #[derive(Debug)]

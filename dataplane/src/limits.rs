@@ -18,6 +18,15 @@ pub const TEMPLATE_COUNT_MAX: u32 = 100_000_000;
 /// Flows the timer wheel looks at in one tick.
 pub const EXPIRE_PER_TICK: usize = 256;
 
+/// Records of the flow table that are looked at in one turn, for flows to end before their time.
+pub const SWEEP_PER_TURN: usize = 32;
+
+/// Flows that end before their time in one turn.
+pub const SWEEP_ENDS_PER_TURN: usize = 16;
+
+/// Real servers that are looked at in one turn, for those that were removed and have flows.
+pub const REAL_SERVERS_SEARCHED_PER_TURN: usize = 32;
+
 /// Real servers of a service whose connections at other workers are read anew with the first pick
 /// in a tick.
 pub const LOOKS_PER_TICK: usize = 32;

@@ -105,6 +105,8 @@ impl Team {
             (Some(AddressUse::Vip | AddressUse::NatVip | AddressUse::Own), _) => {
                 self.by_client(src.0, src.1)
             }
+            // To the service of a mark, wherever that is.
+            (None, _) if snapshot.marks.covers(dst.0) => self.by_client(src.0, src.1),
             // From a NAT real server to its client.
             (None, _) => self.by_client(dst.0, dst.1),
         }

@@ -9,8 +9,11 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::flow::Timeouts;
+use crate::marks::MarkRules;
+use crate::options::IpvsOptions;
 use crate::route_table::RouteTable;
-use crate::service::{RealId, RealServer, ServiceTable};
+use crate::service::{OwnTimeouts, RealId, RealServer, ServiceId, ServiceTable};
+use crate::time::Ticks;
 use crate::wire::Mac;
 
 /// Number of a port of this director, in the order of the configuration.
@@ -64,6 +67,12 @@ impl Subnet {
     #[must_use]
     pub fn contains(self, address: Ipv4Addr) -> bool {
         address.to_bits() & self.mask() == self.network
+    }
+
+    /// The address, if the prefix holds only one.
+    #[must_use]
+    pub fn single(self) -> Option<Ipv4Addr> {
+        (self.prefix_len == 32).then(|| Ipv4Addr::from_bits(self.network))
     }
 
     /// Whether `address` is its directed broadcast address (none in /31 and /32, RFC 3021).
@@ -154,12 +163,18 @@ pub struct Snapshot {
     pub generation: u64,
     /// Ports by [`PortIdx`].
     pub ports: Vec<PortInfo>,
+    /// Which packets of new flows have a mark.
+    pub marks: MarkRules,
     /// Services.
     pub services: ServiceTable,
     /// Real servers by [`RealId`]; gaps are removed ones.
     pub real_servers: Vec<Option<RealServer>>,
     /// How long idle flows live.
     pub timeouts: Timeouts,
+    /// Those of services that have their own.
+    pub own_timeouts: OwnTimeouts,
+    /// IPVS' sysctls.
+    pub ipvs: IpvsOptions,
     /// VIPs to announce. A VIP keeps its place for as long as it is one; a place may be empty, and
     /// may be another VIP's later. So a worker that goes over the places, some per turn, need not
     /// begin anew when a new snapshot comes meanwhile.
@@ -221,6 +236,22 @@ impl Snapshot {
     #[must_use]
     pub fn is_routed(&self, address: Ipv4Addr) -> bool {
         self.routed.contains_key(&address)
+    }
+
+    /// How long idle flows of a service live.
+    #[inline(always)]
+    #[must_use]
+    pub fn timeouts_of(&self, service: ServiceId) -> &Timeouts {
+        if self.own_timeouts.is_empty() {
+            return &self.timeouts;
+        }
+        self.own_timeouts.of(service).unwrap_or(&self.timeouts)
+    }
+
+    /// The longest time that an established flow, or one of UDP, may be idle.
+    #[must_use]
+    pub fn longest_timeout(&self) -> Ticks {
+        self.timeouts.longest().max(self.own_timeouts.longest())
     }
 
     /// The real server with this number, unless it was removed.

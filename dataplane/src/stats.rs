@@ -143,6 +143,17 @@ pub struct FtpStats {
     pub notes_lost: Counter,
 }
 
+/// Flows that ended before their time.
+#[derive(Debug, Default)]
+pub struct EndedStats {
+    /// Half-open ones, by `drop_entry`.
+    pub half_open: Counter,
+    /// Idle ones that had few packets, by `drop_entry`.
+    pub idle: Counter,
+    /// Those whose real server was removed, by `expire_nodest_conn`.
+    pub real_server_removed: Counter,
+}
+
 /// All counters of one worker.
 #[derive(Debug)]
 pub struct WorkerStats {
@@ -171,6 +182,8 @@ pub struct WorkerStats {
     pub flows: Counter,
     /// Flows the table can hold.
     pub flow_capacity: Counter,
+    /// Flows that ended before their time.
+    pub ended: EndedStats,
     /// Turns of the poll loop.
     pub turns: Counter,
     /// Turns that found at least one packet.
@@ -203,6 +216,7 @@ impl WorkerStats {
             ftp: FtpStats::default(),
             flows: Counter::default(),
             flow_capacity: Counter::default(),
+            ended: EndedStats::default(),
             turns: Counter::default(),
             busy_turns: Counter::default(),
             ports: std::array::from_fn(|_| PortStats::default()),

@@ -62,7 +62,7 @@ drop_reasons! {
     BadIpv4Checksum = "bad_ipv4_checksum",
     /// The source address is not one a host can have: zero, loopback, multicast, broadcast.
     BadSourceAddress = "bad_source_address",
-    /// The TCP or UDP header is malformed.
+    /// The TCP, UDP or SCTP header is malformed, or SCTP's first chunk.
     BadTransportHeader = "bad_transport_header",
     /// The ICMP message is malformed or its checksum is wrong.
     BadIcmp = "bad_icmp",
@@ -76,12 +76,15 @@ drop_reasons! {
     NoService = "no_service",
     /// The service has no real server that may take a new connection; the sender got ICMP 3/3.
     NoRealServer = "no_real_server",
-    /// A TCP segment other than SYN that belongs to no flow; the sender got RST.
+    /// A TCP segment other than SYN that belongs to no flow, or an SCTP packet other than INIT; the
+    /// sender got RST or ICMP 3/2.
     NoFlow = "no_flow",
     /// The flow's real server is not configured any more.
     RealServerRemoved = "real_server_removed",
     /// The flow table is full, so a new connection of mode nat or fullnat was refused.
     FlowTableFull = "flow_table_full",
+    /// The option `drop_packet` refused a new connection.
+    DropPacket = "drop_packet",
     /// No local address and port is free for this real server, so a new connection was refused.
     LocalPortsExhausted = "local_ports_exhausted",
     /// The TTL ran out here; the sender got ICMP 11/0.
@@ -100,6 +103,8 @@ drop_reasons! {
     NeighborQueueFull = "neighbor_queue_full",
     /// A fragment whose first fragment was never seen, or too late.
     FragmentOrphaned = "fragment_orphaned",
+    /// A fragment of an SCTP packet whose ports would change: its checksum needs all of the packet.
+    SctpFragmented = "sctp_fragmented",
     /// Too many fragments wait for their first fragment.
     FragmentQueueFull = "fragment_queue_full",
     /// A fragment of a packet for the director itself.

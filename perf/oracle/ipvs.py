@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import subprocess
+import time
 
 VIP = "203.0.113.1"
 # linux/ip_vs.h
@@ -14,8 +15,8 @@ SET_ADD, SET_DELETE, SET_ADD_DEST, SET_DELETE_DEST, SET_EDIT_DEST = 1154, 1156, 
 FLAG_1, FLAG_2 = 0x8, 0x10  # IP_VS_SVC_F_SCHED1 and 2: fallback and port of sh and mh
 # linux/if_tun.h
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x1, 0x1000
-# How long something may take to come out, in seconds; it is there at once as a rule.
-PATIENCE = 0.005
+# How much time a packet takes, in seconds: two ticks of the kernel's clock, as in the replay.
+STEP_S = 0.02
 
 Dest = collections.namedtuple("Dest", "weight upper lower")
 Packet = collections.namedtuple("Packet", "proto src sport dst dport flags")
@@ -76,6 +77,7 @@ class Kernel:
             "ip route add default dev tun0",
         ):
             subprocess.run(command.split(), check=True)
+        self.now = time.monotonic()
         self.control = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 
     def _set(self, option, vport, scheduler="", flags=0, dest=b""):
@@ -98,17 +100,20 @@ class Kernel:
         self._set(option, vport, dest=user)
 
     def exchange(self, packet):
-        """Lets a packet in; what comes out for it, or None."""
+        """Lets a packet in, and `STEP_S` pass; what comes out for it, or None."""
         os.write(self.tun, packet)
+        self.wait(STEP_S)
         out = []
-        while not out and select.select([self.tun], [], [], PATIENCE)[0] or self._ready():
+        while select.select([self.tun], [], [], 0)[0]:
             out.append(parse(os.read(self.tun, 2048)))
         if len(out) > 1:
             raise RuntimeError(f"more than one packet came out: {out}")
         return out[0] if out else None
 
-    def _ready(self):
-        return bool(select.select([self.tun], [], [], 0)[0])
+    def wait(self, seconds):
+        """Lets time pass: all times are so many seconds after the first."""
+        self.now += seconds
+        time.sleep(max(0, self.now - time.monotonic()))
 
     def counts(self, vport):
         """Active and inactive connections of a service's real servers, by address."""

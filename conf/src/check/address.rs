@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use super::mark::MarkDraft;
 use super::port::{Ports, not_a_host_of};
 use super::route::Routes;
 use super::service::ServiceDraft;
@@ -38,10 +39,10 @@ impl Uses {
 pub(super) fn check_roles(
     ports: &Ports<'_>,
     routes: &Routes,
-    services: &[ServiceDraft<'_>],
+    (marks, services): (&[MarkDraft], &[ServiceDraft<'_>]),
     diags: &mut Diags,
 ) {
-    let uses = collect_uses(ports, services);
+    let uses = collect_uses(ports, marks, services);
     let mut reported = None;
     for local in services.iter().flat_map(|service| &service.locals) {
         // A range is reported once, at its first wrong address.
@@ -74,11 +75,18 @@ pub(super) fn check_roles(
 }
 
 /// Every address the director answers for.
-fn collect_uses(ports: &Ports<'_>, services: &[ServiceDraft<'_>]) -> HashMap<Ipv4Addr, Uses> {
+fn collect_uses(
+    ports: &Ports<'_>,
+    marks: &[MarkDraft],
+    services: &[ServiceDraft<'_>],
+) -> HashMap<Ipv4Addr, Uses> {
     let none = Uses { own: None, vip: None, local: None };
     let mut uses: HashMap<Ipv4Addr, Uses> = HashMap::new();
     for own in ports.list.iter().flat_map(|port| &port.addresses) {
         uses.entry(own.value.addr).or_insert(none).own.get_or_insert(own.span);
+    }
+    for vip in marks.iter().filter_map(MarkDraft::vip) {
+        uses.entry(vip.value).or_insert(none).vip.get_or_insert(vip.span);
     }
     for service in services {
         if let Some(vip) = service.vip {
@@ -95,9 +103,12 @@ fn collect_uses(ports: &Ports<'_>, services: &[ServiceDraft<'_>]) -> HashMap<Ipv
 pub(super) fn check_reachable(
     ports: &Ports<'_>,
     routes: &Routes,
-    services: &[ServiceDraft<'_>],
+    (marks, services): (&[MarkDraft], &[ServiceDraft<'_>]),
     diags: &mut Diags,
 ) {
+    for At { value, span } in marks.iter().filter_map(MarkDraft::vip) {
+        check_host(("VIP", value, span), ports, diags);
+    }
     for service in services {
         if let Some(vip) = service.vip {
             let addr = *vip.value.ip();

@@ -35,6 +35,12 @@ pub(super) fn choice(
     if helper.is_none() {
         return Some(None);
     }
+    if let Some(mark) = raw.mark.as_ref() {
+        let message = "helper ftp needs an address and port, which a service by mark has not";
+        let help = "remove `helper`, or give the service a `vip` instead of a `mark`";
+        diags.error(Rule::Helper, span, message, help).see(mark.span, "the mark");
+        return None;
+    }
     if let Some(protocol) = protocol.filter(|protocol| protocol.value != Protocol::Tcp) {
         let message = format!("helper ftp is for tcp, not for {}", protocol.value.as_str());
         let help = "remove `helper`, or write `protocol: tcp`";

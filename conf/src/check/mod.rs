@@ -5,12 +5,15 @@
 
 mod address;
 mod helper;
+mod ipvs;
 mod local;
+mod mark;
 mod port;
 mod route;
 mod scheduler;
 mod service;
 mod settings;
+mod timeouts;
 
 use crate::config::{Config, Machine};
 use crate::diag::Diags;
@@ -28,6 +31,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let workers = settings::workers(&raw, machine, diags);
     let limits = settings::limits(raw.limits.as_ref(), diags);
     let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
+    let ipvs = ipvs::ipvs(raw.ipvs.as_ref(), diags);
     let control = settings::control(raw.control.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);
@@ -35,22 +39,26 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
 
     let ports = port::ports(&raw, diags);
     let routes = route::routes(&raw, diags);
+    let marks = mark::marks(&raw, &ports, diags);
     let services = service::services(&raw, diags);
     port::check_between(&ports, diags);
     route::check_between(&routes, &ports, diags);
     service::check_between(&services, diags);
+    mark::check_between(&marks, &services, diags);
     local::check_local_addresses(&services, &ports, diags);
-    address::check_roles(&ports, &routes, &services, diags);
-    address::check_reachable(&ports, &routes, &services, diags);
+    address::check_roles(&ports, &routes, (&marks, &services), diags);
+    address::check_reachable(&ports, &routes, (&marks, &services), diags);
 
     Some(Config {
         dpdk: dpdk?,
         workers: workers?,
         routes: routes.list.iter().map(|route| route.finish(&ports)).collect::<Option<_>>()?,
         ports: ports.list.into_iter().map(port::PortDraft::finish).collect::<Option<_>>()?,
+        marks: marks.into_iter().map(mark::MarkDraft::finish).collect::<Option<_>>()?,
         services: services.into_iter().map(service::ServiceDraft::finish).collect::<Option<_>>()?,
         limits: limits?,
         timeouts: timeouts?,
+        ipvs: ipvs?,
         control: control?,
     })
 }

@@ -19,7 +19,7 @@ const DESCRIPTORS_DEFAULT: u16 = 1024;
 /// A port of which some values may have been wrong.
 #[derive(Debug)]
 pub(super) struct PortDraft<'a> {
-    name: &'a str,
+    pub(super) name: &'a str,
     device: Option<At<Device>>,
     pub(super) addresses: Vec<At<InterfaceAddr>>,
     mtu: Option<u16>,

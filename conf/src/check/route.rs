@@ -78,15 +78,7 @@ fn destination(text: &Text<'_>, diags: &mut Diags) -> Option<At<Ipv4Net>> {
         diags.error(Rule::BadValue, text.span, "`to` is not a prefix: `default`", help);
         return None;
     }
-    let (addr, len) = value::prefix(text, "0.0.0.0/0", diags)?;
-    let net = Ipv4Net::new(addr, len).ok()?;
-    if net.trunc() != net {
-        let message = format!("{net} has bits set beyond its prefix length");
-        let help = format!("write `to: {}`, or `to: {addr}/32` for this one host", net.trunc());
-        diags.error(Rule::BadValue, text.span, message, help);
-        return None;
-    }
-    Some(At::new(net, text.span))
+    value::network(text, diags)
 }
 
 /// Checks routes against each other and against the ports.

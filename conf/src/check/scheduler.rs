@@ -1,9 +1,9 @@
 //! Schedulers, their flags, and the thresholds of real servers.
 
-use crate::config::{Scheduler, SchedulerFlags};
 use crate::diag::Diags;
 use crate::raw::{RawRealServer, RawService};
 use crate::rule::Rule;
+use crate::scheduler::{Scheduler, SchedulerFlags};
 use crate::span::At;
 use crate::value;
 

@@ -3,22 +3,27 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::config::{ForwardingMode, Protocol, RealServer, Scheduler, SchedulerFlags, Service};
+use crate::config::{ForwardingMode, Protocol, RealServer, Service, ServiceKey, ServiceTimeouts};
 use crate::diag::Diags;
 use crate::helper::Helper;
+use crate::mark::Mark;
 use crate::raw::{RawConfig, RawRealServer, RawService};
 use crate::read::Text;
 use crate::rule::Rule;
+use crate::scheduler::{Scheduler, SchedulerFlags};
 use crate::span::{At, Span};
 use crate::value;
 
-use super::{helper, scheduler};
+use super::{helper, mark, scheduler, timeouts};
 
 /// Most local addresses of one service.
 pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
 
-const PROTOCOLS: &[(&str, Protocol)] =
-    &[(Protocol::Tcp.as_str(), Protocol::Tcp), (Protocol::Udp.as_str(), Protocol::Udp)];
+pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[
+    (Protocol::Tcp.as_str(), Protocol::Tcp),
+    (Protocol::Udp.as_str(), Protocol::Udp),
+    (Protocol::Sctp.as_str(), Protocol::Sctp),
+];
 const MODES: &[(&str, ForwardingMode)] = &[
     (ForwardingMode::Dr.as_str(), ForwardingMode::Dr),
     (ForwardingMode::Nat.as_str(), ForwardingMode::Nat),
@@ -32,8 +37,13 @@ pub(super) struct ServiceDraft<'a> {
     pub(super) name: At<&'a str>,
     protocol: Option<At<Protocol>>,
     pub(super) vip: Option<At<SocketAddrV4>>,
+    pub(super) mark: Option<At<Mark>>,
+    /// Whether the mark could be read, if there is one.
+    pub(super) mark_known: bool,
+    ops: Option<bool>,
     pub(super) mode: Option<At<ForwardingMode>>,
     scheduler: Option<(Scheduler, SchedulerFlags)>,
+    timeouts: Option<ServiceTimeouts>,
     pub(super) locals: Vec<At<Ipv4Addr>>,
     pub(super) real_servers: Vec<RealServerDraft>,
     helper: Option<Option<Helper>>,
@@ -52,7 +62,7 @@ pub(super) struct RealServerDraft {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RealServerAddr {
     pub(super) rip: Ipv4Addr,
-    /// `None` if it is left out and the service's port is not known either.
+    /// 0 for that of the packet; `None` if it is left out and the service's port is not known.
     pub(super) rport: Option<u16>,
 }
 
@@ -65,13 +75,18 @@ impl ServiceDraft<'_> {
             let (upper_threshold, lower_threshold) = real.thresholds?;
             Some(RealServer { address, weight: real.weight?, upper_threshold, lower_threshold })
         };
+        let key = match self.mark {
+            Some(mark) => ServiceKey::Mark(mark.value),
+            None => ServiceKey::Endpoint { protocol: self.protocol?.value, vip: self.vip?.value },
+        };
         Some(Service {
             name: self.name.value.to_owned(),
-            protocol: self.protocol?.value,
-            vip: self.vip?.value,
+            key,
             mode: self.mode?.value,
             scheduler: self.scheduler?.0,
             scheduler_flags: self.scheduler?.1,
+            ops: self.ops?,
+            timeouts: self.timeouts?,
             local_addresses: self.locals.into_iter().map(|addr| addr.value).collect(),
             real_servers: self.real_servers.into_iter().map(finish).collect::<Option<_>>()?,
             helper: self.helper?,
@@ -89,7 +104,12 @@ fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> Serv
     let vip = raw.vip.as_ref().and_then(|text| value::endpoint(text, None, diags));
     let locals = raw.local_addresses.as_ref().map_or(&[][..], |list| &list.items);
     let real_servers = raw.real_servers.as_ref().map_or(&[][..], |list| &list.items);
-    let vport = vip.map(|vip| vip.value.port());
+    let mark = mark::of_service(raw, diags);
+    // Packets with a mark may have any port, and keep it.
+    let vport = match raw.mark {
+        Some(_) => Some(0),
+        None => vip.map(|vip| vip.value.port()),
+    };
     let protocol = raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags));
     let mode = raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags));
     let draft = ServiceDraft {
@@ -97,13 +117,18 @@ fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> Serv
         protocol,
         mode,
         vip,
+        mark,
+        mark_known: raw.mark.is_none() || mark.is_some(),
+        ops: raw.ops.as_ref().map_or(Some(false), |text| value::boolean(text, diags)),
         scheduler: scheduler::choice(raw, diags),
+        timeouts: timeouts::own(raw.timeouts.as_ref(), protocol, diags),
         locals: local_addresses(locals, diags),
         real_servers: real_servers.iter().map(|raw| real_server(raw, vport, diags)).collect(),
         helper: helper::choice(raw, protocol, mode, vip, diags),
     };
     check_real_servers(&draft, diags);
     check_mode(&draft, raw, diags);
+    check_ops(&draft, raw, diags);
     draft
 }
 
@@ -129,7 +154,7 @@ fn real_server(raw: &RawRealServer<'_>, vport: Option<u16>, diags: &mut Diags) -
     let address = raw.address.as_ref().and_then(|text| {
         // Port 0 stands for "not written and not known", which no endpoint can have.
         let At { value, span } = value::endpoint(text, vport.or(Some(0)), diags)?;
-        let rport = Some(value.port()).filter(|rport| *rport != 0);
+        let rport = Some(value.port()).filter(|rport| *rport != 0 || vport.is_some());
         Some(At::new(RealServerAddr { rip: *value.ip(), rport }, span))
     });
     let weight = match &raw.weight {
@@ -145,24 +170,61 @@ fn check_real_servers(service: &ServiceDraft<'_>, diags: &mut Diags) {
     for At { value, span } in service.real_servers.iter().filter_map(|real| real.address) {
         let Some(rport) = value.rport else { continue };
         if let Some(first) = seen.get(&(value.rip, rport)) {
-            let message = format!("real server {}:{rport} stands twice", value.rip);
+            let end = SocketAddrV4::new(value.rip, rport);
+            let end = if rport == 0 { value.rip.to_string() } else { end.to_string() };
+            let message = format!("real server {end} stands twice");
             let help = "name it once; for a larger share raise its weight";
             diags.error(Rule::Duplicate, span, message, help).see(*first, "first here");
         } else {
             seen.insert((value.rip, rport), span);
         }
-        let (Some(mode), Some(vip)) = (service.mode, service.vip) else { continue };
-        let keeps_port = matches!(mode.value, ForwardingMode::Dr | ForwardingMode::Tunnel);
-        if keeps_port && rport != vip.value.port() {
-            let (mode, vport) = (mode.value.as_str(), vip.value.port());
-            let message = format!("port {rport} differs from the service's port {vport}");
-            let help = format!(
-                "mode {mode} does not rewrite ports: write `address: {}:{vport}`, \
-                 or use mode nat or fullnat",
-                value.rip
-            );
-            diags.error(Rule::PortMismatch, span, message, help).see(vip.span, "the service");
-        }
+        check_rport(service, (value.rip, rport), span, diags);
+    }
+}
+
+/// Modes that do not rewrite ports leave real servers the port of the service.
+fn check_rport(
+    service: &ServiceDraft<'_>,
+    (rip, rport): (Ipv4Addr, u16),
+    span: Span,
+    diags: &mut Diags,
+) {
+    let Some(At { value: mode @ (ForwardingMode::Dr | ForwardingMode::Tunnel), .. }) = service.mode
+    else {
+        return;
+    };
+    let mode = mode.as_str();
+    if let Some(mark) = service.mark.filter(|_| rport != 0) {
+        let message = format!("port {rport} for packets with a mark, which have any port");
+        let help = format!(
+            "mode {mode} does not rewrite ports: write `address: {rip}`, or use mode nat or fullnat"
+        );
+        diags.error(Rule::PortMismatch, span, message, help).see(mark.span, "the mark");
+    } else if let Some(vip) = service.vip.filter(|vip| rport != vip.value.port()) {
+        let vport = vip.value.port();
+        let message = format!("port {rport} differs from the service's port {vport}");
+        let help = format!(
+            "mode {mode} does not rewrite ports: write `address: {rip}:{vport}`, \
+             or use mode nat or fullnat"
+        );
+        diags.error(Rule::PortMismatch, span, message, help).see(vip.span, "the service");
+    }
+}
+
+/// One-packet scheduling is for UDP, and for modes in which replies need no flow.
+fn check_ops(service: &ServiceDraft<'_>, raw: &RawService<'_>, diags: &mut Diags) {
+    let Some(text) = raw.ops.as_ref().filter(|_| service.ops == Some(true)) else { return };
+    if let Some(protocol) = service.protocol.filter(|protocol| protocol.value != Protocol::Udp) {
+        let name = protocol.value.as_str();
+        let message = format!("one-packet scheduling of {name}, which has connections");
+        let help = "write `ops: false`, or remove it; it is for udp and for services by mark";
+        diags.error(Rule::OnePacket, text.span, message, help).see(protocol.span, "the protocol");
+    }
+    if let Some(mode) = service.mode.filter(|mode| mode.value == ForwardingMode::FullNat) {
+        let message = "one-packet scheduling in mode fullnat, whose replies need a flow";
+        let help = "use mode dr, tun or nat; with nat, replies reach the client from the real \
+                    server's address";
+        diags.error(Rule::OnePacket, text.span, message, help).see(mode.span, "the mode");
     }
 }
 

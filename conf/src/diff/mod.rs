@@ -8,6 +8,7 @@
 //! Every comparison takes its value apart field by field, so that a field added to the
 //! configuration cannot be forgotten here.
 
+mod ipvs;
 mod service;
 mod setting;
 mod text;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
-use super::text::{addresses, list};
+use super::text::{self, addresses, list};
 use super::{Changes, Edit, Field, Subject};
 use crate::config::{RealServer, Service, ServiceKey};
 use crate::helper::Helper;
@@ -12,25 +12,25 @@ type ByAddress<'a> = HashMap<SocketAddrV4, &'a RealServer>;
 
 /// Services, by protocol, VIP and vport. The order of services means nothing.
 pub(super) fn services(old: &[Service], new: &[Service], changes: &mut Changes) {
-    let before: HashMap<ServiceKey, &Service> = old.iter().map(|one| (one.key(), one)).collect();
-    let after: HashMap<ServiceKey, &Service> = new.iter().map(|one| (one.key(), one)).collect();
+    let before: HashMap<ServiceKey, &Service> = old.iter().map(|one| (one.key, one)).collect();
+    let after: HashMap<ServiceKey, &Service> = new.iter().map(|one| (one.key, one)).collect();
     for service in new {
-        if let Some(old) = before.get(&service.key()) {
+        if let Some(old) = before.get(&service.key) {
             one_service(old, service, changes);
         } else {
-            changes.add(Subject::Service(service.key()), Edit::Added, false);
+            changes.add(Subject::Service(service.key), Edit::Added, false);
             all_real_servers(service, &Edit::Added, changes);
         }
     }
-    for service in old.iter().filter(|service| !after.contains_key(&service.key())) {
-        changes.add(Subject::Service(service.key()), Edit::Removed, false);
+    for service in old.iter().filter(|service| !after.contains_key(&service.key)) {
+        changes.add(Subject::Service(service.key), Edit::Removed, false);
         all_real_servers(service, &Edit::Removed, changes);
     }
 }
 
 fn all_real_servers(service: &Service, edit: &Edit, changes: &mut Changes) {
     for real in &service.real_servers {
-        changes.add(Subject::RealServer(service.key(), real.address), edit.clone(), false);
+        changes.add(Subject::RealServer(service.key, real.address), edit.clone(), false);
     }
 }
 
@@ -41,11 +41,12 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     }
     let Service {
         name,
-        protocol: _,
-        vip: _,
+        key: _,
         mode,
         scheduler,
         scheduler_flags,
+        ops,
+        timeouts,
         local_addresses,
         real_servers,
         helper,
@@ -65,13 +66,16 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
         list(new.scheduler_flags.names(new.scheduler))
     });
     field("scheduler_flags", flags.0 != flags.1, flags.0, flags.1);
+    field("ops", *ops != new.ops, ops.to_string(), new.ops.to_string());
+    let idle = (text::timeouts(timeouts), text::timeouts(&new.timeouts));
+    field("timeouts", *timeouts != new.timeouts, idle.0, idle.1);
     let locals = (addresses(local_addresses), addresses(&new.local_addresses));
     field("local_addresses", *local_addresses != new.local_addresses, locals.0, locals.1);
     let helpers = (name_of(*helper), name_of(new.helper));
     field("helper", *helper != new.helper, helpers.0, helpers.1);
     let order = (kept(real_servers, &after), kept(&new.real_servers, &before));
     field("order", order.0 != order.1, list(&order.0), list(&order.1));
-    changes.fields(Subject::Service(new.key()), fields);
+    changes.fields(Subject::Service(new.key), fields);
     self::real_servers((&before, &after), old, new, changes);
 }
 
@@ -96,7 +100,7 @@ fn real_servers(
     changes: &mut Changes,
 ) {
     for real in &new.real_servers {
-        let subject = Subject::RealServer(new.key(), real.address);
+        let subject = Subject::RealServer(new.key, real.address);
         let Some(&&RealServer { address: _, weight, upper_threshold, lower_threshold }) =
             before.get(&real.address)
         else {
@@ -120,6 +124,6 @@ fn real_servers(
         }
     }
     for real in old.real_servers.iter().filter(|real| !after.contains_key(&real.address)) {
-        changes.add(Subject::RealServer(old.key(), real.address), Edit::Removed, false);
+        changes.add(Subject::RealServer(old.key, real.address), Edit::Removed, false);
     }
 }

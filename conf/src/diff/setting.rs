@@ -7,10 +7,23 @@ use super::{Changes, Edit, Field, Subject};
 use crate::config::{
     Config, Control, Dpdk, InterfaceAddr, Limits, Port, Route, ServiceKey, Timeouts,
 };
+use crate::mark::MarkRule;
 
 /// The settings that stand alone.
 pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
-    let Config { dpdk, workers, limits, timeouts, control, ports: _, routes: _, services: _ } = old;
+    let Config {
+        dpdk,
+        workers,
+        limits,
+        timeouts,
+        marks,
+        ipvs,
+        control,
+        // Compared elsewhere.
+        ports: _,
+        routes: _,
+        services: _,
+    } = old;
     let number = |number: &u32| number.to_string();
 
     let Dpdk { memory_mib, eal_args } = dpdk;
@@ -30,6 +43,13 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     changes.setting(&["timeouts", "tcp"], false, (tcp_s, &new.timeouts.tcp_s), seconds);
     changes.setting(&["timeouts", "tcp_fin"], false, (tcp_fin_s, &new.timeouts.tcp_fin_s), seconds);
     changes.setting(&["timeouts", "udp"], false, (udp_s, &new.timeouts.udp_s), seconds);
+
+    let describe = |rules: &[MarkRule], ports: &[Port]| -> Vec<String> {
+        rules.iter().map(|rule| rule.describe(ports)).collect()
+    };
+    let rules = (describe(marks, &old.ports), describe(&new.marks, &new.ports));
+    changes.setting(&["marks"], false, (&rules.0, &rules.1), |rules| list(rules));
+    super::ipvs::ipvs(ipvs, &new.ipvs, changes);
 
     let Control { socket } = control;
     let path = |path: &std::path::PathBuf| path.display().to_string();

@@ -50,7 +50,7 @@ fn changes(replacements: &[(&str, &str)]) -> Vec<Change> {
 }
 
 fn key(protocol: crate::Protocol, vip: &str) -> ServiceKey {
-    ServiceKey { protocol, vip: vip.parse().expect("an endpoint") }
+    ServiceKey::Endpoint { protocol, vip: vip.parse().expect("an endpoint") }
 }
 
 fn web() -> ServiceKey {
@@ -126,6 +126,32 @@ fn a_change_of_a_setting_names_its_keys_and_says_whether_it_can_be_made_live() {
 }
 
 #[test]
+fn every_sysctl_of_ipvs_is_a_setting_that_applies_live() {
+    for (key, default, other) in [
+        ("conn_reuse_mode", "1", "3"),
+        ("expire_nodest_conn", "0", "1"),
+        ("expire_quiescent_template", "0", "1"),
+        ("sloppy_tcp", "0", "1"),
+        ("sloppy_sctp", "0", "1"),
+        ("drop_entry", "1", "3"),
+        ("drop_packet", "0", "1"),
+        ("secure_tcp", "0", "3"),
+        ("am_droprate", "10", "3"),
+        ("amemthresh", "10%", "5%"),
+    ] {
+        let written = format!("version: 1\nipvs: {{{key}: {other}}}");
+        let edit = edited("value", default, other);
+        let subject = Subject::Setting(vec!["ipvs".to_owned(), key.to_owned()]);
+        let expected = Change { subject, edit, needs_restart: false };
+        assert_eq!(changes(&[("version: 1", &written)]), [expected]);
+        let same = format!("version: 1\nipvs: {{{key}: {default}}}");
+        assert_eq!(changes(&[("version: 1", &same)]), []);
+    }
+    let written = "version: 1\nipvs: {sloppy_tcp: false, drop_packet: 0, drop_entry: 2}";
+    assert_eq!(changes(&[("version: 1", written)]), [], "false is 0, and 2 is 1 at work");
+}
+
+#[test]
 fn ports_are_matched_by_name_and_their_order_counts() {
     let dmz = "  dmz: {device: net_null9}\n  wan: {";
     let added = changes(&[("  wan: {", dmz)]);
@@ -172,7 +198,7 @@ fn services_and_real_servers_are_matched_by_what_they_are() {
         ("  web:", "  www:"),
         ("mode: fullnat", "mode: nat"),
         ("    local_addresses: [10.0.0.100-10.0.0.103, 10.0.0.110]\n", ""),
-        ("scheduler: wrr", "scheduler: rr"),
+        ("scheduler: wrr", "scheduler: rr\n    timeouts: {tcp: 1h, tcp_fin: 9s}"),
         ("weight: 2", "weight: 0"),
         ("10.0.0.12:8080", "10.0.0.14:8080"),
         ("192.0.2.10:53", "192.0.2.11:53"),
@@ -187,6 +213,7 @@ fn services_and_real_servers_are_matched_by_what_they_are() {
                 field("name", "web", "www"),
                 field("mode", "fullnat", "nat"),
                 field("scheduler", "wrr", "rr"),
+                field("timeouts", "{}", "{tcp: 3600s, tcp_fin: 9s}"),
                 field("local_addresses", "[10.0.0.100-10.0.0.103, 10.0.0.110]", "[]"),
             ]),
         ),

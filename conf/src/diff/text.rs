@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
-use crate::config::Device;
+use crate::config::{Device, ServiceTimeouts};
 
 /// `[a, b]`.
 pub(super) fn list(items: impl IntoIterator<Item = impl Display>) -> String {
@@ -26,4 +26,11 @@ pub(super) fn device(device: &Device) -> String {
     match device {
         Device::Vdev(text) | Device::Pci(text) => text.clone(),
     }
+}
+
+/// `{tcp: 30s}`; only those that a service has itself.
+pub(super) fn timeouts(timeouts: &ServiceTimeouts) -> String {
+    let named = timeouts.by_key().into_iter();
+    let written = named.filter_map(|(key, seconds)| Some(format!("{key}: {}s", seconds?)));
+    format!("{{{}}}", written.collect::<Vec<_>>().join(", "))
 }

@@ -1,6 +1,6 @@
 //! The daemon's state as messages.
 
-use conf::Config;
+use conf::{Config, ServiceKey};
 use dataplane::control::Report;
 use dataplane::forward::LocalPortShare;
 use dataplane::stats::{Counter, FtpStats, RealServerStats};
@@ -8,12 +8,13 @@ use dataplane::verdict::DropReason;
 use dataplane::wire::Mac;
 
 use super::proto::{
-    Drop, Drops, Ftp, Generated, Neighbor, Port, Ports, RealServer, Service, Services, Status,
-    Worker, Workers,
+    Drop, Drops, Ended, Ftp, Generated, Neighbor, Port, Ports, RealServer, Service, Services,
+    Status, Worker, Workers,
 };
 use crate::identity::{NamedRealServer, NamedService, Usage as _};
 use crate::listing::Batch;
 use crate::port::RunningPort;
+use crate::rates::RateTable;
 use crate::state::{Seat, Seats, State};
 
 pub(super) fn status(state: &State) -> Status {
@@ -66,26 +67,41 @@ fn worker(seat: &Seat, numa_node: Option<u32>) -> Worker {
 pub(crate) fn services(state: &State) -> Services {
     let in_force = state.in_force.load();
     let services = in_force.config.services.iter().zip(&in_force.named);
-    Services {
-        services: services.map(|(conf, named)| view_service(&state.workers, conf, named)).collect(),
-    }
+    let counts = Counts { workers: &state.workers, rates: &state.rates.load() };
+    Services { services: services.map(|(conf, named)| view_service(counts, conf, named)).collect() }
 }
 
-fn view_service(workers: &Seats, service: &conf::Service, named: &NamedService) -> Service {
+/// Where counters and rates are read.
+#[derive(Clone, Copy)]
+struct Counts<'a> {
+    workers: &'a Seats,
+    rates: &'a RateTable,
+}
+
+fn view_service(counts: Counts<'_>, service: &conf::Service, named: &NamedService) -> Service {
     let real_servers = service.real_servers.iter().zip(&named.real_servers);
+    let (protocol, vip, mark) = match service.key {
+        ServiceKey::Endpoint { protocol, vip } => {
+            (Some(protocol.as_str().to_owned()), Some(vip), None)
+        }
+        ServiceKey::Mark(mark) => (None, None, Some(mark.get())),
+    };
     Service {
         name: service.name.clone(),
-        protocol: service.protocol.as_str().to_owned(),
-        vip: *service.vip.ip(),
-        vport: service.vip.port(),
+        protocol,
+        vip: vip.map(|vip| *vip.ip()),
+        vport: vip.map(|vip| vip.port()),
+        mark,
         mode: service.mode.as_str().to_owned(),
         scheduler: service.scheduler.as_str().to_owned(),
         scheduler_flags: service.scheduler_flags.names(service.scheduler),
         helper: service.helper.map(|helper| helper.as_str().to_owned()),
+        ops: service.ops,
         local_addresses: service.local_addresses.clone(),
-        traffic: workers.service(named.id).since(&named.base),
+        traffic: counts.workers.service(named.id).since(&named.base),
+        rates: counts.rates.service(named.id),
         real_servers: real_servers
-            .map(|(real, named)| view_real_server(workers, *real, *named, local_ports(service)))
+            .map(|(real, named)| view_real_server(counts, *real, *named, local_ports(service)))
             .collect(),
     }
 }
@@ -97,7 +113,7 @@ fn local_ports(service: &conf::Service) -> Option<u64> {
 }
 
 fn view_real_server(
-    workers: &Seats,
+    Counts { workers, rates }: Counts<'_>,
     real: conf::RealServer,
     named: NamedRealServer,
     local_ports: Option<u64>,
@@ -115,6 +131,7 @@ fn view_real_server(
         inactive: gauge(|stats| stats.inactive.value()),
         local_ports,
         traffic: workers.real_server(named.id).since(&named.base),
+        rates: rates.real_server(named.id),
     }
 }
 
@@ -176,6 +193,11 @@ pub(super) fn drops(state: &State) -> Drops {
         held: state.workers.sum(|stats| stats.held.value()),
         handed_over: state.workers.sum(|stats| stats.handed_over.value()),
         stateless: state.workers.sum(|stats| stats.stateless.value()),
+        ended: Ended {
+            half_open: state.workers.sum(|stats| stats.ended.half_open.value()),
+            idle: state.workers.sum(|stats| stats.ended.idle.value()),
+            real_server_removed: state.workers.sum(|stats| stats.ended.real_server_removed.value()),
+        },
         drops,
         generated: Generated {
             arp_requests: state.workers.sum(|stats| stats.generated.arp_requests.value()),

@@ -69,7 +69,45 @@ async fn flows_of_a_removed_real_server_are_dropped_by_name_until_it_returns() {
     assert_eq!(drops(&rig, RealServerRemoved), 1, "its number came back to it");
     let real = services(&rig)[0].real_servers[2].clone();
     assert_eq!(real.inactive, 1, "the flow is still there");
-    assert_eq!((real.traffic.connections, real.traffic.in_packets), (0, 1), "counted anew");
+    assert_eq!((real.traffic.connections, real.traffic.in_packets), (1, 2), "it counts on");
+}
+
+#[tokio::test]
+async fn flows_of_a_removed_service_live_again_when_it_returns() {
+    use dataplane::verdict::DropReason::RealServerRemoved;
+    let rig = Rig::turning(&format!("{ECHO}{OTHER}"));
+    rig.datagrams("192.0.2.10:7", 4);
+    applied(&rig, OTHER).await.unwrap();
+    rig.datagrams("192.0.2.10:7", 4);
+    assert_eq!(drops(&rig, RealServerRemoved), 4, "nobody is told");
+    applied(&rig, &format!("{ECHO}{OTHER}")).await.unwrap();
+    rig.datagrams("192.0.2.10:7", 4);
+    assert_eq!(drops(&rig, RealServerRemoved), 4);
+    let echo = services(&rig)[0].clone();
+    assert_eq!((echo.traffic.connections, echo.traffic.in_packets), (0, 4), "counted anew");
+    assert_eq!(echo.real_servers.iter().map(|real| real.inactive).sum::<u64>(), 4);
+}
+
+#[tokio::test]
+async fn options_of_ipvs_apply_live() {
+    use dataplane::verdict::DropReason::RealServerRemoved;
+    let rig = Rig::turning(GROWN);
+    rig.datagrams("192.0.2.10:7", 3);
+    let with = |services: &str, options: &str| {
+        let text = text(services).replace("version: 1", &format!("version: 1\nipvs: {options}"));
+        text.into_bytes()
+    };
+    let apply_text = |text: Vec<u8>| apply(&rig.state, "test", "new.yaml".to_owned(), text);
+    let outcome = apply_text(with(GROWN, "{expire_nodest_conn: 1}")).await.unwrap();
+    assert_eq!((outcome.generation, outcome.real_servers), (2, Tally::default()));
+    apply_text(with(ECHO, "{expire_nodest_conn: 1}")).await.unwrap();
+    while rig.state.workers.sum(|stats| stats.ended.real_server_removed.value()) == 0 {
+        sleep(PAUSE).await;
+    }
+    rig.datagrams("192.0.2.10:7", 3);
+    assert_eq!(drops(&rig, RealServerRemoved), 0, "all are served");
+    let refused = apply_text(with(ECHO, "{expire_nodest_conn: 2}")).await.unwrap_err().to_string();
+    assert!(refused.contains("ipvs.expire_nodest_conn"), "{refused}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use conf::{Config, ForwardingMode, Limits, Service, ServiceKey};
+use conf::{Config, ForwardingMode, Limits, MarkRule, Service, ServiceKey};
 use dataplane::sched::{MaglevTable, Schedule};
 use dataplane::service::{RealId, ServiceId};
 use dataplane::snapshot::{AddressUse, Announced};
@@ -131,14 +131,14 @@ impl Registry {
 
     /// Whether all of `config` can get numbers. Nothing is changed.
     pub(crate) fn check(&self, config: &Config) -> Result<(), Shortage> {
-        let services = self.services.shortage(config.services.iter().map(Service::key));
+        let services = self.services.shortage(config.services.iter().map(|service| service.key));
         if services > 0 {
             let retired = self.services.retired_count();
             return Err(Shortage { limit: "services", missing: services, retired });
         }
         let real_servers = config.services.iter().flat_map(|service| {
             // A service without a number yet has no real servers with numbers either.
-            let id = self.services.find(&service.key()).map_or(ServiceId(u32::MAX), ServiceId);
+            let id = self.services.find(&service.key).map_or(ServiceId(u32::MAX), ServiceId);
             service.real_servers.iter().map(move |real| (id, real.address))
         });
         let missing = self.real_servers.shortage(real_servers);
@@ -169,9 +169,10 @@ impl Registry {
         (services, reals): (&mut Previous<ServiceKey>, &mut Previous<RealKey>),
         usage: &dyn Usage,
     ) -> Option<NamedService> {
-        let (number, origin) = self.services.keep_or_assign(services, service.key())?;
+        let (number, origin) = self.services.keep_or_assign(services, service.key)?;
         let id = ServiceId(number);
-        if origin == Origin::Used {
+        let is_new = origin != Origin::Kept;
+        if matches!(origin, Origin::Used | Origin::Returned) {
             self.service_bases.insert(id, usage.service(id));
             self.schedules.forget(id);
         }
@@ -180,7 +181,9 @@ impl Registry {
         for real in &service.real_servers {
             let (number, origin) = self.real_servers.keep_or_assign(reals, (id, real.address))?;
             let id = RealId(number);
-            if origin == Origin::Used {
+            // As in IPVS, a real server that comes back to its service counts on, and one whose
+            // service had gone, too, begins anew (its flows are there in either case).
+            if origin == Origin::Used || origin == Origin::Returned && is_new {
                 self.real_bases.insert(id, usage.real_server(id));
             }
             let base = self.real_bases.get(&id).copied().unwrap_or_default();
@@ -201,10 +204,13 @@ impl Registry {
     /// Takes in the VIPs of `config`, which is to be `generation`; returns the places in which they
     /// are announced.
     pub(crate) fn announced(&mut self, config: &Config, generation: u64) -> Vec<Option<Announced>> {
-        let vips = config.services.iter().map(|service| *service.vip.ip()).collect();
+        let of_service = |service: &Service| service.key.vip().map(|vip| *vip.ip());
+        let of_marks = || config.marks.iter().filter_map(MarkRule::vip);
+        let vips = config.services.iter().filter_map(of_service).chain(of_marks()).collect();
         let places = self.vips.update(&vips, generation);
         let nat = config.services.iter().filter(|service| service.mode == ForwardingMode::Nat);
-        self.vips.note_nat(nat.map(|service| *service.vip.ip()));
+        // The service of a mark may come to be one of NAT.
+        self.vips.note_nat(nat.filter_map(of_service).chain(of_marks()));
         places
     }
 

@@ -14,7 +14,9 @@ pub(super) enum Origin {
     Kept,
     /// Nobody has ever had this number, so its counters are 0.
     Fresh,
-    /// Somebody has had it: this key some time ago, or another one.
+    /// The key had it before, and nobody else since.
+    Returned,
+    /// Somebody has had it, perhaps another key.
     Used,
 }
 
@@ -80,7 +82,7 @@ impl<K: Hash + Eq + Copy> Numbers<K> {
         let (number, origin) = if let Some(number) = previous.0.remove(&key) {
             (number, Origin::Kept)
         } else if let Some(retired) = self.retired.remove(&key) {
-            (retired.number, Origin::Used)
+            (retired.number, Origin::Returned)
         } else if let Some(number) = self.free.pop() {
             (number, Origin::Used)
         } else if self.unused < self.limit {
@@ -140,7 +142,7 @@ mod tests {
         let mut numbers = Numbers::new(3);
         assert_eq!(apply(&mut numbers, "ab", 1), [(0, Origin::Fresh), (1, Origin::Fresh)]);
         assert_eq!(apply(&mut numbers, "b", 2), [(1, Origin::Kept)]);
-        assert_eq!(apply(&mut numbers, "ba", 3), [(1, Origin::Kept), (0, Origin::Used)]);
+        assert_eq!(apply(&mut numbers, "ba", 3), [(1, Origin::Kept), (0, Origin::Returned)]);
         assert_eq!(numbers.retired_count(), 0);
     }
 

@@ -108,3 +108,28 @@ fn real_servers_of_a_service_without_numbers_are_counted_one_by_one() {
     assert_eq!(registry.check(&over), Err(shortage));
     assert_eq!(registry.check(&services(&[(80, &[12, 13])])), Ok(()));
 }
+
+#[test]
+fn a_real_server_that_comes_back_counts_on_unless_its_service_had_gone_too() {
+    let mut registry = registry(4, 4);
+    let mut workers = Workers { oldest: 1, ..Workers::default() };
+    let both = services(&[(80, &[11, 12])]);
+    registry.assign(&both, 1, &workers);
+    workers.flows.borrow_mut().insert(RealId(1), 3);
+    workers.counted = 1000;
+    registry.assign(&services(&[(80, &[11])]), 2, &workers);
+    workers.oldest = 2;
+    registry.release(&workers);
+    let named = registry.assign(&both, 3, &workers);
+    assert_eq!(numbers(&named), [(0, vec![0, 1])]);
+    assert_eq!(named[0].real_servers[1].base, Traffic::default(), "it counts on");
+
+    workers.flows.borrow_mut().insert(RealId(0), 1);
+    registry.assign(&services(&[]), 4, &workers);
+    workers.oldest = 4;
+    registry.release(&workers);
+    let named = registry.assign(&both, 5, &workers);
+    assert_eq!(numbers(&named), [(0, vec![0, 1])], "its flows find it again");
+    let bases = named[0].real_servers.iter().map(|real| real.base.in_packets);
+    assert_eq!((named[0].base.in_bytes, bases.collect::<Vec<_>>()), (1000, vec![1000, 1001]));
+}

@@ -41,6 +41,8 @@ pub(crate) struct Show {
 enum What {
     /// Virtual services with their real servers and traffic.
     Services,
+    /// What services and real servers carry in a second.
+    Rates,
     /// Connections and their state.
     Flows,
     /// Ports with their devices, links and counters.
@@ -59,7 +61,7 @@ impl What {
     /// The resource that answers this.
     fn target(self, limit: Option<usize>) -> String {
         let name = match self {
-            Self::Services => "services",
+            Self::Services | Self::Rates => "services",
             Self::Flows => "flows",
             Self::Ports => "ports",
             Self::Neighbors => "neighbors",
@@ -84,6 +86,7 @@ pub(crate) fn run(show: &Show) -> Result<(), CtrlError> {
     }
     let text = match show.what {
         What::Services => tables::services(&ask::<proto::Services>(show)?),
+        What::Rates => tables::rates(&ask::<proto::Services>(show)?),
         What::Flows => tables::flows(&ask::<proto::Flows>(show)?),
         What::Ports => tables::ports(&ask::<proto::Ports>(show)?),
         What::Neighbors => tables::neighbors(&ask::<proto::Neighbors>(show)?),

@@ -1,10 +1,13 @@
 //! Checked configuration and running ports -> what the packet path works from.
 
+mod options;
+
 use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
+use dataplane::marks::{MarkRule, MarkRules};
 use dataplane::sched::{HashFlags, MaglevEntry, Scheduler};
-use dataplane::service::{Dest, Helper, RealServer, ServiceTable, VirtualService};
+use dataplane::service::{Dest, Helper, RealServer, ServiceKey, ServiceTable, VirtualService};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
@@ -35,24 +38,35 @@ pub(crate) fn build(
     generation: u64,
 ) -> Snapshot {
     let mut snapshot = Snapshot::new(generation, port_infos(config, ports), &routes(config));
-    snapshot.timeouts = Timeouts::with_seconds(
-        config.timeouts.tcp_s,
-        config.timeouts.tcp_fin_s,
-        config.timeouts.udp_s,
-    );
+    snapshot.timeouts = timeouts(&config.timeouts);
+    snapshot.ipvs = options::ipvs(&config.ipvs);
     let real_ids = named.iter().flat_map(|service| &service.real_servers).map(|real| real.id);
     let real_count = real_ids.map(|id| id.index() + 1).max().unwrap_or_default();
     snapshot.real_servers = vec![None; real_count];
     let announced = registry.announced(config, generation);
     let mut services = Vec::with_capacity(config.services.len());
     for (service, named) in config.services.iter().zip(named) {
-        snapshot.add_address(*service.vip.ip(), registry.vip_use(*service.vip.ip()));
+        if let Some(vip) = service.key.vip() {
+            snapshot.add_address(*vip.ip(), registry.vip_use(*vip.ip()));
+        }
         add_addresses(&mut snapshot, service);
         services.push(add_service(&mut snapshot, service, named, registry));
+        if service.timeouts != conf::ServiceTimeouts::default() {
+            let own = timeouts(&service.timeouts.over(&config.timeouts));
+            snapshot.own_timeouts.set(named.id, own);
+        }
     }
+    for vip in config.marks.iter().filter_map(conf::MarkRule::vip) {
+        snapshot.add_address(vip, registry.vip_use(vip));
+    }
+    snapshot.marks = marks(config);
     snapshot.services = ServiceTable::new(services);
     snapshot.announced = announced;
     snapshot
+}
+
+fn timeouts(written: &conf::Timeouts) -> Timeouts {
+    Timeouts::with_seconds(written.tcp_s, written.tcp_fin_s, written.udp_s)
 }
 
 fn port_infos(config: &Config, ports: &[PortFacts]) -> Vec<PortInfo> {
@@ -139,9 +153,8 @@ fn add_service(
     let (schedule, stateless) = registry.schedule(id, wanted);
     VirtualService {
         id,
-        protocol: protocol_number(service.protocol),
-        vip: *service.vip.ip(),
-        vport: service.vip.port(),
+        key: key(service.key),
+        ops: service.ops,
         mode: mode(service.mode),
         schedule,
         stateless,
@@ -151,11 +164,34 @@ fn add_service(
     }
 }
 
+fn key(key: conf::ServiceKey) -> ServiceKey {
+    match key {
+        conf::ServiceKey::Endpoint { protocol, vip } => {
+            ServiceKey::endpoint(protocol_number(protocol), *vip.ip(), vip.port())
+        }
+        conf::ServiceKey::Mark(mark) => ServiceKey::Mark(mark),
+    }
+}
+
+fn marks(config: &Config) -> MarkRules {
+    let subnet = |network: conf::Ipv4Net| Subnet::of(network.network(), network.prefix_len());
+    MarkRules::new(config.marks.iter().map(|rule| MarkRule {
+        mark: rule.mark,
+        protocol: rule.protocol.map(protocol_number),
+        port: rule.port.and_then(|port| u8::try_from(port).ok()).map(PortIdx),
+        source: subnet(rule.source),
+        destination: subnet(rule.destination),
+        source_ports: rule.source_ports.clone().into(),
+        destination_ports: rule.destination_ports.clone().into(),
+    }))
+}
+
 /// The number of a protocol in the IP header.
 fn protocol_number(protocol: conf::Protocol) -> u8 {
     match protocol {
         conf::Protocol::Tcp => 6,
         conf::Protocol::Udp => 17,
+        conf::Protocol::Sctp => 132,
     }
 }
 
@@ -164,6 +200,7 @@ pub(crate) fn protocol_name(number: u8) -> &'static str {
     match number {
         6 => "tcp",
         17 => "udp",
+        132 => "sctp",
         _ => "other",
     }
 }

@@ -49,7 +49,7 @@ fn ports_join_configuration_and_device() {
 fn services_are_found_by_their_key() {
     let snapshot = built(&mut registry());
     let find = |protocol, vip, vport| {
-        snapshot.services.find(&ServiceKey { protocol, vip: ip(vip), vport })
+        snapshot.services.find(&ServiceKey::endpoint(protocol, ip(vip), vport))
     };
     let web = find(6, "192.0.2.10", 80).unwrap();
     assert_eq!(
@@ -110,6 +110,24 @@ fn timeouts_come_from_the_file() {
 }
 
 #[test]
+fn a_service_s_own_timeouts_stand_over_those_of_the_file() {
+    let mut config = config(SERVICES);
+    config.timeouts = conf::Timeouts { tcp_s: 60, tcp_fin_s: 7, udp_s: 30 };
+    config.services[0].timeouts.tcp_fin_s = Some(5);
+    config.services[2].timeouts.udp_s = Some(3);
+    let mut registry = registry();
+    let named = registry.assign(&config, 7, &Unused);
+    let snapshot = build(&config, &[FACTS, FACTS], &named, &mut registry, 7);
+    let expected = [(60, 5, 30), (60, 7, 30), (60, 7, 3)];
+    for (id, (tcp, tcp_fin, udp)) in (0..).zip(expected) {
+        let expected = Timeouts::with_seconds(tcp, tcp_fin, udp);
+        assert_eq!(*snapshot.timeouts_of(ServiceId(id)), expected, "service {id}");
+    }
+    // That of an SCTP association, which nobody can change.
+    assert_eq!(snapshot.longest_timeout(), Ticks::from_secs(900));
+}
+
+#[test]
 fn a_later_configuration_keeps_the_numbers_of_what_stays() {
     let mut registry = registry();
     built(&mut registry);
@@ -122,7 +140,7 @@ fn a_later_configuration_keeps_the_numbers_of_what_stays() {
     let named = registry.assign(&config, 8, &Unused);
     let later = build(&config, &[FACTS, FACTS], &named, &mut registry, 8);
 
-    let key = ServiceKey { protocol: 6, vip: ip("192.0.2.10"), vport: 443 };
+    let key = ServiceKey::endpoint(6, ip("192.0.2.10"), 443);
     let tls = later.services.find(&key).unwrap();
     assert_eq!(tls.id, ServiceId(1));
     assert!(later.services.by_id(ServiceId(0)).is_none());

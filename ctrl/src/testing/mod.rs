@@ -207,6 +207,7 @@ impl Rig {
             machine: Machine::default(),
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
+            rates: ArcSwap::default(),
             in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
             applier: Mutex::new(Applier {
                 publisher,

@@ -47,7 +47,7 @@ pub(crate) fn all(criterion: &mut Criterion) {
 fn rewrite(subject: &mut Subject) {
     subject.targets.swap(0, 1);
     decrement_ttl(&mut subject.frame);
-    translate(&mut subject.frame, &subject.ip, &subject.targets[0], false);
+    let _ = translate(&mut subject.frame, &subject.ip, &subject.targets[0], false);
 }
 
 fn keep(key: FlowKey, _: &mut Random) -> FlowKey {

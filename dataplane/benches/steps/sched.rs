@@ -9,7 +9,7 @@ use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::sched::{
     Asked, Asker, Counted, HashFlags, MaglevEntry, SchedState, Schedule, Scheduler, schedule,
 };
-use rvs_dataplane::service::{Dest, RealId, ServiceId, VirtualService};
+use rvs_dataplane::service::{Dest, RealId, ServiceId, ServiceKey, VirtualService};
 use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testing::Random;
 use rvs_dataplane::time::Tick;
@@ -55,15 +55,14 @@ impl Pool {
         let entries = || dests.iter().map(entry).collect();
         let service = VirtualService {
             id: ServiceId(0),
-            protocol: IpProto::TCP,
-            vip: VIP,
-            vport: 80,
+            key: ServiceKey::endpoint(IpProto::TCP, VIP, 80),
             mode: ForwardingMode::Dr,
             schedule: Schedule::new(scheduler, 1, &dests, entries).counting(1, &dests),
             dests,
             local_addresses: Box::default(),
             stateless: None,
             helper: None,
+            ops: false,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, count as usize)));
         let (state, clients) = (SchedState::default(), Random::new(3));

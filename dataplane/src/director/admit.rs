@@ -1,9 +1,11 @@
 //! Packets without a flow: those that may open one are scheduled, others are refused or routed.
 
 use crate::buf::PacketBuf;
-use crate::flow::{Control, Direction, Flow, FlowState, Hit, KeyHash, TcpState};
+use crate::flow::{Control, Direction, Flow, Hit, KeyHash};
+use crate::forward::ForwardingMode;
 use crate::fragment::{Decision, TrainKey};
 use crate::io::Ports;
+use crate::options::IpvsOptions;
 use crate::parse::Transport;
 use crate::sched::{self, Asked, Asker};
 use crate::service::{RealId, RealServer, ServiceId, ServiceKey, VirtualService};
@@ -14,16 +16,19 @@ use crate::wire::{IpProto, TcpFlags};
 
 use super::local::Refusal;
 use super::relay::Way;
-use super::{Director, Turn, stateless};
+use super::reuse::may_be_over;
+use super::{Director, Turn, one_packet, stateless};
 
 /// FTP's data port: packets from it belong to connections that a control connection announced,
 /// so IPVS never schedules them.
 const FTP_DATA: u16 = 20;
 
-/// What becomes of a TCP or UDP packet.
+/// What becomes of a packet with ports.
 enum Admission {
     /// It opened this flow.
     Flow(Hit),
+    /// It opens none and goes to this real server by itself.
+    Once(RealServer, ForwardingMode),
     /// It opened none, for want of room, and goes this way nevertheless.
     Stateless(Way),
     /// It is none of ours and is routed unchanged.
@@ -33,7 +38,7 @@ enum Admission {
 }
 
 impl<B: PacketBuf> Director<B> {
-    /// A TCP or UDP packet, whole or the first fragment.
+    /// A TCP, UDP or SCTP packet, whole or the first fragment.
     #[inline(always)]
     pub(super) fn transport<P: Ports<B>>(
         &mut self,
@@ -47,8 +52,9 @@ impl<B: PacketBuf> Director<B> {
             Err(hash) => return self.newcomer(turn, frame, packet, hash),
         };
         let verdict = self.relay(turn, frame, packet, hit);
-        if packet.ip.more_fragments() {
-            let decision = Decision::Follow(hit, packet.key);
+        // Where the flow has been given up, it is decided already.
+        if packet.ip.more_fragments() && self.flows.matches(hit, &packet.key) {
+            let decision = Decision::of(verdict, hit, packet.key);
             self.decide_train(turn, TrainKey::of(&packet.ip), decision);
         }
         verdict
@@ -56,7 +62,7 @@ impl<B: PacketBuf> Director<B> {
 
     /// A packet without a flow.
     #[inline(never)]
-    fn newcomer<P: Ports<B>>(
+    pub(super) fn newcomer<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
         frame: B,
@@ -66,7 +72,11 @@ impl<B: PacketBuf> Director<B> {
         let (verdict, decision) = match self.admit(turn.snapshot, (packet, hash), turn.now) {
             Admission::Flow(hit) => {
                 let verdict = self.relay(turn, frame, packet, hit);
-                (verdict, Decision::Follow(hit, packet.key))
+                (verdict, Decision::of(verdict, hit, packet.key))
+            }
+            Admission::Once(real, mode) => {
+                let verdict = self.relay_once(turn, frame, packet, (&real, mode));
+                (verdict, Decision::Once(real.id, mode))
             }
             Admission::Stateless(way) => {
                 return self.relay_stateless(turn, frame, &packet.ip, &way);
@@ -99,47 +109,12 @@ impl<B: PacketBuf> Director<B> {
         if let Some(hit) = hit
             && let Some(flow) = self.flows.flow(hit.flow())
             && *flow.key(hit.direction()) == packet.key
-            && !is_over(flow, packet, hit.direction(), now)
+            && !may_be_over(flow, packet, hit.direction(), now)
         {
             return Ok(hit);
         }
         let hash = self.flows.hash(&packet.key);
         self.find_valid(snapshot, (packet, hash), now).ok_or(hash)
-    }
-
-    /// [`Self::still_valid`] for a packet whose candidate was not its flow, or not any more.
-    #[inline(never)]
-    fn find_valid(
-        &mut self,
-        snapshot: &Snapshot,
-        (packet, hash): (&Transport, KeyHash),
-        now: Tick,
-    ) -> Option<Hit> {
-        let hit = self.flows.lookup(hash, &packet.key)?;
-        let flow = self.flows.flow(hit.flow())?;
-        if flow.deadline().is_due(now) {
-            if self.holds(hit, now) {
-                return Some(hit);
-            }
-            self.end_flow(snapshot, hit);
-            return None;
-        }
-        if is_reopened(flow, packet, hit.direction()) {
-            self.count_reopened(snapshot);
-            self.reopened = self.flows.remove(hit.flow());
-            return None;
-        }
-        Some(hit)
-    }
-
-    /// Takes the flow in whose place a new one has come out of its real server's count. As in IPVS
-    /// it counts while the new one is scheduled, and ends a moment later.
-    #[cold]
-    pub(super) fn count_reopened(&mut self, snapshot: &Snapshot) {
-        if let Some(flow) = self.reopened.take() {
-            self.stats.flows.set(self.flows.len() as u64);
-            self.count_end(snapshot, &flow);
-        }
     }
 
     /// Takes a flow out of the table and of its real server's count.
@@ -157,7 +132,7 @@ impl<B: PacketBuf> Director<B> {
             self.let_go(flow);
         }
         if let Some(real) = self.stats.real_server(flow.real) {
-            let gauge = if flow.state.is_active() { &real.active } else { &real.inactive };
+            let gauge = if flow.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
         }
         self.load_changed(snapshot, flow.service, flow.real);
@@ -200,8 +175,7 @@ impl<B: PacketBuf> Director<B> {
         {
             return opened.map_or_else(Admission::Refused, Admission::Flow);
         }
-        let key = ServiceKey { protocol: ip.protocol, vip: ip.dst(), vport: packet.key.dst_port() };
-        if let Some(service) = snapshot.services.find(&key)
+        if let Some(service) = self.service_of(snapshot, packet)
             && let Some(admission) = self.admit_to(snapshot, service, (packet, hash), now)
         {
             return admission;
@@ -215,6 +189,21 @@ impl<B: PacketBuf> Director<B> {
         Admission::Refused(Refusal::Silent(DropReason::NotForUs))
     }
 
+    /// The service of a packet: by its mark, if a service has that; else by where it goes.
+    fn service_of<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        packet: &Transport,
+    ) -> Option<&'a VirtualService> {
+        let mark = snapshot.marks.mark_of(packet, self.rx_port);
+        let marked = mark.and_then(|mark| snapshot.services.find(&ServiceKey::Mark(mark)));
+        marked.or_else(|| {
+            let (protocol, key) = (packet.ip.protocol, &packet.key);
+            let key = ServiceKey::endpoint(protocol, key.dst_ipv4(), key.dst_port());
+            snapshot.services.find(&key)
+        })
+    }
+
     /// What becomes of a packet to a service; `None` if it is not one that opens a connection.
     fn admit_to(
         &mut self,
@@ -224,9 +213,19 @@ impl<B: PacketBuf> Director<B> {
         now: Tick,
     ) -> Option<Admission> {
         let computed = self.computed(snapshot, service, packet, now);
+        let opens = may_open(packet, &snapshot.ipvs);
+        if opens && self.defences.refuses() {
+            return Some(Admission::Refused(Refusal::Silent(DropReason::DropPacket)));
+        }
+        if opens && one_packet::applies(service, packet) {
+            return Some(match self.schedule(snapshot, service, packet, now) {
+                Ok(real) => Admission::Once(*real, service.mode),
+                Err(refusal) => Admission::Refused(refusal),
+            });
+        }
         let real = match computed {
-            Some(real) if may_go_on(packet) || may_open(packet) => Ok(real),
-            _ if may_open(packet) => self.schedule(snapshot, service, packet, now),
+            Some(real) if may_go_on(packet) || opens => Ok(real),
+            _ if opens => self.schedule(snapshot, service, packet, now),
             _ => return None,
         };
         let opened =
@@ -284,34 +283,24 @@ impl<B: PacketBuf> Director<B> {
     }
 }
 
-/// Whether a packet may open a connection: any UDP packet, a TCP segment with SYN and without RST.
-fn may_open(packet: &Transport) -> bool {
-    let opens = packet.ip.protocol == IpProto::UDP
-        || packet.flags.contains(TcpFlags::SYN) && !packet.flags.contains(TcpFlags::RST);
+/// Whether a packet may open a connection: any UDP packet, a TCP segment with SYN and without RST,
+/// an SCTP packet with INIT. `sloppy_tcp` and `sloppy_sctp` do without SYN and INIT.
+fn may_open(packet: &Transport, options: &IpvsOptions) -> bool {
+    let has = |flag| packet.flags.contains(flag);
+    let opens = match packet.ip.protocol {
+        IpProto::UDP => true,
+        IpProto::SCTP => (has(TcpFlags::SYN) || options.sloppy_sctp) && !has(TcpFlags::RST),
+        _ => (has(TcpFlags::SYN) || options.sloppy_tcp) && !has(TcpFlags::RST),
+    };
     opens && packet.key.src_port() != FTP_DATA
 }
 
-/// Whether a packet may be of a connection that is under way: a TCP segment without SYN.
+/// Whether a packet may be of a connection that is under way: a TCP segment without SYN, an SCTP
+/// packet without INIT.
 fn may_go_on(packet: &Transport) -> bool {
-    packet.ip.protocol == IpProto::TCP
+    packet.ip.protocol != IpProto::UDP
         && !packet.flags.contains(TcpFlags::SYN)
         && packet.key.src_port() != FTP_DATA
-}
-
-/// Whether a packet finds its flow ended, or begins a new connection.
-#[inline(always)]
-fn is_over(flow: &Flow, packet: &Transport, direction: Direction, now: Tick) -> bool {
-    flow.deadline().is_due(now) || is_reopened(flow, packet, direction)
-}
-
-/// Whether a SYN from the client begins a new connection over a finished one (IPVS'
-/// conn_reuse_mode 1): such a connection is scheduled anew, unless another one controls it.
-#[inline(always)]
-fn is_reopened(flow: &Flow, packet: &Transport, direction: Direction) -> bool {
-    packet.flags.contains(TcpFlags::SYN)
-        && direction == Direction::Request
-        && matches!(flow.state, FlowState::Tcp(TcpState::TimeWait | TcpState::Close))
-        && !flow.control.is_controlled()
 }
 
 /// What a host's stack would do with a packet to an address of its own that nobody listens to.
@@ -321,5 +310,11 @@ fn refuse_locally(packet: &Transport) -> Refusal {
     }
     let has = |flag| packet.flags.contains(flag);
     let opens = has(TcpFlags::SYN) && !has(TcpFlags::ACK) && !has(TcpFlags::RST);
-    Refusal::Reset(if opens { DropReason::NoService } else { DropReason::NoFlow })
+    let reason = if opens { DropReason::NoService } else { DropReason::NoFlow };
+    // As a Linux host without a stack for SCTP, which a director of LVS need not have (RFC 1122
+    // section 3.2.2.1). It ends the association as an ABORT would (RFC 9260 section 10, ICMP6).
+    if packet.ip.protocol == IpProto::SCTP {
+        return Refusal::ProtocolUnreachable(reason);
+    }
+    Refusal::Reset(reason)
 }

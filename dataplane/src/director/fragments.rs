@@ -22,7 +22,7 @@ impl<B: PacketBuf> Director<B> {
         frame: B,
         ip: &Ipv4Meta,
     ) -> Verdict {
-        if !matches!(ip.protocol, IpProto::TCP | IpProto::UDP) {
+        if !IpProto::has_ports(ip.protocol) {
             let ours = turn.snapshot.address_use(ip.dst()).is_some();
             return if ours {
                 Verdict::Dropped(DropReason::FragmentForUs)
@@ -34,6 +34,7 @@ impl<B: PacketBuf> Director<B> {
             return self.follow(turn, port, frame, ip, decision);
         }
         let concerns_us = turn.snapshot.address_use(ip.dst()).is_some()
+            || turn.snapshot.marks.covers(ip.dst())
             || Self::is_routed(turn.snapshot, ip.src(), ip.dst());
         if !concerns_us {
             return Verdict::Dropped(DropReason::NotForUs);
@@ -72,6 +73,7 @@ impl<B: PacketBuf> Director<B> {
                 self.relay_fragment(turn, frame, ip, hit)
             }
             Decision::Follow(..) => Verdict::Dropped(DropReason::FragmentOrphaned),
+            Decision::Once(real, mode) => self.relay_fragment_once(turn, frame, ip, (real, mode)),
             Decision::HandOver(owner) => {
                 turn.io.hand_over(owner, port, Stage::Owner, frame);
                 Verdict::HandedOver

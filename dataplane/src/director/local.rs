@@ -24,7 +24,7 @@ pub(super) enum Refusal {
     /// ICMP 3/3.
     PortUnreachable(DropReason),
     /// ICMP 3/2.
-    ProtocolUnreachable,
+    ProtocolUnreachable(DropReason),
     /// ICMP 11/0.
     TtlExceeded,
     /// ICMP 3/4 with the MTU of the way out.
@@ -35,8 +35,10 @@ impl Refusal {
     /// The reason it is counted under.
     pub(super) fn reason(self) -> DropReason {
         match self {
-            Self::Silent(reason) | Self::Reset(reason) | Self::PortUnreachable(reason) => reason,
-            Self::ProtocolUnreachable => DropReason::UnknownProtocol,
+            Self::Silent(reason)
+            | Self::Reset(reason)
+            | Self::PortUnreachable(reason)
+            | Self::ProtocolUnreachable(reason) => reason,
             Self::TtlExceeded => DropReason::TtlExceeded,
             Self::FragmentationNeeded { .. } => DropReason::FragmentationNeeded,
         }
@@ -48,7 +50,7 @@ impl Refusal {
             Self::PortUnreachable(_) => {
                 Some(IcmpHeader::dest_unreachable(IcmpCode::PORT_UNREACHABLE))
             }
-            Self::ProtocolUnreachable => {
+            Self::ProtocolUnreachable(_) => {
                 Some(IcmpHeader::dest_unreachable(IcmpCode::PROTOCOL_UNREACHABLE))
             }
             Self::TtlExceeded => Some(IcmpHeader::ttl_exceeded()),
@@ -150,7 +152,8 @@ impl<B: PacketBuf> Director<B> {
         ip: &Ipv4Meta,
     ) -> Verdict {
         if turn.snapshot.address_use(ip.dst()).is_some() {
-            return self.refuse(turn, frame, ip, Refusal::ProtocolUnreachable);
+            let refusal = Refusal::ProtocolUnreachable(DropReason::UnknownProtocol);
+            return self.refuse(turn, frame, ip, refusal);
         }
         self.route_if_ours(turn, frame, ip)
     }

@@ -2,22 +2,26 @@
 //!
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
 //! packets of a flow, `admit` for packets that may open one, `open` for the flow they open,
-//! `stateless` for those that find no room for it, `local` for packets to the director itself,
-//! `icmp` for ICMP, `fragments` for fragments, `ftp` for FTP's control connections, `steer` for
-//! packets of other workers' flows, `egress` for the way out, `upkeep` for what time brings about,
-//! and `adoption` for taking up a new snapshot.
+//! `one_packet` for datagrams that open none, `stateless` for packets that find no room for a flow,
+//! `local` for packets to the director itself, `icmp` for ICMP, `fragments` for fragments, `ftp`
+//! for FTP's control connections, `steer` for packets of other workers' flows, `egress` for the way
+//! out, `upkeep` for what time brings about, and `adoption` for taking up a new snapshot.
 
 mod admit;
 mod adoption;
+mod defence;
 mod egress;
 mod fragments;
 mod ftp;
 mod icmp;
 mod local;
+mod one_packet;
 mod open;
 mod relay;
+mod reuse;
 mod stateless;
 mod steer;
+mod sweep;
 mod upkeep;
 
 use std::collections::BTreeSet;
@@ -44,10 +48,12 @@ use crate::time::Tick;
 use crate::verdict::Verdict;
 
 use adoption::Adoption;
+use defence::Defences;
 use egress::Egress;
 use open::HalfOpen;
 use relay::PathMtu;
 use stateless::Shortage;
+use sweep::Sweep;
 
 /// One value for each packet of a burst.
 type PerPacket<T> = [T; BURST_LEN_MAX];
@@ -85,6 +91,8 @@ pub struct Director<B> {
     egress: Egress<B>,
     trains: Trains<B>,
     sched: Box<[SchedState]>,
+    /// The port that the burst at hand was received at, by whichever worker.
+    rx_port: PortIdx,
     /// Where schedulers read connections.
     counted: Counted,
     /// A finished flow whose client has begun anew in this turn; it still counts.
@@ -96,6 +104,8 @@ pub struct Director<B> {
     icmp_budget: IcmpBudget,
     adoption: Adoption,
     shortage: Shortage,
+    defences: Defences,
+    sweep: Sweep,
     last_tick: Tick,
     /// Identification of the next tunnel packet that may be fragmented.
     next_ip_id: u16,
@@ -119,12 +129,15 @@ impl<B: PacketBuf> Director<B> {
             half_open: HalfOpen::default(),
             egress: Egress::new(Arc::clone(&stats)),
             trains: Trains::new(now),
+            rx_port: PortIdx(0),
             sched: vec![SchedState::default(); sizes.services].into_boxed_slice(),
             local_ports: LocalPorts::new(sizes.real_servers, seed),
             path_mtu: vec![PathMtu::default(); sizes.real_servers].into_boxed_slice(),
             icmp_budget: IcmpBudget::new(now),
             adoption: Adoption::new(sizes.services),
             shortage: Shortage::default(),
+            defences: Defences::default(),
+            sweep: Sweep::default(),
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),
@@ -174,6 +187,7 @@ impl<B: PacketBuf> Director<B> {
         stage: Stage,
     ) {
         let Some(mut slips) = self.slips.take() else { return };
+        self.rx_port = port;
         parse_all(turn.snapshot, port, burst, &mut slips);
         let hits = self.look_up_all(&slips[..burst.len()]);
         let steer = turn.io.has_peers() && stage != Stage::Owner;
@@ -230,7 +244,7 @@ impl<B: PacketBuf> Director<B> {
         }
     }
 
-    /// Anything but a TCP or UDP packet with its ports.
+    /// Anything but a TCP, UDP or SCTP packet with its ports.
     #[inline(never)]
     fn handle<P: Ports<B>>(
         &mut self,

@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 
 use crate::buf::PacketBuf;
-use crate::flow::{Direction, Flow, FlowIdx, FlowKey, FlowState, Hit, KeyHash, TcpState};
+use crate::flow::{
+    Direction, Flow, FlowIdx, FlowKey, FlowState, Hit, KeyHash, SctpState, TcpState,
+};
 use crate::forward::ForwardingMode;
 use crate::limits::BURST_LEN_MAX;
 use crate::parse::Transport;
@@ -88,6 +90,7 @@ impl<B: PacketBuf> Director<B> {
         let (ReplyKey::Unseen(key) | ReplyKey::Free(key, _) | ReplyKey::Unknown(key, _)) = reply;
         let state = match packet.ip.protocol {
             IpProto::TCP => FlowState::Tcp(TcpState::None),
+            IpProto::SCTP => FlowState::Sctp(SctpState::None),
             _ => FlowState::Udp,
         };
         let ids = (service.id, real.id);
@@ -115,6 +118,7 @@ impl<B: PacketBuf> Director<B> {
         request: &FlowKey,
     ) -> Result<ReplyKey, DropReason> {
         let protocol = request.protocol();
+        let real = &real.for_port(request.dst_port());
         let from_real = |dst: Ipv4Addr, dst_port: u16| {
             FlowKey::ipv4(protocol, real.address, real.l4_port, dst, dst_port)
         };

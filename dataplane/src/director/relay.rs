@@ -13,7 +13,6 @@ use crate::snapshot::{NextHop, Snapshot};
 use crate::stats::WorkerStats;
 use crate::time::{Tick, Ticks};
 use crate::verdict::{DropReason, Verdict};
-use crate::wire::TcpFlags;
 
 use super::local::Refusal;
 use super::{Director, Turn};
@@ -57,7 +56,7 @@ impl Way {
         Ok(Self { mode: flow.mode, real: flow.real, rip, hop })
     }
 
-    /// The next hop.
+    /// Where its packets go next.
     pub(super) fn hop(&self) -> NextHop {
         self.hop
     }
@@ -94,13 +93,15 @@ impl<B: PacketBuf> Director<B> {
         };
         let way = match Way::of(snapshot, flow, direction) {
             Ok(way) => way,
-            Err(reason) => return Verdict::Dropped(reason),
+            Err(reason) => return self.no_way(turn, frame, (packet, hit), reason),
         };
         self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
-        let (before, is_helped) = (flow.state, flow.control.has_helper());
-        let (state, timeout) = next_state(&snapshot.timeouts, flow, direction, packet.flags);
+        let (before, is_helped) = (flow.state(), flow.control.has_helper());
+        let timeouts = snapshot.timeouts_of(flow.service);
+        let secure = self.defences.secure_tcp;
+        let (state, timeout) = next_state((timeouts, secure), flow, direction, packet);
         let service = flow.service;
-        let shorter = flow.advance(turn.now, state, timeout);
+        let shorter = flow.advance((direction, turn.now), state, timeout);
         if shorter {
             self.flows.hasten(hit.flow());
         }
@@ -136,7 +137,8 @@ impl<B: PacketBuf> Director<B> {
                 hop_on(frame, ip, port.mtu)?;
                 let nic_fills_udp = port.tx_udp_checksum && ip.total_len <= port.mtu;
                 if let Some(flow) = self.flows.flow(hit.flow()) {
-                    forward::translate(frame, ip, &target(flow, hit.direction()), nic_fills_udp);
+                    forward::translate(frame, ip, &target(flow, hit.direction()), nic_fills_udp)
+                        .map_err(Refusal::Silent)?;
                 }
                 Ok(())
             }
@@ -284,24 +286,39 @@ impl<B: PacketBuf> Director<B> {
 /// The state that a packet leads to, and how long the flow may idle after it.
 #[inline(always)]
 fn next_state(
-    timeouts: &Timeouts,
+    (timeouts, secure): (&Timeouts, bool),
     flow: &Flow,
     direction: Direction,
-    flags: TcpFlags,
+    packet: &Transport,
 ) -> (FlowState, Ticks) {
-    let FlowState::Tcp(state) = flow.state else { return (FlowState::Udp, timeouts.udp()) };
-    let heard = match direction {
+    match flow.state() {
+        FlowState::Tcp(state) => {
+            let (heard, flags) = (heard(flow, direction), packet.flags);
+            let next =
+                if secure { state.next_secure(heard, flags) } else { state.next(heard, flags) };
+            (FlowState::Tcp(next), timeouts.tcp(next))
+        }
+        FlowState::Udp => (FlowState::Udp, timeouts.udp()),
+        FlowState::Sctp(state) => {
+            let next = state.next(heard(flow, direction), packet.event);
+            (FlowState::Sctp(next), timeouts.sctp(next))
+        }
+    }
+}
+
+/// From where the flow's state machine hears a packet.
+#[inline(always)]
+fn heard(flow: &Flow, direction: Direction) -> Heard {
+    match direction {
         Direction::Request if flow.mode.sees_replies() => Heard::Input,
         Direction::Request => Heard::InputOnly,
         Direction::Reply => Heard::Output,
-    };
-    let next = state.next(heard, flags);
-    (FlowState::Tcp(next), timeouts.tcp(next))
+    }
 }
 
 /// One hop: the TTL, then the MTU of the way out, in IPVS' order.
 #[inline(always)]
-fn hop_on<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta, mtu: u16) -> Result<(), Refusal> {
+pub(super) fn hop_on<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta, mtu: u16) -> Result<(), Refusal> {
     take_hop(frame, ip)?;
     if ip.total_len > mtu && ip.dont_fragment() {
         return Err(Refusal::FragmentationNeeded { mtu });

@@ -10,7 +10,7 @@
 //! connections, as far as their first packet may be one that is sent again.
 
 use crate::buf::PacketBuf;
-use crate::flow::{TcpState, Timeouts};
+use crate::flow::{SctpState, TcpState};
 use crate::parse::Transport;
 use crate::service::{RealServer, VirtualService};
 use crate::snapshot::Snapshot;
@@ -33,8 +33,7 @@ impl Shortage {
     }
 
     /// Forgets what no connection can be left of; before the clock wraps.
-    pub(super) fn age(&mut self, timeouts: &Timeouts, now: Tick) {
-        let longest = timeouts.tcp(TcpState::Established).max(timeouts.udp());
+    pub(super) fn age(&mut self, longest: Ticks, now: Tick) {
         if self.0.is_some_and(|since| now.since(since) > longest) {
             self.0 = None;
         }
@@ -55,10 +54,13 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         now: Tick,
     ) -> Option<&'a RealServer> {
-        let timeouts = &snapshot.timeouts;
+        let timeouts = snapshot.timeouts_of(service.id);
         let span = match packet.ip.protocol {
             IpProto::TCP if packet.flags.contains(TcpFlags::SYN) => timeouts.tcp(TcpState::SynRecv),
             IpProto::TCP => timeouts.tcp(TcpState::Established),
+            // An INIT is a SYN here.
+            IpProto::SCTP if packet.flags.contains(TcpFlags::SYN) => timeouts.sctp(SctpState::Init),
+            IpProto::SCTP => timeouts.sctp(SctpState::Established),
             _ => timeouts.udp(),
         };
         if !self.shortage.was_within(span, now) {

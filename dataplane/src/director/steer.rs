@@ -155,5 +155,5 @@ impl<B: PacketBuf> Director<B> {
 }
 
 fn has_ports(ip: &Ipv4Meta) -> bool {
-    matches!(ip.protocol, IpProto::TCP | IpProto::UDP)
+    IpProto::has_ports(ip.protocol)
 }

@@ -26,7 +26,8 @@ impl<B: PacketBuf> Director<B> {
         let new_tick = self.last_tick != turn.now;
         if new_tick {
             self.last_tick = turn.now;
-            self.shortage.age(&turn.snapshot.timeouts, turn.now);
+            self.shortage.age(turn.snapshot.longest_timeout(), turn.now);
+            self.look_at_fullness(turn.snapshot);
             self.ftp.give_up(turn.now, FTP_EXPECTATIONS_PER_TICK);
             self.egress.tick(turn, NEIGHBOR_PER_TICK);
             let stats = &self.stats;
@@ -34,6 +35,7 @@ impl<B: PacketBuf> Director<B> {
                 end_of_wait(stats, Verdict::Dropped(DropReason::FragmentOrphaned));
             });
         }
+        self.sweep(turn.snapshot, turn.now);
         self.adoption.go_on(&mut self.egress, turn, new_tick);
     }
 
@@ -46,9 +48,14 @@ impl<B: PacketBuf> Director<B> {
         let mut budget = EXPIRE_PER_TICK;
         loop {
             let ftp = &self.ftp;
-            let is_held =
-                |flow: &Flow| flow.control.has_helper() && ftp.has_data_flows(&flow.request);
-            let ended = self.flows.expire_next_unless(now, &mut budget, is_held);
+            let goes_on = |flow: &mut Flow| {
+                let holds = flow.control.has_helper() && ftp.has_data_flows(&flow.request);
+                if holds {
+                    flow.put_off(now);
+                }
+                holds
+            };
+            let ended = self.flows.expire_next_unless(now, &mut budget, goes_on);
             let Some(flow) = ended else { break };
             self.count_end(snapshot, &flow);
         }

@@ -2,9 +2,14 @@
 //!
 //! Records hold indices and plain integers, no pointers.
 
+use std::fmt;
+
 use super::control::{CONTROLLING_RETRY, Control};
 use super::expire::WheelLink;
-use super::key::{FlowKey, Ipv6Key};
+use super::kept_state::KeptState;
+use super::key::{FlowKey, Ipv6Key, Key};
+use super::life::Life;
+use super::sctp_state::SctpState;
 use super::tcp_state::TcpState;
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
@@ -30,6 +35,8 @@ pub enum FlowState {
     Tcp(TcpState),
     /// A UDP flow; it has only this state, and counts as inactive.
     Udp,
+    /// An SCTP association.
+    Sctp(SctpState),
 }
 
 impl FlowState {
@@ -39,6 +46,7 @@ impl FlowState {
         match self {
             Self::Tcp(state) => state.name(),
             Self::Udp => "UDP",
+            Self::Sctp(state) => state.name(),
         }
     }
 
@@ -48,6 +56,7 @@ impl FlowState {
         match self {
             Self::Tcp(state) => state.is_active(),
             Self::Udp => false,
+            Self::Sctp(state) => state.is_active(),
         }
     }
 }
@@ -69,10 +78,9 @@ pub struct Flow<K = FlowKey> {
     pub real: RealId,
     /// When the last packet was seen.
     pub last_seen: Tick,
-    /// How long after `last_seen` the flow ends.
-    pub timeout: Ticks,
-    /// State of the connection.
-    pub state: FlowState,
+    /// How long after `last_seen` the flow ends, and how many packets its client has sent.
+    pub(super) life: Life,
+    pub(super) state: KeptState,
     /// How packets are sent to the real server.
     pub mode: ForwardingMode,
     /// What it hangs on.
@@ -80,20 +88,45 @@ pub struct Flow<K = FlowKey> {
     pub(super) wheel: WheelLink,
 }
 
+/// What a [`Table`](super::Table) holds: found by its keys, and taken out at its deadline. A flow,
+/// or a persistence template.
+pub trait Entry: Copy + fmt::Debug {
+    /// What it is found by.
+    type Key: Key;
+
+    /// How many keys one of them has at most.
+    const KEYS_MAX: usize;
+
+    /// One of its keys.
+    fn key_of(&self, direction: Direction) -> &Self::Key;
+
+    /// Whether it is found by the key of [`Direction::Reply`], too.
+    fn has_reply_key(&self) -> bool;
+
+    /// When it ends if nothing happens.
+    fn ends_at(&self) -> Tick;
+
+    /// Its place in the timer wheel.
+    fn link(&self) -> WheelLink;
+
+    /// Its place in the timer wheel, to be changed by the wheel.
+    fn link_mut(&mut self) -> &mut WheelLink;
+}
+
 /// A place in the table: a flow, or a link of the list of free places.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Record<K> {
+pub(crate) enum Record<E> {
     Free { next: u32 },
-    Used(Flow<K>),
+    Used(E),
 }
 
 // One cache line for IPv4. An IPv6 flow, with its share of the buckets, stays below 128 bytes.
-const _: () = assert!(size_of::<Record<FlowKey>>() == 64);
-const _: () = assert!(size_of::<Record<Ipv6Key>>() == 104);
+const _: () = assert!(size_of::<Record<Flow<FlowKey>>>() == 64);
+const _: () = assert!(size_of::<Record<Flow<Ipv6Key>>>() == 104);
 
-impl<K> Record<K> {
+impl<E> Record<E> {
     #[inline(always)]
-    pub(super) const fn flow(&self) -> Option<&Flow<K>> {
+    pub(super) const fn flow(&self) -> Option<&E> {
         match self {
             Self::Used(flow) => Some(flow),
             Self::Free { .. } => None,
@@ -101,7 +134,7 @@ impl<K> Record<K> {
     }
 
     #[inline(always)]
-    pub(super) const fn flow_mut(&mut self) -> Option<&mut Flow<K>> {
+    pub(super) const fn flow_mut(&mut self) -> Option<&mut E> {
         match self {
             Self::Used(flow) => Some(flow),
             Self::Free { .. } => None,
@@ -110,6 +143,9 @@ impl<K> Record<K> {
 }
 
 impl<K> Flow<K> {
+    /// More packets from the client than anybody asks for.
+    pub const IN_PACKETS_MANY: u8 = Life::MANY;
+
     /// A new flow last seen at `now`.
     #[must_use]
     pub fn new(
@@ -121,31 +157,61 @@ impl<K> Flow<K> {
         (now, timeout): (Tick, Ticks),
     ) -> Self {
         let (control, wheel) = (Control::NONE, WheelLink::default());
-        let last_seen = now;
-        Self { request, reply, service, real, last_seen, timeout, state, mode, control, wheel }
+        let (last_seen, life, state) = (now, Life::new(timeout), KeptState::of(state));
+        Self { request, reply, service, real, last_seen, life, state, mode, control, wheel }
     }
 
     /// When the flow ends if no further packet comes.
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Tick {
-        self.last_seen.after(self.timeout)
+        self.last_seen.after(self.life.timeout())
     }
 
-    /// Notes a packet at `now` that leads to `state`, after which the flow may idle for `timeout`.
-    /// Returns whether its life became shorter, which the table has to be told
+    /// State of the connection.
+    #[inline(always)]
+    #[must_use]
+    pub const fn state(&self) -> FlowState {
+        self.state.state()
+    }
+
+    /// Whether it is among the active ones of its real server.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.state.is_active()
+    }
+
+    /// Packets from the client, up to [`Self::IN_PACKETS_MANY`].
+    #[must_use]
+    pub fn in_packets(&self) -> u8 {
+        self.life.in_packets()
+    }
+
+    /// Notes a packet of `direction` at `now` that leads to `state`, after which the flow may idle
+    /// for `timeout`. Returns whether its life became shorter, which the table has to be told
     /// ([`FlowTable::hasten`](super::FlowTable::hasten)).
     #[inline(always)]
     #[must_use]
-    pub fn advance(&mut self, now: Tick, state: FlowState, timeout: Ticks) -> bool {
-        let shorter = timeout < self.timeout;
-        (self.state, self.last_seen, self.timeout) = (state, now, timeout);
+    pub fn advance(
+        &mut self,
+        (direction, now): (Direction, Tick),
+        state: FlowState,
+        timeout: Ticks,
+    ) -> bool {
+        let shorter = timeout < self.life.timeout();
+        let life = match direction {
+            Direction::Request => self.life.with_packet(),
+            Direction::Reply => self.life,
+        };
+        (self.state, self.last_seen, self.life) =
+            (KeptState::of(state), now, life.with_timeout(timeout));
         shorter
     }
 
     /// Lets the flow live on though it is due, because it still controls others.
     pub fn put_off(&mut self, now: Tick) {
-        (self.last_seen, self.timeout) = (now, CONTROLLING_RETRY);
+        (self.last_seen, self.life) = (now, self.life.with_timeout(CONTROLLING_RETRY));
     }
 
     /// The key that packets of `direction` carry.
@@ -156,5 +222,36 @@ impl<K> Flow<K> {
             Direction::Request => &self.request,
             Direction::Reply => &self.reply,
         }
+    }
+}
+
+impl<K: Key> Entry for Flow<K> {
+    type Key = K;
+
+    const KEYS_MAX: usize = 2;
+
+    #[inline(always)]
+    fn key_of(&self, direction: Direction) -> &K {
+        self.key(direction)
+    }
+
+    #[inline(always)]
+    fn has_reply_key(&self) -> bool {
+        self.mode.sees_replies()
+    }
+
+    #[inline(always)]
+    fn ends_at(&self) -> Tick {
+        self.deadline()
+    }
+
+    #[inline(always)]
+    fn link(&self) -> WheelLink {
+        self.wheel
+    }
+
+    #[inline(always)]
+    fn link_mut(&mut self) -> &mut WheelLink {
+        &mut self.wheel
     }
 }

@@ -4,7 +4,7 @@
 //! shorter. When the wheel comes to a flow whose life went on, it is linked anew. A flow further
 //! away than the wheel is long is looked at once per round.
 
-use super::entry::{Flow, Record};
+use super::entry::{Entry, Record};
 use memory::prefetch;
 
 use crate::limits::FLOW_COUNT_MAX;
@@ -22,7 +22,7 @@ const _: () = assert!(SLOT_COUNT <= 1 << (2 * (u32::BITS - INDEX_BITS)));
 
 /// A flow's place in the wheel's lists: its neighbours and the slot, in eight bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct WheelLink {
+pub struct WheelLink {
     next: u32,
     previous: u32,
 }
@@ -79,14 +79,14 @@ impl Wheel {
     }
 
     /// Puts an unlinked flow where it is looked at first after `deadline`.
-    pub(super) fn link<K: Copy>(&mut self, flows: &mut [Record<K>], index: u32, deadline: Tick) {
+    pub(super) fn link<E: Entry>(&mut self, flows: &mut [Record<E>], index: u32, deadline: Tick) {
         let slot = (self.current + self.slots_ahead(deadline)) % SLOT_COUNT;
         let head = self.heads[slot];
         if let Some(next) = record(flows, head) {
-            next.wheel.set_previous(index);
+            next.link_mut().set_previous(index);
         }
         if let Some(flow) = record(flows, index) {
-            flow.wheel = WheelLink::new(head, NONE, slot);
+            *flow.link_mut() = WheelLink::new(head, NONE, slot);
             self.heads[slot] = index;
         }
     }
@@ -105,20 +105,20 @@ impl Wheel {
     }
 
     /// Takes a linked flow out.
-    pub(super) fn unlink<K: Copy>(&mut self, flows: &mut [Record<K>], index: u32) {
-        let Some(link) = record(flows, index).map(|flow| flow.wheel) else { return };
+    pub(super) fn unlink<E: Entry>(&mut self, flows: &mut [Record<E>], index: u32) {
+        let Some(link) = record(flows, index).map(|flow| flow.link()) else { return };
         let (next, previous) = (link.next(), link.previous());
         if let Some(flow) = record(flows, next) {
-            flow.wheel.set_previous(previous);
+            flow.link_mut().set_previous(previous);
         }
         match record(flows, previous) {
-            Some(flow) => flow.wheel.set_next(next),
+            Some(flow) => flow.link_mut().set_next(next),
             None => self.heads[link.slot()] = next,
         }
     }
 
     /// Takes out the next flow whose second has passed by `now`.
-    pub(super) fn pop_due<K: Copy>(&mut self, flows: &mut [Record<K>], now: Tick) -> Option<u32> {
+    pub(super) fn pop_due<E: Entry>(&mut self, flows: &mut [Record<E>], now: Tick) -> Option<u32> {
         loop {
             if !self.current_end.is_due(now) {
                 return None;
@@ -141,12 +141,12 @@ impl Wheel {
 #[cfg(test)]
 impl Wheel {
     /// Flows in all lists, which are walked in both directions.
-    pub(super) fn linked<K: Copy>(&self, flows: &[Record<K>]) -> usize {
+    pub(super) fn linked<E: Entry>(&self, flows: &[Record<E>]) -> usize {
         let mut count = 0;
         for (slot, head) in self.heads.iter().enumerate() {
             let (mut previous, mut index) = (NONE, *head);
             while let Some(record) = flows.get(index as usize) {
-                let link = record.flow().expect("a list holds no freed record").wheel;
+                let link = record.flow().expect("a list holds no freed record").link();
                 assert_eq!((link.previous(), link.slot()), (previous, slot));
                 (previous, index) = (index, link.next());
                 count += 1;
@@ -157,6 +157,6 @@ impl Wheel {
     }
 }
 
-fn record<K>(flows: &mut [Record<K>], index: u32) -> Option<&mut Flow<K>> {
+fn record<E>(flows: &mut [Record<E>], index: u32) -> Option<&mut E> {
     flows.get_mut(index as usize)?.flow_mut()
 }

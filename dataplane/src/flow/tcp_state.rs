@@ -3,6 +3,7 @@
 //! A segment is one of four events, by precedence RST, SYN, FIN, ACK; a segment with none of them
 //! leads to CLOSE. Which row applies depends on where the segment came from, see [`Heard`].
 
+use super::sctp_state::{SCTP_STATE_COUNT, SctpState, default_timeouts};
 use crate::time::Ticks;
 use crate::wire::TcpFlags;
 
@@ -83,6 +84,25 @@ impl TcpState {
     pub fn next(self, heard: Heard, flags: TcpFlags) -> Self {
         let Some(event) = Event::of(flags) else { return Self::Close };
         NEXT[heard as usize][self as usize][event as usize]
+    }
+
+    /// [`Self::next`] under `secure_tcp`: a client alone cannot establish a connection whose real
+    /// server's segments come past here (IPVS' table "dos", where it differs from the other).
+    #[cold]
+    #[must_use]
+    pub fn next_secure(self, heard: Heard, flags: TcpFlags) -> Self {
+        let Some(event) = Event::of(flags) else { return Self::Close };
+        match (heard, self, event) {
+            (Heard::Input, Self::SynRecv, Event::Ack) => Self::SynRecv,
+            (Heard::Input, Self::SynAck, Event::Rst) => Self::Close,
+            (Heard::Input, Self::SynAck, _)
+            | (Heard::Output, Self::SynRecv | Self::SynAck, Event::Syn) => Self::SynAck,
+            (Heard::InputOnly, Self::Established | Self::SynSent | Self::SynRecv, Event::Syn) => {
+                self.next(heard, flags)
+            }
+            (Heard::InputOnly, _, Event::Syn) => Self::SynAck,
+            _ => self.next(heard, flags),
+        }
     }
 }
 
@@ -185,12 +205,14 @@ const NEXT: [[Row; TCP_STATE_COUNT]; 3] = [
 pub struct Timeouts {
     tcp: [Ticks; TCP_STATE_COUNT],
     udp: Ticks,
+    sctp: [Ticks; SCTP_STATE_COUNT],
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         let seconds = [2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120];
-        Self { tcp: seconds.map(Ticks::from_secs), udp: Ticks::from_secs(300) }
+        let (tcp, udp) = (seconds.map(Ticks::from_secs), Ticks::from_secs(300));
+        Self { tcp, udp, sctp: default_timeouts() }
     }
 }
 
@@ -213,11 +235,25 @@ impl Timeouts {
         self.tcp[state as usize]
     }
 
+    /// The longest time that an established flow, or one of UDP, may be idle.
+    #[must_use]
+    pub fn longest(&self) -> Ticks {
+        let sctp = self.sctp(SctpState::Established);
+        self.tcp(TcpState::Established).max(self.udp).max(sctp)
+    }
+
     /// Timeout of a UDP flow.
     #[inline]
     #[must_use]
     pub fn udp(&self) -> Ticks {
         self.udp
+    }
+
+    /// Timeout of an SCTP flow in `state`.
+    #[inline]
+    #[must_use]
+    pub fn sctp(&self, state: SctpState) -> Ticks {
+        self.sctp[state as usize]
     }
 }
 
@@ -281,6 +317,43 @@ mod tests {
     fn a_segment_without_any_flag_closes() {
         assert_eq!(ES.next(Heard::Input, TcpFlags(0)), CL);
         assert_eq!(ES.next(Heard::Output, TcpFlags::PSH), CL);
+    }
+
+    #[test]
+    fn secure_tcp_differs_where_ipvs_table_does() {
+        const SA: TcpState = TcpState::SynAck;
+        let flags = [SYN, TcpFlags::FIN, ACK, RST];
+        let mut found = Vec::new();
+        for heard in [Heard::Input, Heard::Output, Heard::InputOnly] {
+            for state in TcpState::ALL {
+                for (event, flags) in flags.into_iter().enumerate() {
+                    let next = state.next_secure(heard, flags);
+                    if next != state.next(heard, flags) {
+                        found.push((heard as usize, state, event, next));
+                    }
+                }
+            }
+        }
+        // By direction, state and event (SYN, FIN, ACK, RST).
+        let expected = [
+            (0, SR, 2, SR),
+            (0, SA, 0, SA),
+            (0, SA, 1, SA),
+            (0, SA, 2, SA),
+            (0, SA, 3, CL),
+            (1, SR, 0, SA),
+            (1, SA, 0, SA),
+            (2, TcpState::None, 0, SA),
+            (2, FW, 0, SA),
+            (2, TW, 0, SA),
+            (2, CL, 0, SA),
+            (2, CW, 0, SA),
+            (2, LA, 0, SA),
+            (2, LI, 0, SA),
+            (2, SA, 0, SA),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(ES.next_secure(Heard::Input, TcpFlags(0)), CL);
     }
 
     #[test]

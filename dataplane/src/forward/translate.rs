@@ -6,7 +6,8 @@
 use crate::buf::{PacketBuf, TxChecksum};
 use crate::flow::FlowKey;
 use crate::parse::{Ipv4Meta, L3_OFFSET};
-use crate::wire::{IpProto, Ipv4Header, TcpHeader, UdpHeader, checksum, udp};
+use crate::verdict::DropReason;
+use crate::wire::{IpProto, Ipv4Header, SctpHeader, TcpHeader, UdpHeader, checksum, udp};
 
 /// Takes one hop off the TTL; the caller has made sure that it is above 1.
 #[inline(always)]
@@ -16,32 +17,66 @@ pub fn decrement_ttl<B: PacketBuf>(frame: &mut B) {
     }
 }
 
-/// Gives a TCP or UDP packet the addresses and ports of `target`. `ip` is its header as received;
-/// `nic_fills_udp` says whether the port it leaves from computes checksums.
+/// Gives a TCP, UDP or SCTP packet the addresses and ports of `target`. `ip` is its header as
+/// received; `nic_fills_udp` says whether the port it leaves from computes checksums.
+///
+/// # Errors
+///
+/// The reason to drop it, of which nothing has changed.
 #[inline(always)]
 pub fn translate<B: PacketBuf>(
     frame: &mut B,
     ip: &Ipv4Meta,
     target: &FlowKey,
     nic_fills_udp: bool,
-) {
+) -> Result<(), DropReason> {
+    if ip.protocol == IpProto::SCTP {
+        return translate_sctp(frame, ip, target);
+    }
     let (l4_offset, bytes) = (ip.l4_offset(), frame.bytes_mut());
-    let Some((head, transport)) = bytes.split_at_mut_checked(l4_offset) else { return };
-    let Some(header) = head.get_mut(L3_OFFSET..).and_then(Ipv4Header::read_mut) else { return };
+    let Some((head, transport)) = bytes.split_at_mut_checked(l4_offset) else { return Ok(()) };
+    let Some(header) = head.get_mut(L3_OFFSET..).and_then(Ipv4Header::read_mut) else {
+        return Ok(());
+    };
     let addresses = header.set_wire_addresses(target.wire_addresses());
     if ip.protocol == IpProto::TCP {
         if let Some(header) = TcpHeader::read_mut(transport) {
             header.rewrite_wire(target.wire_ports(), addresses);
         }
-        return;
+        return Ok(());
     }
-    let Some(header) = UdpHeader::read_mut(transport) else { return };
+    let Some(header) = UdpHeader::read_mut(transport) else { return Ok(()) };
     let had_checksum = header.has_checksum();
     header.rewrite_wire(target.wire_ports(), addresses);
     // The first fragment does not hold all that the checksum would cover.
     if !had_checksum && !ip.more_fragments() {
         fill_udp_checksum(frame, ip, target, nic_fills_udp);
     }
+    Ok(())
+}
+
+/// [`translate`] for SCTP, whose checksum covers no addresses. How a change of ports changes it
+/// depends on the length of the whole packet, which a fragment does not tell.
+#[cold]
+fn translate_sctp<B: PacketBuf>(
+    frame: &mut B,
+    ip: &Ipv4Meta,
+    target: &FlowKey,
+) -> Result<(), DropReason> {
+    let malformed = DropReason::BadTransportHeader;
+    let (head, packet) = frame.bytes_mut().split_at_mut_checked(ip.l4_offset()).ok_or(malformed)?;
+    let len = u16::try_from(packet.len()).map_err(|_| malformed)?;
+    let header = SctpHeader::read_mut(packet).ok_or(malformed)?;
+    if header.wire_ports() != target.wire_ports() {
+        if ip.more_fragments() {
+            return Err(DropReason::SctpFragmented);
+        }
+        header.rewrite_wire(target.wire_ports(), len);
+    }
+    if let Some(header) = head.get_mut(L3_OFFSET..).and_then(Ipv4Header::read_mut) {
+        let _ = header.set_wire_addresses(target.wire_addresses());
+    }
+    Ok(())
 }
 
 /// Gives a fragment without transport header the addresses of `target`.

@@ -4,11 +4,12 @@
 //! host can have. Padding behind the IPv4 packet is cut off, so that a frame's length is right.
 
 mod plain;
+mod sctp;
 
 use std::net::Ipv4Addr;
 
 use crate::buf::{PacketBuf, RxChecksum};
-use crate::flow::FlowKey;
+use crate::flow::{FlowKey, SctpEvent};
 use crate::verdict::DropReason;
 use crate::wire::{
     ArpPacket, EtherType, EthernetHeader, IpProto, Ipv4Header, Mac, TcpFlags, UdpHeader, ipv4, tcp,
@@ -20,7 +21,7 @@ use crate::wire::{
 pub enum Parsed<'a> {
     /// A well-formed ARP packet.
     Arp,
-    /// TCP or UDP, whole or the first fragment.
+    /// TCP, UDP or SCTP, whole or the first fragment.
     Transport(&'a Transport),
     /// A fragment without the transport header.
     LaterFragment(&'a Ipv4Meta),
@@ -76,7 +77,7 @@ impl Slip {
         !matches!(self.class, Class::Arp | Class::Bad(_))
     }
 
-    /// The headers of a TCP or UDP packet.
+    /// The headers of a TCP, UDP or SCTP packet.
     #[inline(always)]
     #[must_use]
     pub fn transport(&self) -> Option<&Transport> {
@@ -117,15 +118,18 @@ pub struct Ipv4Meta {
     dont_fragment: bool,
 }
 
-/// A TCP or UDP packet.
+/// A TCP, UDP or SCTP packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Transport {
     /// Its IPv4 header.
     pub ip: Ipv4Meta,
     /// Its flow key.
     pub key: FlowKey,
-    /// TCP flags; none for UDP.
+    /// TCP flags; none for UDP. Of SCTP, an INIT is a SYN here and an ABORT an RST, so that whoever
+    /// asks what begins and what ends need not know the protocol.
     pub flags: TcpFlags,
+    /// What it means to its association; of SCTP only, anything else for other protocols.
+    pub event: SctpEvent,
 }
 
 /// Where the IPv4 header begins in every frame of ours.
@@ -270,6 +274,7 @@ fn read_payload(
             udp::check(payload).map_err(|_| bad)?;
             TcpFlags::default()
         }
+        IpProto::SCTP => sctp::read(payload, headers)?,
         IpProto::ICMP => return Ok(Class::Icmp),
         _ => return Ok(Class::Other),
     };

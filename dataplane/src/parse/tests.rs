@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::testbuf::TestBuf;
 use crate::testing::{DIRECTOR_MAC, PacketSpec};
+use crate::wire::ChunkType;
 
 fn syn() -> PacketSpec {
     PacketSpec::tcp("198.51.100.7:40000", "192.0.2.10:80").flags(TcpFlags::SYN)
@@ -72,12 +73,42 @@ fn fragments_are_told_apart() {
     }
 }
 
+#[test]
+fn of_sctp_the_first_chunk_counts() {
+    let sctp = || PacketSpec::sctp("198.51.100.7:40000", "192.0.2.10:132");
+    let cookie = sctp().chunk(ChunkType::COOKIE_ECHO, [1; 5]);
+    for (spec, event, flags) in [
+        (sctp().chunk(ChunkType::INIT, [0; 16]), SctpEvent::Init, TcpFlags::SYN),
+        (sctp().chunk(ChunkType::ABORT, []), SctpEvent::Abort, TcpFlags::RST),
+        (sctp().chunk(ChunkType::SACK, [0; 12]).ip_options(&[1; 4]), SctpEvent::Data, TcpFlags(0)),
+        (cookie.clone().chunk(ChunkType::DATA, [2; 13]), SctpEvent::CookieEcho, TcpFlags(0)),
+        (cookie.clone().chunk(ChunkType::ABORT, []), SctpEvent::Abort, TcpFlags(0)),
+        (cookie.padded_to(60), SctpEvent::CookieEcho, TcpFlags(0)),
+    ] {
+        let mut buf = spec.buf();
+        let slip = slip(&mut buf);
+        let packet = slip.transport().unwrap_or_else(|| panic!("{spec:?}"));
+        assert_eq!((packet.event, packet.flags), (event, flags), "{spec:?}");
+        assert_eq!((packet.key.protocol(), packet.key.src_port()), (132, 40_000));
+        assert_eq!(packet.key.dst_port(), 132);
+    }
+    let whole = sctp().chunk(ChunkType::DATA, [0; 100]);
+    for len in (0..16).chain([20, 115]) {
+        let cut = &whole.packet()[20..20 + len];
+        let mut buf = PacketSpec::raw("198.51.100.7", "192.0.2.10", 132).payload(cut).buf();
+        assert_eq!(reason(&mut buf), Some(DropReason::BadTransportHeader), "{len} bytes");
+    }
+    let first = &whole.dont_fragment(false).fragments(24)[0];
+    assert!(slip(&mut TestBuf::new(first)).transport().is_some());
+}
+
 /// Frames that are plain, or nearly so.
-fn specs() -> [PacketSpec; 6] {
+fn specs() -> [PacketSpec; 7] {
     let udp = PacketSpec::udp("198.51.100.7:4000", "192.0.2.10:53").payload([7; 30]);
     [
         syn(),
         syn().payload("abc").padded_to(64),
+        PacketSpec::sctp("198.51.100.7:4000", "192.0.2.10:53").chunk(ChunkType::INIT, [7; 16]),
         syn().ip_options(&[1; 4]),
         udp.clone(),
         udp.clone().padded_to(100),
@@ -90,7 +121,7 @@ proptest! {
 
     #[test]
     fn the_short_way_agrees_with_the_long_one(
-        spec in 0..6usize,
+        spec in 0..7usize,
         changes in vec((0..64usize, any::<u8>()), 0..3),
         cut in prop_oneof![4 => Just(usize::MAX), 1 => 0..70usize],
         nic_says in prop_oneof![
@@ -111,7 +142,8 @@ proptest! {
         let is_plain = plain::read(&buf, DIRECTOR_MAC, &mut short).is_some();
         let class = read_any(&buf, DIRECTOR_MAC, &mut long);
         let is_whole = !long.ip.more_fragments && long.ip.header_len == 20;
-        prop_assert_eq!(is_plain, class == Ok(Class::Transport) && is_whole);
+        let is_short = is_whole && long.ip.protocol != IpProto::SCTP;
+        prop_assert_eq!(is_plain, class == Ok(Class::Transport) && is_short);
         if is_plain {
             prop_assert_eq!(short, long);
         }

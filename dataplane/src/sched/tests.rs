@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::forward::ForwardingMode;
-use crate::service::{Dest, ServiceId};
+use crate::service::{Dest, ServiceId, ServiceKey};
 use crate::stats::WorkerStats;
 
 /// A service and one worker's view of it; real servers are numbered from 1, as they were added.
@@ -13,6 +13,8 @@ struct Pool {
     state: SchedState,
     counted: Counted,
     random: u64,
+    /// The address that clients connect to.
+    dst: Ipv4Addr,
 }
 
 impl Pool {
@@ -25,18 +27,18 @@ impl Pool {
         let schedule = Schedule::new(scheduler, 1, &dests, || entries(&dests));
         let service = VirtualService {
             id: ServiceId(0),
-            protocol: 6,
-            vip: Ipv4Addr::new(192, 0, 2, 10),
-            vport: 80,
+            key: ServiceKey::endpoint(6, Ipv4Addr::new(192, 0, 2, 10), 80),
             mode: ForwardingMode::Dr,
             schedule: schedule.counting(1, &dests),
             dests,
             local_addresses: Box::default(),
             stateless: None,
             helper: None,
+            ops: false,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, 2000)));
-        Self { service, state: SchedState::default(), counted, random: 7 }
+        let dst = Ipv4Addr::new(192, 0, 2, 10);
+        Self { service, state: SchedState::default(), counted, random: 7, dst }
     }
 
     /// Another list or other weights, as a new snapshot brings them.
@@ -57,7 +59,7 @@ impl Pool {
     }
 
     fn pick_for(&mut self, client: Ipv4Addr, cport: u16) -> Option<u32> {
-        let asked = Asked { client: (client, cport), dst: self.service.vip };
+        let asked = Asked { client: (client, cport), dst: self.dst };
         let (counted, random) = (&self.counted, &mut self.random);
         let mut asker = Asker { worker: 0, counted, now: Tick(0), random };
         schedule(&self.service, &mut self.state, &asked, &mut asker).map(|real| real.0)
@@ -128,7 +130,7 @@ fn destinations_are_remembered_over_changes_of_the_list() {
     for scheduler in [Scheduler::Lblc, Scheduler::Lblcr] {
         let mut pool = Pool::new(scheduler, &[1, 1, 1]);
         let at = |pool: &mut Pool, dst: u8| {
-            pool.service.vip = Ipv4Addr::new(10, 9, 9, dst);
+            pool.dst = Ipv4Addr::new(10, 9, 9, dst);
             pool.connect().unwrap()
         };
         let all: Vec<_> = (1..=3).map(|dst| at(&mut pool, dst)).collect();
@@ -141,7 +143,7 @@ fn destinations_are_remembered_over_changes_of_the_list() {
         assert_eq!(at(&mut pool, 1), 9, "{scheduler:?}");
         // More destinations than there is room for do no harm.
         for dst in 0..20_000 {
-            pool.service.vip = Ipv4Addr::from_bits(0x0A0A_0000 + dst);
+            pool.dst = Ipv4Addr::from_bits(0x0A0A_0000 + dst);
             assert!(pool.pick().is_some());
         }
     }

@@ -20,7 +20,7 @@ impl RealId {
 }
 
 /// A real server of one service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RealServer {
     /// Its number.
     pub id: RealId,
@@ -28,10 +28,20 @@ pub struct RealServer {
     pub service: ServiceId,
     /// RIP.
     pub address: Ipv4Addr,
-    /// rport; in DR and TUN equal to the vport.
+    /// rport; in DR and TUN equal to the vport. 0 leaves packets the port that they have.
     pub l4_port: u16,
     /// Weight, 0 to 65535; 0 takes no new connections.
     pub weight: u32,
     /// Where packets to it go; `None` if no route leads there.
     pub next_hop: Option<NextHop>,
+}
+
+impl RealServer {
+    /// The same with the rport of packets to `dst_port`, where they keep theirs.
+    #[inline]
+    #[must_use]
+    pub fn for_port(&self, dst_port: u16) -> Self {
+        let l4_port = if self.l4_port == 0 { dst_port } else { self.l4_port };
+        Self { l4_port, ..*self }
+    }
 }

@@ -7,16 +7,39 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::{RealId, ServiceId, VirtualService};
+use crate::marks::Mark;
 
 /// What a request is matched against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ServiceKey {
-    /// IP protocol number.
-    pub protocol: u8,
-    /// VIP.
-    pub vip: Ipv4Addr,
-    /// vport.
-    pub vport: u16,
+pub enum ServiceKey {
+    /// Where it goes.
+    Endpoint {
+        /// IP protocol number.
+        protocol: u8,
+        /// VIP.
+        vip: Ipv4Addr,
+        /// vport.
+        vport: u16,
+    },
+    /// The mark that a rule gave it.
+    Mark(Mark),
+}
+
+impl ServiceKey {
+    /// The packets of a protocol to an address and port.
+    #[must_use]
+    pub const fn endpoint(protocol: u8, vip: Ipv4Addr, vport: u16) -> Self {
+        Self::Endpoint { protocol, vip, vport }
+    }
+
+    /// The VIP, unless it is a mark.
+    #[must_use]
+    pub const fn vip(self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Endpoint { vip, .. } => Some(vip),
+            Self::Mark(_) => None,
+        }
+    }
 }
 
 /// All services of a snapshot, by number and by key.
@@ -43,7 +66,7 @@ impl ServiceTable {
     }
 
     fn add(&mut self, service: VirtualService) {
-        let key = ServiceKey { protocol: service.protocol, vip: service.vip, vport: service.vport };
+        let key = service.key;
         let hasher = &self.hasher;
         let hash = hasher.hash_one(key);
         self.any_counts |= service.schedule.loads_of(0).is_some();
@@ -67,7 +90,7 @@ impl ServiceTable {
         self.by_id[id.index()] = Some(service);
     }
 
-    /// The service with exactly this protocol, address and port.
+    /// The service with exactly this protocol, address and port, or this mark.
     #[inline]
     #[must_use]
     pub fn find(&self, key: &ServiceKey) -> Option<&VirtualService> {
@@ -109,33 +132,38 @@ mod tests {
     use crate::forward::ForwardingMode;
     use crate::sched::{Schedule, Scheduler};
 
+    fn key(protocol: u8, vip: [u8; 4], vport: u16) -> ServiceKey {
+        ServiceKey::endpoint(protocol, vip.into(), vport)
+    }
+
     fn service(id: u32, vport: u16) -> VirtualService {
         VirtualService {
             id: ServiceId(id),
-            protocol: 6,
-            vip: Ipv4Addr::new(192, 0, 2, 10),
-            vport,
+            key: key(6, [192, 0, 2, 10], vport),
             mode: ForwardingMode::Dr,
             schedule: Schedule::new(Scheduler::Rr, 1, &[], Vec::new),
             dests: Box::default(),
             local_addresses: Box::default(),
             stateless: None,
             helper: None,
+            ops: false,
         }
     }
 
     #[test]
     fn services_are_found_by_their_whole_key_and_by_number() {
         let table = ServiceTable::new([service(5, 80), service(2, 443)]);
-        let key = ServiceKey { protocol: 6, vip: Ipv4Addr::new(192, 0, 2, 10), vport: 80 };
+        let key = key(6, [192, 0, 2, 10], 80);
         assert_eq!(table.find(&key).map(|found| found.id), Some(ServiceId(5)));
         let others = [
-            ServiceKey { protocol: 17, ..key },
-            ServiceKey { vport: 81, ..key },
-            ServiceKey { vip: Ipv4Addr::new(192, 0, 2, 11), ..key },
+            self::key(17, [192, 0, 2, 10], 80),
+            self::key(6, [192, 0, 2, 10], 81),
+            self::key(6, [192, 0, 2, 11], 80),
+            ServiceKey::Mark(Mark::MIN),
         ];
         assert!(others.iter().all(|other| table.find(other).is_none()));
-        assert_eq!(table.by_id(ServiceId(2)).map(|found| found.vport), Some(443));
+        let https = self::key(6, [192, 0, 2, 10], 443);
+        assert_eq!(table.by_id(ServiceId(2)).map(|found| found.key), Some(https));
         assert!(table.by_id(ServiceId(3)).is_none() && table.by_id(ServiceId(9)).is_none());
         assert_eq!(table.iter().map(|one| one.id.0).collect::<Vec<_>>(), [2, 5]);
     }
@@ -143,7 +171,7 @@ mod tests {
     #[test]
     fn the_later_of_two_with_the_same_key_wins() {
         let table = ServiceTable::new([service(1, 80), service(2, 80)]);
-        let key = ServiceKey { protocol: 6, vip: Ipv4Addr::new(192, 0, 2, 10), vport: 80 };
+        let key = key(6, [192, 0, 2, 10], 80);
         assert_eq!(table.find(&key).map(|found| found.id), Some(ServiceId(2)));
     }
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::RealId;
+use super::{RealId, ServiceKey};
 use crate::forward::ForwardingMode;
 use crate::sched::{MaglevEntry, MaglevTable, Schedule};
 
@@ -57,12 +57,8 @@ const STATELESS_SLOTS: u32 = 8;
 pub struct VirtualService {
     /// Its number.
     pub id: ServiceId,
-    /// IP protocol number: 6 or 17.
-    pub protocol: u8,
-    /// VIP.
-    pub vip: Ipv4Addr,
-    /// vport.
-    pub vport: u16,
+    /// Which packets are for it.
+    pub key: ServiceKey,
     /// How packets reach the real servers.
     pub mode: ForwardingMode,
     /// Real servers in IPVS' list order: the one added last comes first.
@@ -76,6 +72,8 @@ pub struct VirtualService {
     pub stateless: Option<Arc<MaglevTable>>,
     /// Who reads the payload of its connections; modes NAT and FULLNAT only.
     pub helper: Option<Helper>,
+    /// One-packet scheduling: every UDP datagram is scheduled by itself and leaves no flow.
+    pub ops: bool,
 }
 
 impl VirtualService {

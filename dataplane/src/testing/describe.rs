@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::sctp::sctp_checksum;
 use crate::wire::{
     ArpOperation, ArpPacket, EtherType, EthernetHeader, IcmpHeader, IpProto, Ipv4Checked, icmpv4,
-    ipv4, tcp, udp,
+    ipv4, sctp, tcp, udp,
 };
 
 /// The frame in one line: addresses, protocol, what matters of its header, and every checksum that
@@ -79,6 +80,7 @@ fn describe_transport(ip: &Ipv4Checked<'_>) -> String {
             Err(error) => plain(&error.to_string()),
         },
         IpProto::UDP => describe_udp(ip, whole),
+        IpProto::SCTP => describe_sctp(ip, whole),
         IpProto::ICMP => describe_icmp(ip, whole),
         IpProto::IPIP => format!("{src} > {dst} IPIP [{}]", describe_ipv4(ip.payload)),
         other => plain(&format!("protocol {other}")),
@@ -106,6 +108,30 @@ fn describe_udp(ip: &Ipv4Checked<'_>, whole: bool) -> String {
         }
         Err(error) => format!("{ports} {error}"),
     }
+}
+
+fn describe_sctp(ip: &Ipv4Checked<'_>, whole: bool) -> String {
+    let (src, dst) = (ip.header.src(), ip.header.dst());
+    let packet = match sctp::check(ip.payload, whole) {
+        Ok(packet) => packet,
+        Err(error) => return format!("{src} > {dst} {error}"),
+    };
+    let header = packet.header;
+    let mut text = format!(
+        "{src}:{} > {dst}:{} SCTP tag {} chunk {}",
+        header.src_port(),
+        header.dst_port(),
+        header.tag(),
+        packet.first,
+    );
+    if let Some(second) = packet.second {
+        let _ = write!(text, " and {second}");
+    }
+    let _ = write!(text, " len {}", ip.payload.len() - sctp::SctpHeader::LEN);
+    if whole && header.checksum() != sctp_checksum(ip.payload) {
+        text.push_str(" BAD SCTP CHECKSUM");
+    }
+    text
 }
 
 fn describe_icmp(ip: &Ipv4Checked<'_>, whole: bool) -> String {
@@ -180,6 +206,14 @@ mod tests {
         assert_eq!(
             line(&udp.clone().no_udp_checksum().dont_fragment(false).bad_ip_checksum()),
             "198.51.100.7:4000 > 192.0.2.10:53 UDP len 4 no checksum, ttl 64 id 0 BAD IP CHECKSUM"
+        );
+        assert_eq!(
+            line(
+                &PacketSpec::sctp("198.51.100.7:4000", "192.0.2.10:132")
+                    .chunk(10, [1])
+                    .chunk(6, [])
+            ),
+            "198.51.100.7:4000 > 192.0.2.10:132 SCTP tag 1 chunk 10 and 6 len 12, ttl 64 id 0 DF"
         );
         assert_eq!(
             line(&PacketSpec::ipip("192.0.2.2", "10.0.0.11", &udp).tos(0xb8).ttl(9)),

@@ -3,6 +3,7 @@
 //! * [`PacketSpec`] describes a frame by what matters to the test and builds it with correct
 //!   lengths and checksums. The bytes come from the `etherparse` crate, not from our own `wire`
 //!   module, so a mistake there cannot hide itself.
+//! * [`sctp_packet`] and its kin build SCTP, which that crate does not know.
 //! * [`verify`] asks the same crate whether a frame that came out is well-formed, checksums
 //!   included.
 //! * [`describe`] prints a frame in one line, for messages of failing tests.
@@ -24,10 +25,12 @@ mod describe;
 pub mod nic;
 mod packet_spec;
 mod random;
+mod sctp;
 mod verify;
 
 pub use cache_lines::{assert_disjoint, cache_lines};
 pub use describe::{describe, describe_ipv4};
 pub use packet_spec::{DIRECTOR_MAC, Endpoint, PEER_MAC, PacketSpec, arp_frame};
 pub use random::Random;
+pub use sctp::{crc32c, sctp_checksum, sctp_chunk, sctp_packet};
 pub use verify::{verify, verify_ipv4};

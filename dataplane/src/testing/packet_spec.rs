@@ -6,6 +6,7 @@ use etherparse::{
     IpDscp, IpEcn, IpFragOffset, IpNumber, Ipv4Header, TcpHeader, TcpOptionElement, UdpHeader,
 };
 
+use super::sctp::{sctp_chunk, sctp_packet};
 use crate::testbuf::TestBuf;
 use crate::wire::{ArpPacket, IcmpType, IpProto, Mac, TcpFlags};
 
@@ -55,10 +56,11 @@ enum Transport {
     Tcp { seq: u32, ack: u32, flags: TcpFlags, window: u16, options: Vec<u8> },
     Udp { with_checksum: bool },
     Icmp { icmp_type: u8, code: u8, rest: [u8; 4] },
+    Sctp { tag: u32 },
     Raw { protocol: u8 },
 }
 
-/// An IPv4 frame to build: start with [`tcp`](Self::tcp), [`udp`](Self::udp),
+/// An IPv4 frame to build: start with [`tcp`](Self::tcp), [`udp`](Self::udp), [`sctp`](Self::sctp),
 /// [`icmp`](Self::icmp), [`raw`](Self::raw) or [`ipip`](Self::ipip), change what the test is about,
 /// and finish with [`frame`](Self::frame), [`buf`](Self::buf) or [`packet`](Self::packet).
 ///
@@ -138,6 +140,11 @@ impl PacketSpec {
         Self::icmp(src, dst, IcmpType::ECHO_REQUEST, 0, [id[0], id[1], seq[0], seq[1]])
     }
 
+    /// An SCTP packet without chunks; they are its payload, see [`chunk`](Self::chunk).
+    pub fn sctp(src: impl Endpoint, dst: impl Endpoint) -> Self {
+        Self::new(src, dst, Transport::Sctp { tag: 1 })
+    }
+
     /// An IPv4 packet of any protocol, nothing but payload behind its header.
     pub fn raw(src: impl Endpoint, dst: impl Endpoint, protocol: u8) -> Self {
         Self::new(src, dst, Transport::Raw { protocol })
@@ -199,6 +206,12 @@ impl PacketSpec {
     /// Sets the payload behind the transport header.
     pub fn payload(mut self, payload: impl AsRef<[u8]>) -> Self {
         self.payload = payload.as_ref().to_vec();
+        self
+    }
+
+    /// Adds an SCTP chunk of this type.
+    pub fn chunk(mut self, chunk_type: u8, body: impl AsRef<[u8]>) -> Self {
+        self.payload.extend(sctp_chunk(chunk_type, body.as_ref()));
         self
     }
 
@@ -266,7 +279,7 @@ impl PacketSpec {
         self
     }
 
-    /// Damages the TCP, UDP or ICMP checksum.
+    /// Damages the TCP, UDP, SCTP or ICMP checksum.
     pub fn bad_l4_checksum(mut self) -> Self {
         self.bad_l4_checksum = true;
         self
@@ -344,6 +357,7 @@ impl PacketSpec {
             Transport::Tcp { .. } => IpProto::TCP,
             Transport::Udp { .. } => IpProto::UDP,
             Transport::Icmp { .. } => IpProto::ICMP,
+            Transport::Sctp { .. } => IpProto::SCTP,
             Transport::Raw { protocol } => protocol,
         }
     }
@@ -361,6 +375,12 @@ impl PacketSpec {
                 let checksum = sum.ones_complement() ^ u16::from(self.bad_l4_checksum).to_be();
                 message[2..4].copy_from_slice(&checksum.to_ne_bytes());
                 message
+            }
+            Transport::Sctp { tag } => {
+                let mut packet =
+                    sctp_packet((self.src.port(), self.dst.port()), *tag, &self.payload);
+                packet[8] ^= u8::from(self.bad_l4_checksum);
+                packet
             }
             Transport::Raw { .. } => self.payload.clone(),
         }
@@ -420,7 +440,7 @@ pub fn arp_frame(dst: Mac, src: Mac, packet: &ArpPacket) -> Vec<u8> {
 mod tests {
     use super::super::{describe, verify};
     use super::*;
-    use crate::wire::{EtherType, EthernetHeader, icmpv4, ipv4, tcp, udp};
+    use crate::wire::{EtherType, EthernetHeader, icmpv4, ipv4, sctp, tcp, udp};
 
     const SRC: &str = "198.51.100.7:40000";
     const DST: &str = "192.0.2.10:80";
@@ -436,6 +456,7 @@ mod tests {
             PacketSpec::echo_request("192.0.2.1", "192.0.2.10", 1, 2).payload("abc"),
             PacketSpec::icmp("192.0.2.1", "192.0.2.10", 3, 3, [0; 4]).payload(udp.packet()),
             PacketSpec::ipip("192.0.2.2", "10.0.0.11", &udp),
+            PacketSpec::sctp(SRC, DST).chunk(1, [7; 17]).chunk(6, []),
             udp,
         ]
     }
@@ -455,6 +476,7 @@ mod tests {
                 IpProto::TCP => assert!(tcp::checksum_ok(ip.payload, src, dst)),
                 IpProto::UDP => assert!(udp::checksum_ok(ip.payload, src, dst)),
                 IpProto::ICMP => assert!(icmpv4::checksum_ok(ip.payload)),
+                IpProto::SCTP => assert!(sctp::check(ip.payload, true).is_ok()),
                 other => assert_eq!(other, IpProto::IPIP),
             }
         }
@@ -476,6 +498,7 @@ mod tests {
             match protocol {
                 IpProto::TCP => assert!(!tcp::checksum_ok(ip.payload, src, dst)),
                 IpProto::UDP => assert!(!udp::checksum_ok(ip.payload, src, dst)),
+                IpProto::SCTP => assert!(sctp::check(ip.payload, true).is_ok()),
                 _ => assert!(!icmpv4::checksum_ok(ip.payload)),
             }
         }

@@ -1,11 +1,15 @@
 //! Whether a frame is well-formed, as the independent parser sees it.
 
+use std::fmt::LowerHex;
+
 use etherparse::checksum::Sum16BitWords;
 use etherparse::{EtherType, IpNumber, Ipv4Slice, NetSlice, SlicedPacket, TcpSlice, UdpSlice};
 
-/// Verifies every length and checksum of a frame: IPv4 with TCP, UDP, ICMP or another IPv4 packet
-/// inside, or ARP. Payloads of other protocols and of fragments are not looked into, nor is the
-/// packet that an ICMP error quotes.
+use super::sctp::sctp_checksum;
+
+/// Verifies every length and checksum of a frame: IPv4 with TCP, UDP, SCTP, ICMP or another IPv4
+/// packet inside, or ARP. Payloads of other protocols and of fragments are not looked into, nor
+/// is the packet that an ICMP error quotes.
 ///
 /// # Errors
 ///
@@ -59,12 +63,18 @@ pub fn verify_ipv4(packet: &[u8]) -> Result<(), String> {
             let sum = Sum16BitWords::new().add_slice(&front[..2]).add_slice(&front[4..]);
             compare("ICMP", field, u16::from_be(sum.add_slice(rest).ones_complement()))
         }
+        IpNumber::SCTP => {
+            let Some(field) = bytes.get(8..12).and_then(|field| field.first_chunk()) else {
+                return Err(format!("SCTP packet of {} bytes", bytes.len()));
+            };
+            compare("SCTP", u32::from_le_bytes(*field), sctp_checksum(bytes))
+        }
         IpNumber::IPV4 => verify_ipv4(bytes),
         _ => Ok(()),
     }
 }
 
-fn compare(what: &str, field: u16, expected: u16) -> Result<(), String> {
+fn compare<T: PartialEq + LowerHex>(what: &str, field: T, expected: T) -> Result<(), String> {
     if field == expected {
         Ok(())
     } else {

@@ -22,10 +22,12 @@
 
 pub mod arp;
 pub mod checksum;
+pub mod crc32c;
 pub mod ethernet;
 pub mod icmpv4;
 pub mod ipv4;
 pub mod l4_ports;
+pub mod sctp;
 pub mod tcp;
 pub mod udp;
 
@@ -35,6 +37,7 @@ pub use ethernet::{EtherType, EthernetHeader, Mac};
 pub use icmpv4::{EmbeddedIpv4, IcmpCode, IcmpHeader, IcmpType};
 pub use ipv4::{IpProto, Ipv4Checked, Ipv4Error, Ipv4Fields, Ipv4Header};
 pub use l4_ports::L4Ports;
+pub use sctp::{ChunkHeader, ChunkType, SctpChecked, SctpError, SctpHeader};
 pub use tcp::{TcpChecked, TcpError, TcpFields, TcpFlags, TcpHeader, TcpReset};
 pub use udp::{UdpChecked, UdpError, UdpHeader};
 

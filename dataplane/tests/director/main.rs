@@ -32,13 +32,27 @@ mod hops;
 #[cfg(test)]
 mod icmp;
 #[cfg(test)]
+mod marks;
+#[cfg(test)]
 mod nics;
+#[cfg(test)]
+mod options;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod removal;
+#[cfg(test)]
 mod sched;
+#[cfg(test)]
+mod sctp;
+#[cfg(test)]
+mod sctp_recorded;
+#[cfg(test)]
+mod sctp_team;
+#[cfg(test)]
+mod shed;
 #[cfg(test)]
 mod stateless;
 #[cfg(test)]

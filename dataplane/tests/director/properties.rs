@@ -8,12 +8,12 @@ use proptest::prelude::*;
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::limits::BURST_LEN_MAX;
 use rvs_dataplane::sched::{Asked, Asker, Counted, SchedState, Schedule, Scheduler, schedule};
-use rvs_dataplane::service::{Dest, RealId, ServiceId, VirtualService};
+use rvs_dataplane::service::{Dest, RealId, ServiceId, ServiceKey, VirtualService};
 use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testing::{Endpoint, PacketSpec, Random, arp_frame};
 use rvs_dataplane::time::{Tick, Ticks};
 use rvs_dataplane::verdict::{DropReason, Verdict};
-use rvs_dataplane::wire::{ArpPacket, Mac, TcpFlags};
+use rvs_dataplane::wire::{ArpPacket, ChunkType, Mac, TcpFlags};
 
 use crate::support::{
     CLIENT, GATEWAY, LAN, LAN_IP, LAN_MAC, LIP, NatPair, RS1, RS2, Rig, ServiceSpec, Setup, VIP,
@@ -92,15 +92,14 @@ proptest! {
         let scheduler = if wrr { Scheduler::Wrr } else { Scheduler::Rr };
         let service = VirtualService {
             id: ServiceId(0),
-            protocol: 6,
-            vip: LIP,
-            vport: 80,
+            key: ServiceKey::endpoint(6, LIP, 80),
             mode: ForwardingMode::Dr,
             schedule: Schedule::new(scheduler, revision, &dests, Vec::new),
             dests,
             local_addresses: Box::default(),
             stateless: None,
             helper: None,
+            ops: false,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, 12)));
         let asked = Asked { client: (LIP, 1), dst: LIP };
@@ -121,14 +120,14 @@ const DR_VIP: &str = "192.0.2.11:80";
 const TUN_VIP: &str = "192.0.2.12:80";
 const FULLNAT_VIP: &str = "192.0.2.13:80";
 
-/// A site with services in all modes, TCP and UDP.
+/// A site with services in all modes, TCP, UDP and SCTP.
 fn all_modes() -> Setup {
     let reals = [RS1, RS2].map(|real| *real.endpoint().ip());
     let services = |vip: &'static str, mode| {
         let rport =
             if matches!(mode, ForwardingMode::Dr | ForwardingMode::Tunnel) { 80 } else { 8080 };
-        [ServiceSpec::tcp(vip, mode), ServiceSpec::udp(vip, mode)]
-            .map(|service| service.real((reals[0], rport), 1).real((reals[1], rport), 2))
+        [ServiceSpec::tcp, ServiceSpec::udp, ServiceSpec::sctp]
+            .map(|service| service(vip, mode).real((reals[0], rport), 1).real((reals[1], rport), 2))
     };
     let all = [
         services(VIP, ForwardingMode::Nat),
@@ -139,6 +138,15 @@ fn all_modes() -> Setup {
     let mut setup = Setup::new(all.into_iter().flatten());
     setup.lan_mtu = 1400;
     setup
+}
+
+/// SCTP packets with every chunk that means something, alone and with another behind it.
+fn sctp_corpus(vip: &str) -> [PacketSpec; 16] {
+    std::array::from_fn(|number| {
+        let chunk = u8::try_from(number).unwrap();
+        let packet = PacketSpec::sctp(CLIENT, vip).chunk(chunk, vec![0; number]);
+        if chunk.is_multiple_of(2) { packet.chunk(ChunkType::ABORT, []) } else { packet }
+    })
 }
 
 /// Frames of every kind that the director knows, with the port they come in on.
@@ -153,18 +161,23 @@ fn corpus(rig: &mut Rig) -> Vec<(rvs_dataplane::snapshot::PortIdx, Vec<u8>)> {
         }
         frames.push((WAN, tcp(TcpFlags::ACK).ip_options(&[148, 4, 0, 0]).frame()));
         frames.push((WAN, udp.clone().no_udp_checksum().frame()));
+        frames.extend(sctp_corpus(vip).map(|packet| (WAN, packet.frame())));
         let large = udp.clone().payload([2; 1472]);
         frames.push((WAN, large.frame()));
         frames.push((WAN, large.clone().dont_fragment(false).frame()));
         let fragments = large.dont_fragment(false).id(7).fragments(520);
         frames.extend(fragments.into_iter().map(|fragment| (WAN, fragment)));
-        for reply in [PacketSpec::tcp(vip, CLIENT), PacketSpec::udp(vip, CLIENT)] {
+        let sctp = PacketSpec::sctp(CLIENT, vip).chunk(ChunkType::INIT, [1; 16]);
+        let fragments = sctp.clone().payload([3; 900]).dont_fragment(false).id(8).fragments(400);
+        frames.extend(fragments.into_iter().map(|fragment| (WAN, fragment)));
+        for reply in [PacketSpec::tcp, PacketSpec::udp, PacketSpec::sctp] {
+            let reply = reply(vip, CLIENT).payload([0, 0, 0, 4]);
             let error = PacketSpec::icmp(cip, *vip.endpoint().ip(), 3, 4, [0, 0, 5, 0]);
             frames.push((WAN, error.payload(reply.packet()).frame()));
         }
         frames.push((WAN, PacketSpec::echo_request(cip, *vip.endpoint().ip(), 1, 1).frame()));
         // What the real servers and the routers near them send back.
-        for sent in [tcp(TcpFlags::SYN), udp] {
+        for sent in [tcp(TcpFlags::SYN), udp, sctp] {
             for (_, frame) in rig.send(WAN, &sent).frames {
                 let from = mac_of(*RS1.endpoint().ip());
                 frames.push((LAN, reflected(&frame, (LAN_MAC, from))));
@@ -341,8 +354,9 @@ fn storm(weather: Weather, frames: u64, seed: u64, reasons: &[DropReason]) {
 
 #[test]
 fn a_million_mutated_frames_do_no_harm() {
-    use DropReason::{FragmentOrphaned, IcmpNoFlow, NoFlow, TtlExceeded};
-    storm(Weather::Calm, 1_000_000, 0xC0FFEE, &[NoFlow, TtlExceeded, IcmpNoFlow, FragmentOrphaned]);
+    use DropReason::{FragmentOrphaned, IcmpNoFlow, NoFlow, SctpFragmented, TtlExceeded};
+    let reasons = [NoFlow, TtlExceeded, IcmpNoFlow, FragmentOrphaned, SctpFragmented];
+    storm(Weather::Calm, 1_000_000, 0xC0FFEE, &reasons);
 }
 
 #[test]

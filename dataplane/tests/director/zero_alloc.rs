@@ -19,7 +19,8 @@ use rvs_dataplane::testing::{Endpoint, PacketSpec, arp_frame};
 use rvs_dataplane::time::{Tick, Ticks};
 use rvs_dataplane::verdict::DropReason;
 use rvs_dataplane::wire::{
-    ArpOperation, ArpPacket, EtherType, EthernetHeader, Ipv4Header, Mac, TcpFlags, ipv4, tcp,
+    ArpOperation, ArpPacket, ChunkType, EtherType, EthernetHeader, Ipv4Header, Mac, TcpFlags, ipv4,
+    tcp,
 };
 use rvs_dataplane::worker::Worker;
 
@@ -181,6 +182,10 @@ fn mix() -> Vec<(PortIdx, Vec<u8>)> {
         for flags in [TcpFlags::SYN, TcpFlags::ACK, TcpFlags::ACK, FIN_ACK, TcpFlags::RST] {
             frames.push((WAN, tcp(flags)));
         }
+        for chunk in [ChunkType::INIT, ChunkType::COOKIE_ECHO, ChunkType::DATA, ChunkType::ABORT] {
+            let packet = PacketSpec::sctp(CLIENT, vip).chunk(chunk, [7; 40]);
+            frames.push((WAN, packet.dont_fragment(false).frame()));
+        }
         frames.push((WAN, udp.frame()));
         let [first, second, third] = &udp.fragments(520)[..] else { panic!("three fragments") };
         frames.extend([third, first, second].map(|frame| (WAN, frame.clone())));
@@ -218,7 +223,7 @@ fn renumber(frame: &mut [u8], number: u32) {
     frame[18..20].copy_from_slice(&[high, low]);
     if frame[30..34] == [192, 0, 2, 55] {
         frame[33] = 20 + low % 200;
-    } else if matches!(frame[23], 6 | 17) && (frame[20] & 0x1F, frame[21]) == (0, 0) {
+    } else if matches!(frame[23], 6 | 17 | 132) && (frame[20] & 0x1F, frame[21]) == (0, 0) {
         let client = if frame[34..36] == [0, 21] { 36 } else { 34 };
         frame[client..client + 2].copy_from_slice(&[0x80 | high, low]);
     }
@@ -237,7 +242,8 @@ fn site() -> Setup {
         let rport =
             if matches!(mode, ForwardingMode::Nat | ForwardingMode::FullNat) { 8080 } else { 80 };
         let real = (*RS1.endpoint().ip(), rport);
-        [ServiceSpec::tcp(vip, mode).real(real, 1), ServiceSpec::udp(vip, mode).real(real, 1)]
+        [ServiceSpec::tcp, ServiceSpec::udp, ServiceSpec::sctp]
+            .map(|service| service(vip, mode).real(real, 1))
     };
     let modes = [
         (VIP, ForwardingMode::Nat),

@@ -4,7 +4,9 @@ use std::net::Ipv4Addr;
 
 use dataplane::forward::ForwardingMode;
 use dataplane::sched::{Schedule, Scheduler};
-use dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
+use dataplane::service::{
+    Dest, RealId, RealServer, ServiceId, ServiceKey, ServiceTable, VirtualService,
+};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
@@ -82,14 +84,13 @@ fn service(mode: ForwardingMode, number: u32, protocol: u8) -> VirtualService {
     let dests = VirtualService::list_order((0..REAL_SERVER_COUNT).map(real));
     VirtualService {
         id: ServiceId(number),
-        protocol,
-        vip: VIP.0,
-        vport: VIP.1,
+        key: ServiceKey::endpoint(protocol, VIP.0, VIP.1),
         mode,
         schedule: Schedule::new(Scheduler::Rr, 1, &dests, Vec::new),
         dests,
         local_addresses: (0..LOCAL_ADDRESS_COUNT).map(|number| host(100 + number)).collect(),
         stateless: None,
         helper: None,
+        ops: false,
     }
 }

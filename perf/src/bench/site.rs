@@ -11,7 +11,9 @@ use dataplane::forward::{ForwardingMode, TUNNEL_OVERHEAD};
 use dataplane::io::{Io, Ports};
 use dataplane::publish::{Publisher, Running};
 use dataplane::sched::{Schedule, Scheduler};
-use dataplane::service::{Dest, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
+use dataplane::service::{
+    Dest, RealId, RealServer, ServiceId, ServiceKey, ServiceTable, VirtualService,
+};
 use dataplane::snapshot::{AddressUse, NextHop, PortAddress, PortInfo, Route, Snapshot, Subnet};
 use dataplane::stats::WorkerStats;
 use dataplane::time::TIMEOUT_S_MAX;
@@ -169,15 +171,14 @@ fn snapshot(plan: Plan) -> Snapshot {
     let dests = dests(0..REAL_SERVER_COUNT);
     snapshot.services = ServiceTable::new([VirtualService {
         id: ServiceId(0),
-        protocol,
-        vip: VIP.0,
-        vport: VIP.1,
+        key: ServiceKey::endpoint(protocol, VIP.0, VIP.1),
         mode,
         schedule: schedule(&dests),
         dests,
         local_addresses: local_addresses(),
         stateless: None,
         helper: None,
+        ops: false,
     }]);
     snapshot
 }
@@ -206,20 +207,23 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
             let dests = dests(number * per_service..(number + 1) * per_service);
             VirtualService {
                 id: ServiceId(number),
-                protocol: IpProto::UDP,
-                vip: if number == 0 { VIP.0 } else { address([198, 18, 0, 0], number) },
-                vport: VIP.1,
+                key: ServiceKey::endpoint(
+                    IpProto::UDP,
+                    if number == 0 { VIP.0 } else { address([198, 18, 0, 0], number) },
+                    VIP.1,
+                ),
                 mode: ForwardingMode::FullNat,
                 schedule: schedule(&dests),
                 dests,
                 local_addresses: local_addresses.clone(),
                 stateless: None,
                 helper: None,
+                ops: false,
             }
         })
         .collect();
-    for service in &services {
-        snapshot.add_address(service.vip, AddressUse::Vip);
+    for vip in services.iter().filter_map(|service| service.key.vip()) {
+        snapshot.add_address(vip, AddressUse::Vip);
     }
     snapshot.services = ServiceTable::new(services);
     snapshot

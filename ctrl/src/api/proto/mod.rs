@@ -122,31 +122,52 @@ impl Traffic {
     }
 }
 
+/// What comes in a second, as IPVS estimates it: an average over some ten seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Connections scheduled.
+    pub connections: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Packets from real servers; none with dr and tun.
+    pub out_packets: u64,
+    /// Bytes from clients.
+    pub in_bytes: u64,
+    /// Bytes from real servers; none with dr and tun.
+    pub out_bytes: u64,
+}
+
 /// A virtual service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name in the configuration.
     pub name: String,
-    /// `tcp` or `udp`.
-    pub protocol: String,
-    /// Virtual address.
-    pub vip: Ipv4Addr,
-    /// Virtual port.
-    pub vport: u16,
+    /// `tcp`, `udp` or `sctp`; `null` for a service by mark.
+    pub protocol: Option<String>,
+    /// Virtual address; `null` for a service by mark.
+    pub vip: Option<Ipv4Addr>,
+    /// Virtual port; `null` for a service by mark.
+    pub vport: Option<u16>,
+    /// The mark of its packets; `null` for a service with an address.
+    pub mark: Option<u32>,
     /// `dr`, `nat`, `tun` or `fullnat`.
     pub mode: String,
-    /// `rr` or `wrr`.
+    /// By the name of IPVS.
     pub scheduler: String,
     /// Its flags, by ipvsadm's names.
     pub scheduler_flags: Vec<String>,
     /// Who reads the payload of its connections: `ftp`, or `null`.
     #[serde(default)]
     pub helper: Option<String>,
+    /// Whether every UDP datagram is scheduled by itself.
+    pub ops: bool,
     /// Local addresses, with fullnat.
     pub local_addresses: Vec<Ipv4Addr>,
     /// What it has carried.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// What it carries in a second.
+    pub rates: Rates,
     /// Its real servers, in the order of the configuration.
     pub real_servers: Vec<RealServer>,
 }
@@ -156,7 +177,7 @@ pub struct Service {
 pub struct RealServer {
     /// Its address.
     pub rip: Ipv4Addr,
-    /// Its port.
+    /// Its port; 0 if packets keep the one they have.
     pub rport: u16,
     /// Its share of new connections.
     pub weight: u32,
@@ -164,9 +185,9 @@ pub struct RealServer {
     pub upper_threshold: u32,
     /// Connections below which it takes new ones again; 0 for three quarters of the upper.
     pub lower_threshold: u32,
-    /// Active connections now: TCP that is established or opening.
+    /// Active connections now: TCP that is established or opening, SCTP that is established.
     pub active: u64,
-    /// Other connections now: closing TCP, and all of UDP.
+    /// Other connections now: closing TCP, other SCTP, and all of UDP.
     pub inactive: u64,
     /// Connections it can have at a time, one for each local address and port; `null` but in
     /// FULLNAT.
@@ -174,6 +195,8 @@ pub struct RealServer {
     /// What it has carried for this service.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// What it carries for this service in a second.
+    pub rates: Rates,
 }
 
 /// Answer of `/v1/flows`.
@@ -192,7 +215,7 @@ pub struct Flow {
     pub worker: u32,
     /// Name of its service.
     pub service: String,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
     /// `dr`, `nat`, `tun` or `fullnat`.
     pub mode: String,
@@ -325,6 +348,8 @@ pub struct Drops {
     /// Packets of services of mode dr and tun that were sent on without a flow, since there was no
     /// room for one.
     pub stateless: u64,
+    /// Flows that ended before their time.
+    pub ended: Ended,
     /// Every reason, also those that never occurred.
     pub drops: Vec<Drop>,
     /// Packets that the director made itself.
@@ -343,6 +368,17 @@ pub struct Drop {
     pub count: u64,
     /// The reason, in a sentence.
     pub meaning: String,
+}
+
+/// Flows that ended before their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Half-open ones, by `drop_entry`.
+    pub half_open: u64,
+    /// Idle ones that had few packets, by `drop_entry`.
+    pub idle: u64,
+    /// Those whose real server was removed, by `expire_nodest_conn`.
+    pub real_server_removed: u64,
 }
 
 /// Packets that the director made itself.

@@ -1,7 +1,8 @@
 //! One table per question, in the spirit of `ipvsadm -Ln`.
 
 use crate::api::proto::{
-    Drops, Flow, Flows, Neighbors, Port, Ports, Service, Services, Status, Traffic, Worker, Workers,
+    Drops, Flow, Flows, Neighbors, Port, Ports, Rates, RealServer, Service, Services, Status,
+    Traffic, Worker, Workers,
 };
 use crate::check::counted;
 use crate::local_ports;
@@ -30,6 +31,38 @@ pub(super) fn services(answer: &Services) -> String {
     render(&columns, answer.services.iter().flat_map(service_rows))
 }
 
+/// As `ipvsadm -Ln --rate`.
+pub(super) fn rates(answer: &Services) -> String {
+    let columns = [
+        Left("SERVICE"),
+        Left("PROTO"),
+        Left("ADDRESS"),
+        Right("CONNS/S"),
+        Right("IN-PKTS/S"),
+        Right("OUT-PKTS/S"),
+        Right("IN-BYTES/S"),
+        Right("OUT-BYTES/S"),
+    ];
+    let row = |name: &str, protocol: &str, address: String, rates: &Rates| {
+        let mut row = vec![name.to_owned(), protocol.to_owned(), address];
+        row.extend(rate_cells(rates));
+        row
+    };
+    let rows = answer.services.iter().flat_map(|service| {
+        let protocol = service.protocol.as_deref().unwrap_or("mark");
+        let head = row(&service.name, protocol, address(service), &service.rates);
+        let reals = service.real_servers.iter();
+        let reals = reals.map(move |real| row("", "", real_address(real), &real.rates));
+        std::iter::once(head).chain(reals)
+    });
+    render(&columns, rows)
+}
+
+fn rate_cells(rates: &Rates) -> [String; 5] {
+    [rates.connections, rates.in_packets, rates.out_packets, rates.in_bytes, rates.out_bytes]
+        .map(|count| count.to_string())
+}
+
 /// A service's own row and those of its real servers.
 fn service_rows(service: &Service) -> Vec<Vec<String>> {
     let real_servers = &service.real_servers;
@@ -37,8 +70,8 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
     let inactive: u64 = real_servers.iter().map(|real| real.inactive).sum();
     let mut head = vec![
         service.name.clone(),
-        service.protocol.clone(),
-        format!("{}:{}", service.vip, service.vport),
+        service.protocol.clone().unwrap_or_else(|| "mark".to_owned()),
+        address(service),
         service.mode.clone(),
         scheduler_with_flags(service),
         String::new(),
@@ -52,7 +85,7 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
         let mut row = vec![
             String::new(),
             String::new(),
-            format!("-> {}:{}", real.rip, real.rport),
+            real_address(real),
             String::new(),
             String::new(),
             real.weight.to_string(),
@@ -78,12 +111,33 @@ fn traffic_cells(traffic: &Traffic) -> [String; 5] {
     .map(|count| count.to_string())
 }
 
-/// As ipvsadm lists it: `mh (mh-fallback,mh-port)`.
-fn scheduler_with_flags(service: &Service) -> String {
-    if service.scheduler_flags.is_empty() {
-        return service.scheduler.clone();
+/// VIP and vport, or the mark.
+fn address(service: &Service) -> String {
+    match (service.vip, service.vport, service.mark) {
+        (Some(vip), Some(vport), _) => format!("{vip}:{vport}"),
+        (_, _, Some(mark)) => mark.to_string(),
+        _ => String::new(),
     }
-    format!("{} ({})", service.scheduler, service.scheduler_flags.join(","))
+}
+
+/// RIP, and rport if it has one of its own.
+fn real_address(real: &RealServer) -> String {
+    match real.rport {
+        0 => format!("-> {}", real.rip),
+        rport => format!("-> {}:{rport}", real.rip),
+    }
+}
+
+/// As ipvsadm lists it: `mh (mh-fallback,mh-port)`, and `ops` where it applies.
+fn scheduler_with_flags(service: &Service) -> String {
+    let mut text = service.scheduler.clone();
+    if !service.scheduler_flags.is_empty() {
+        text.push_str(&format!(" ({})", service.scheduler_flags.join(",")));
+    }
+    if service.ops {
+        text.push_str(" ops");
+    }
+    text
 }
 
 pub(super) fn flows(answer: &Flows) -> String {
@@ -244,15 +298,20 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
         render(&columns, rows)
     };
     let Drops { received, forwarded, consumed, dropped, held, .. } = answer;
-    let Drops { handed_over, stateless, generated, .. } = answer;
+    let Drops { handed_over, stateless, ended, generated, .. } = answer;
     format!(
         "{table}\n\
          received {received} = forwarded {forwarded} + consumed {consumed} + dropped {dropped} \
          + held {held}\n\
          handed over between workers: {handed_over}\n\
          sent on without a flow, as tables were full: {stateless}\n\
+         flows ended early: {} half-open, {} idle (drop_entry), {} of removed real servers \
+         (expire_nodest_conn)\n\
          sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
          {} resets, {} fragments\n{}",
+        ended.half_open,
+        ended.idle,
+        ended.real_server_removed,
         generated.arp_requests,
         generated.icmp_errors,
         generated.icmp_errors_limited,

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::api::proto::{Drop, Ftp, Generated, Neighbor, RealServer, Worker};
+use crate::api::proto::{Drop, Ended, Ftp, Generated, Neighbor, RealServer, Worker};
 
 fn ip(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
@@ -15,6 +15,16 @@ fn traffic(connections: u64) -> Traffic {
         in_packets: 6 * connections,
         in_bytes: 500 * connections,
         out_packets: 5 * connections,
+        out_bytes: 9_000 * connections,
+    }
+}
+
+fn rates(connections: u64) -> Rates {
+    Rates {
+        connections,
+        in_packets: 6 * connections,
+        out_packets: 5 * connections,
+        in_bytes: 500 * connections,
         out_bytes: 9_000 * connections,
     }
 }
@@ -36,25 +46,42 @@ fn services_with_their_real_servers() {
         inactive: 1,
         local_ports: (weight == 3).then_some(30),
         traffic: traffic(connections),
+        rates: rates(connections / 100),
     };
     let service = |name: &str, real_servers| Service {
         name: name.to_owned(),
-        protocol: "tcp".to_owned(),
-        vip: ip("192.0.2.10"),
-        vport: 80,
+        protocol: Some("tcp".to_owned()),
+        vip: Some(ip("192.0.2.10")),
+        vport: Some(80),
+        mark: None,
+        ops: false,
         mode: "fullnat".to_owned(),
         scheduler: "wrr".to_owned(),
         scheduler_flags: Vec::new(),
         helper: None,
         local_addresses: vec![ip("10.0.0.100")],
         traffic: traffic(12_345),
+        rates: rates(123),
         real_servers,
+    };
+    let by_mark = Service {
+        protocol: None,
+        vip: None,
+        vport: None,
+        mark: Some(7),
+        scheduler: "mh".to_owned(),
+        scheduler_flags: vec!["mh-port".to_owned()],
+        ops: true,
+        ..service("marked", vec![RealServer { rport: 0, ..real(13, 1, 0, 1) }])
     };
     let services = vec![
         service("web", vec![real(11, 3, 20, 12_000), real(112, 65_535, 0, 345)]),
         service("empty", vec![]),
+        by_mark,
     ];
-    check(&super::services(&Services { services }), include_str!("expected/services.txt"));
+    let services = Services { services };
+    check(&super::services(&services), include_str!("expected/services.txt"));
+    check(&super::rates(&services), include_str!("expected/rates.txt"));
 }
 
 fn flow(cport: u16, local: Option<u16>) -> Flow {
@@ -153,6 +180,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
         held: 2,
         handed_over: 9,
         stateless: 6,
+        ended: Ended { half_open: 12, idle: 11, real_server_removed: 10 },
         drops: vec![drop("no_flow", counts[0]), drop("truncated", counts[1])],
         generated: Generated { arp_requests: 5, icmp_errors: 4, resets: 3, ..Generated::default() },
         ftp: Ftp::default(),
@@ -163,7 +191,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
 fn drops_that_occurred_and_the_balance() {
     check(&drops(&drops_of([1200, 0]), false), include_str!("expected/drops.txt"));
     let all = drops(&drops_of([1200, 0]), true);
-    assert!(all.contains("truncated") && all.lines().count() == 8, "{all}");
+    assert!(all.contains("truncated") && all.lines().count() == 9, "{all}");
     let none = drops(&drops_of([0, 0]), false);
     assert!(none.starts_with("No packet was dropped.\n\nreceived 100 = "), "{none}");
 }

@@ -21,7 +21,7 @@ use crate::io::Ports;
 use crate::limits::LOCAL_PORT_TRIES;
 use crate::ownership::WorkerIdx;
 use crate::parse::Transport;
-use crate::service::{RealId, RealServer, VirtualService};
+use crate::service::{RealId, RealServer, ServiceKey, VirtualService};
 use crate::snapshot::Snapshot;
 use crate::time::Tick;
 use crate::verdict::DropReason;
@@ -169,7 +169,7 @@ impl<B: PacketBuf> Director<B> {
             self.end_flow(snapshot, older);
         }
         let state = TcpState::Listen;
-        let life = (now, snapshot.timeouts.tcp(state));
+        let life = (now, snapshot.timeouts_of(service.id).tcp(state));
         let ids = (service.id, real.id);
         let flow = Flow::new(request, reply, service.mode, ids, FlowState::Tcp(state), life);
         let idx = self.flows.insert_request(flow, hash).ok()?;
@@ -186,14 +186,14 @@ impl<B: PacketBuf> Director<B> {
     /// The client has named the end of a data connection that has a flow: it waits again, unless
     /// the connection is under way.
     fn listen_again(&mut self, snapshot: &Snapshot, hit: Hit, now: Tick) {
-        let (after, timeout) = (TcpState::Listen, snapshot.timeouts.tcp(TcpState::Listen));
         let Some(flow) = self.flows.flow_mut(hit.flow()) else { return };
-        let before = flow.state;
+        let (before, after) = (flow.state(), TcpState::Listen);
+        let timeout = snapshot.timeouts_of(flow.service).tcp(after);
         if before.is_active() {
             return;
         }
         let real = flow.real;
-        if flow.advance(now, FlowState::Tcp(after), timeout) {
+        if flow.advance((Direction::Reply, now), FlowState::Tcp(after), timeout) {
             self.flows.hasten(hit.flow());
         }
         count_state_change(&self.stats, real, before, FlowState::Tcp(after));
@@ -233,8 +233,9 @@ impl<B: PacketBuf> Director<B> {
     ) {
         let Some(server) = snapshot.real_server(real) else { return };
         let Some(service) = snapshot.services.by_id(server.service) else { return };
-        let key = FlowKey::ipv4(IpProto::TCP, client, 0, service.vip, l4_port);
-        let deadline = now.after(snapshot.timeouts.tcp(TcpState::Listen));
+        let Some(vip) = service.key.vip() else { return };
+        let key = FlowKey::ipv4(IpProto::TCP, client, 0, vip, l4_port);
+        let deadline = now.after(snapshot.timeouts_of(service.id).tcp(TcpState::Listen));
         let lip = service.local_addresses.get(usize::from(lip)).copied();
         if self.ftp.expect(key, Expectation { real, lip, controller, deadline }) {
             self.stats.ftp.given_up.add(1);
@@ -263,7 +264,7 @@ impl<B: PacketBuf> Director<B> {
         if expected.deadline.is_due(now) || !service.mode.sees_replies() {
             return None;
         }
-        let real = RealServer { l4_port, ..real.clone() };
+        let real = RealServer { l4_port, ..*real };
         let pool = expected.lip.as_slice();
         if !pool.iter().all(|lip| service.local_addresses.contains(lip)) {
             return None;
@@ -301,8 +302,8 @@ fn data_port(control: u16) -> Option<u16> {
 
 /// The key of a client's packets on an active data connection.
 fn active_request(service: &VirtualService, client: (Ipv4Addr, u16)) -> Option<FlowKey> {
-    let vport = data_port(service.vport)?;
-    Some(FlowKey::ipv4(IpProto::TCP, client.0, client.1, service.vip, vport))
+    let ServiceKey::Endpoint { protocol, vip, vport } = service.key else { return None };
+    Some(FlowKey::ipv4(protocol, client.0, client.1, vip, data_port(vport)?))
 }
 
 fn local_place(service: &VirtualService, lip: Ipv4Addr) -> Option<u16> {

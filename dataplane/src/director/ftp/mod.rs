@@ -8,6 +8,8 @@ mod data;
 
 pub(super) use data::ActiveData;
 
+use std::net::Ipv4Addr;
+
 use crate::buf::PacketBuf;
 use crate::flow::{Controller, Direction, Flow, FlowIdx, FlowState, Hit, TcpState};
 use crate::forward::ForwardingMode;
@@ -31,6 +33,7 @@ struct Control<'a> {
     flow: Flow,
     service: &'a VirtualService,
     real: &'a RealServer,
+    vip: Ipv4Addr,
 }
 
 /// A segment that may be edited.
@@ -102,7 +105,7 @@ impl<B: PacketBuf> Director<B> {
         }
         let Some(flow) = self.flows.flow(hit.flow()).copied() else { return };
         let Some(segment) = Segment::read(frame, ip) else { return };
-        let is_open = flow.state == FlowState::Tcp(TcpState::Established);
+        let is_open = flow.state() == FlowState::Tcp(TcpState::Established);
         if is_open && !ip.more_fragments() && !segment.payload(frame).is_empty() {
             let page = Page { frame, packet, segment, len_max };
             self.listen(turn, page, (hit, &flow));
@@ -229,14 +232,14 @@ impl<B: PacketBuf> Director<B> {
                     return;
                 }
                 // Real servers may be told to name the VIP, or name no address at all.
-                let is_vip = named.address == control.service.vip;
+                let is_vip = named.address == control.vip;
                 if !is_vip
                     && named.address != control.real.address
                     && !named.address.is_unspecified()
                 {
                     return self.stats.ftp.refused.add(1);
                 }
-                let (old_len, vip) = (named.place.len(), control.service.vip);
+                let (old_len, vip) = (named.place.len(), control.vip);
                 let text = Text::new(named.form, vip, named.l4_port);
                 if !is_vip && named.l4_port >= DATA_PORT_MIN {
                     if !page.edit(named, &text) {
@@ -299,7 +302,8 @@ impl<B: PacketBuf> Director<B> {
 fn control<'a>(snapshot: &'a Snapshot, idx: FlowIdx, flow: &Flow) -> Option<Control<'a>> {
     let real = snapshot.real_server(flow.real)?;
     let service = snapshot.services.by_id(flow.service)?;
-    (service.mode == flow.mode).then_some(Control { idx, flow: *flow, service, real })
+    let (flow, vip) = (*flow, service.key.vip()?);
+    (service.mode == flow.mode).then_some(Control { idx, flow, service, real, vip })
 }
 
 fn note_edit(shift: &mut crate::ftp::Shift, seq: u32, old_len: usize, text: &Text) {

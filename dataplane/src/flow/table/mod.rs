@@ -9,18 +9,18 @@
 //! An IPv4 flow takes one line of 64 bytes for its record and 23 bytes of buckets.
 
 mod bucket;
+mod place;
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 
-use super::entry::{Direction, Flow, FlowIdx, Record};
+use super::entry::{Direction, Entry, Flow, FlowIdx, Record};
 use super::expire::Wheel;
-use super::key::{FlowKey, Key};
+use super::key::{FlowKey, Key as _};
 use crate::limits::FLOW_COUNT_MAX;
 use crate::time::Tick;
 use bucket::{Bucket, SLOTS, VACANT};
 use foldhash::fast::FixedState;
-use memory::{PageArray, Pages, prefetch};
+use memory::{PageArray, prefetch};
 
 pub use bucket::Hit;
 
@@ -47,10 +47,13 @@ const _: () = assert!(KeyHash(0).tag() != VACANT);
 pub struct TableFull;
 
 /// All flows of one worker and one address family.
+pub type FlowTable<K = FlowKey> = Table<Flow<K>>;
+
+/// A table of flows, or of what is kept like them.
 #[derive(Debug)]
-pub struct FlowTable<K: Key = FlowKey> {
+pub struct Table<E: Entry> {
     buckets: PageArray<Bucket>,
-    records: PageArray<Record<K>>,
+    records: PageArray<Record<E>>,
     /// First of the free records, which form a list.
     free: u32,
     used: usize,
@@ -58,13 +61,13 @@ pub struct FlowTable<K: Key = FlowKey> {
     seed: FixedState,
 }
 
-impl<K: Key> FlowTable<K> {
+impl<E: Entry> Table<E> {
     /// A table for `capacity` flows (1 to [`FLOW_COUNT_MAX`], clamped), whose clock starts at
     /// `now`. `seed` keys the hash; it should be random, so that nobody can build collisions.
     #[must_use]
     pub fn new(capacity: u32, seed: u64, now: Tick) -> Self {
         let capacity = capacity.clamp(1, FLOW_COUNT_MAX);
-        let slot_count = capacity as usize * 2 * 100 / FILL_MAX_PERCENT;
+        let slot_count = capacity as usize * E::KEYS_MAX * 100 / FILL_MAX_PERCENT;
         let next = |index: u32| if index == capacity - 1 { NO_RECORD } else { index + 1 };
         #[expect(clippy::cast_possible_truncation, reason = "capacity is below 2^31")]
         let record = |index: usize| Record::Free { next: next(index as u32) };
@@ -96,30 +99,10 @@ impl<K: Key> FlowTable<K> {
         self.records.len()
     }
 
-    /// The worst kind of pages that any of the table is in.
-    #[must_use]
-    pub fn pages(&self) -> Pages {
-        self.buckets.pages().max(self.records.pages())
-    }
-
-    /// The NUMA nodes that it is on; empty if the kernel does not say.
-    #[must_use]
-    pub fn nodes(&self) -> BTreeSet<u32> {
-        let mut nodes = self.buckets.nodes();
-        nodes.extend(self.records.nodes());
-        nodes
-    }
-
-    /// Bytes of memory for every flow that the table can hold, all parts together.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        size_of_val(&*self.buckets) + size_of_val(&*self.records)
-    }
-
     /// The hash that [`Self::lookup`] takes.
     #[inline(always)]
     #[must_use]
-    pub fn hash(&self, key: &K) -> KeyHash {
+    pub fn hash(&self, key: &E::Key) -> KeyHash {
         let mut hasher = self.seed.build_hasher();
         key.feed(&mut hasher);
         KeyHash(hasher.finish())
@@ -174,7 +157,7 @@ impl<K: Key> FlowTable<K> {
     /// The flow that has `key` as one of its keys.
     #[inline]
     #[must_use]
-    pub fn lookup(&self, hash: KeyHash, key: &K) -> Option<Hit> {
+    pub fn lookup(&self, hash: KeyHash, key: &E::Key) -> Option<Hit> {
         let [first, second] = self.buckets_of(hash);
         let find = |bucket: usize| {
             let bucket = &self.buckets[bucket];
@@ -187,20 +170,20 @@ impl<K: Key> FlowTable<K> {
     /// Whether `hit`, found earlier, still is the flow with `key`.
     #[inline(always)]
     #[must_use]
-    pub fn matches(&self, hit: Hit, key: &K) -> bool {
-        self.flow(hit.flow()).is_some_and(|flow| flow.key(hit.direction()) == key)
+    pub fn matches(&self, hit: Hit, key: &E::Key) -> bool {
+        self.flow(hit.flow()).is_some_and(|flow| flow.key_of(hit.direction()) == key)
     }
 
     /// The record of a flow; `None` if it has ended.
     #[inline(always)]
     #[must_use]
-    pub fn flow(&self, idx: FlowIdx) -> Option<&Flow<K>> {
+    pub fn flow(&self, idx: FlowIdx) -> Option<&E> {
         self.records.get(idx.0 as usize)?.flow()
     }
 
     /// The record of a flow, to note a packet with [`Flow::advance`].
     #[inline(always)]
-    pub fn flow_mut(&mut self, idx: FlowIdx) -> Option<&mut Flow<K>> {
+    pub fn flow_mut(&mut self, idx: FlowIdx) -> Option<&mut E> {
         self.records.get_mut(idx.0 as usize)?.flow_mut()
     }
 
@@ -211,10 +194,10 @@ impl<K: Key> FlowTable<K> {
     /// # Errors
     /// [`TableFull`] if all records, or both buckets of a key and those it could make room in, are
     /// taken; no flow has changed then.
-    pub fn insert(&mut self, flow: Flow<K>) -> Result<FlowIdx, TableFull> {
-        let idx = self.insert_request(flow, self.hash(&flow.request))?;
-        if flow.mode.sees_replies() {
-            self.insert_reply(idx, self.hash(&flow.reply))?;
+    pub fn insert(&mut self, flow: E) -> Result<FlowIdx, TableFull> {
+        let idx = self.insert_request(flow, self.hash(flow.key_of(Direction::Request)))?;
+        if flow.has_reply_key() {
+            self.insert_reply(idx, self.hash(flow.key_of(Direction::Reply)))?;
         }
         Ok(idx)
     }
@@ -223,7 +206,7 @@ impl<K: Key> FlowTable<K> {
     ///
     /// # Errors
     /// As [`Self::insert`].
-    pub fn insert_request(&mut self, flow: Flow<K>, hash: KeyHash) -> Result<FlowIdx, TableFull> {
+    pub fn insert_request(&mut self, flow: E, hash: KeyHash) -> Result<FlowIdx, TableFull> {
         let index = self.free;
         let record = self.records.get(index as usize).ok_or(TableFull)?;
         let Record::Free { next } = *record else { return Err(TableFull) };
@@ -231,7 +214,7 @@ impl<K: Key> FlowTable<K> {
         self.free = next;
         self.used += 1;
         self.records[index as usize] = Record::Used(flow);
-        self.wheel.link(&mut self.records, index, flow.deadline());
+        self.wheel.link(&mut self.records, index, flow.ends_at());
         // The next new flow will be written there.
         if let Some(record) = self.records.get(next as usize) {
             prefetch(record);
@@ -245,14 +228,11 @@ impl<K: Key> FlowTable<K> {
     /// [`TableFull`] if there is no room for the key; the flow has ended then.
     pub fn insert_reply(&mut self, idx: FlowIdx, hash: KeyHash) -> Result<(), TableFull> {
         let placed = self.place(hash, Hit::new(idx, Direction::Reply));
-        if placed.is_err() {
-            self.remove(idx);
-        }
-        placed
+        placed.inspect_err(|_| _ = self.remove(idx))
     }
 
     /// Ends a flow and returns its record.
-    pub fn remove(&mut self, idx: FlowIdx) -> Option<Flow<K>> {
+    pub fn remove(&mut self, idx: FlowIdx) -> Option<E> {
         self.flow(idx)?;
         self.wheel.unlink(&mut self.records, idx.0);
         self.release(idx.0)
@@ -263,7 +243,7 @@ impl<K: Key> FlowTable<K> {
     #[cold]
     pub fn hasten(&mut self, idx: FlowIdx) {
         let Some(flow) = self.flow(idx) else { return };
-        let (slot, deadline) = (flow.wheel.slot(), flow.deadline());
+        let (slot, deadline) = (flow.link().slot(), flow.ends_at());
         if !self.wheel.is_in_time(slot, deadline) {
             self.wheel.unlink(&mut self.records, idx.0);
             self.wheel.link(&mut self.records, idx.0, deadline);
@@ -273,51 +253,63 @@ impl<K: Key> FlowTable<K> {
     /// Takes out one flow that has ended by `now`; looks at no more than `budget` records, which
     /// is counted down. `None` when nothing more is due or the budget is spent.
     #[inline]
-    pub fn expire_next(&mut self, now: Tick, budget: &mut usize) -> Option<Flow<K>> {
+    pub fn expire_next(&mut self, now: Tick, budget: &mut usize) -> Option<E> {
         self.expire_next_unless(now, budget, |_| false)
     }
 
-    /// [`Self::expire_next`] but for flows that still control others, which `is_held` knows: they
-    /// are put off.
+    /// [`Self::expire_next`], but those for which `goes_on` holds stay: it has given them a
+    /// deadline after `now`.
     #[inline]
     pub fn expire_next_unless(
         &mut self,
         now: Tick,
         budget: &mut usize,
-        is_held: impl Fn(&Flow<K>) -> bool,
-    ) -> Option<Flow<K>> {
+        mut goes_on: impl FnMut(&mut E) -> bool,
+    ) -> Option<E> {
         while *budget > 0 {
             let index = self.wheel.pop_due(&mut self.records, now)?;
             *budget -= 1;
-            let flow = self.flow_mut(FlowIdx(index))?;
-            if flow.deadline().is_due(now) {
-                if !is_held(flow) {
-                    return self.release(index);
-                }
-                flow.put_off(now);
+            let entry = self.flow_mut(FlowIdx(index))?;
+            if entry.ends_at().is_due(now) && !goes_on(entry) {
+                return self.release(index);
             }
-            let deadline = flow.deadline();
+            let deadline = entry.ends_at();
             self.wheel.link(&mut self.records, index, deadline);
         }
         None
     }
 
+    /// Has an entry not be found any more by its request key. It stays until it ends.
+    pub fn hide(&mut self, idx: FlowIdx) {
+        if let Some(key) = self.flow(idx).map(|entry| *entry.key_of(Direction::Request)) {
+            self.displace(&key, Hit::new(idx, Direction::Request));
+        }
+    }
+
     /// The flow at `position` in the table, for listings that walk it piece by piece.
     #[must_use]
-    pub fn at(&self, position: usize) -> Option<&Flow<K>> {
+    pub fn at(&self, position: usize) -> Option<&E> {
         self.records.get(position)?.flow()
     }
 
+    /// Begins to load the records of up to `count` flows from `position` on.
+    pub fn prefetch_from(&self, position: usize, count: usize) {
+        for record in self.records.iter().skip(position).take(count) {
+            prefetch(record);
+        }
+    }
+
     /// Gives the record of an unlinked flow back.
-    fn release(&mut self, index: u32) -> Option<Flow<K>> {
+    fn release(&mut self, index: u32) -> Option<E> {
         let record = self.records.get_mut(index as usize)?;
         let flow = *record.flow()?;
         *record = Record::Free { next: self.free };
         self.free = index;
         self.used -= 1;
-        self.displace(&flow.request, Hit::new(FlowIdx(index), Direction::Request));
-        if flow.mode.sees_replies() {
-            self.displace(&flow.reply, Hit::new(FlowIdx(index), Direction::Reply));
+        let slot = |direction| Hit::new(FlowIdx(index), direction);
+        self.displace(flow.key_of(Direction::Request), slot(Direction::Request));
+        if flow.has_reply_key() {
+            self.displace(flow.key_of(Direction::Reply), slot(Direction::Reply));
         }
         Some(flow)
     }
@@ -380,7 +372,7 @@ impl<K: Key> FlowTable<K> {
         None
     }
 
-    fn displace(&mut self, key: &K, slot: Hit) {
+    fn displace(&mut self, key: &E::Key, slot: Hit) {
         let hash = self.hash(key);
         for bucket in self.buckets_of(hash) {
             let bucket = &mut self.buckets[bucket];

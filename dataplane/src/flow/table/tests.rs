@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::flow::{FlowState, Ipv6Key, TcpState};
+use crate::flow::{FlowState, Ipv6Key, Key, TcpState};
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
 use crate::time::Ticks;
@@ -51,7 +51,7 @@ fn flow(number: u32, now: Tick, timeout: Ticks) -> Flow {
 fn touch<K: Key>(table: &mut FlowTable<K>, idx: FlowIdx, now: Tick, timeout: Ticks) {
     let state = FlowState::Tcp(TcpState::Established);
     let flow = table.flow_mut(idx).unwrap();
-    if flow.advance(now, state, timeout) {
+    if flow.advance((Direction::Request, now), state, timeout) {
         table.hasten(idx);
     }
 }
@@ -114,7 +114,7 @@ impl<K: Numbered> Pair<K> {
                 if let Some(flow) = self.model.get_mut(&number) {
                     let hit = find(&self.table, &flow.request).expect("a flow of the model");
                     touch(&mut self.table, hit.flow(), now, timeout);
-                    (flow.last_seen, flow.timeout) = (now, timeout);
+                    (flow.last_seen, flow.life) = (now, flow.life.with_timeout(timeout));
                 }
             }
             Step::Remove { number } => {

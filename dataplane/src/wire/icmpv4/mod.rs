@@ -142,7 +142,7 @@ pub fn embedded(quote: &[u8]) -> Option<EmbeddedIpv4> {
     }
     let behind = quote.get(header_len..)?;
     let protocol = header.protocol();
-    let (src_port, dst_port) = if has_ports(protocol) {
+    let (src_port, dst_port) = if IpProto::has_ports(protocol) {
         let ports = L4Ports::read(behind).filter(|_| header.is_first_fragment())?;
         (ports.src_port(), ports.dst_port())
     } else {
@@ -172,7 +172,7 @@ pub fn rewrite_embedded(message: &mut [u8], src: SocketAddrV4, dst: SocketAddrV4
 
     let Some((ip, _)) = Ipv4Header::split_mut(quote) else { return false };
     let _ = ip.set_addresses(*src.ip(), *dst.ip());
-    if has_ports(found.protocol)
+    if IpProto::has_ports(found.protocol)
         && let Some(ports) = quote.get_mut(found.header_len..).and_then(L4Ports::read_mut)
     {
         let _ = ports.set_ports(src.port(), dst.port());
@@ -181,12 +181,6 @@ pub fn rewrite_embedded(message: &mut [u8], src: SocketAddrV4, dst: SocketAddrV4
     let after = Sum::of(quote.get(..changed_len).unwrap_or_default()).fold();
     header.checksum.set(Delta::u16(before, after).apply(header.checksum.get()));
     true
-}
-
-/// Whether headers of this protocol begin with [`L4Ports`].
-#[inline]
-fn has_ports(protocol: u8) -> bool {
-    matches!(protocol, IpProto::TCP | IpProto::UDP | IpProto::SCTP)
 }
 
 impl IcmpHeader {

@@ -56,6 +56,13 @@ impl IpProto {
     pub const VRRP: u8 = 112;
     /// SCTP.
     pub const SCTP: u8 = 132;
+
+    /// Whether headers of this protocol begin with [`L4Ports`](super::L4Ports).
+    #[inline]
+    #[must_use]
+    pub const fn has_ports(protocol: u8) -> bool {
+        matches!(protocol, Self::TCP | Self::UDP | Self::SCTP)
+    }
 }
 
 const DONT_FRAGMENT: u16 = 0x4000;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
+use rvs_dataplane::marks::{Mark, MarkRule, MarkRules};
+use rvs_dataplane::options::IpvsOptions;
 use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
 use rvs_dataplane::service::{
-    Dest, Helper, RealId, RealServer, ServiceId, ServiceTable, VirtualService,
+    Dest, Helper, RealId, RealServer, ServiceId, ServiceKey, ServiceTable, VirtualService,
 };
 use rvs_dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
@@ -50,21 +52,42 @@ pub(crate) struct ServiceSpec {
     /// Of each real server.
     upper_threshold: u32,
     helper: Option<Helper>,
+    ops: bool,
+    /// Instead of protocol and VIP.
+    mark: Option<Mark>,
     /// The generation that brought it.
     since: u64,
+    timeouts: Option<Timeouts>,
 }
 
 impl ServiceSpec {
     pub(crate) fn tcp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
         let local = if mode == ForwardingMode::FullNat { vec![LIP] } else { Vec::new() };
         let (protocol, scheduler) = (IpProto::TCP, Scheduler::Rr);
-        let (vip, reals, since) = (vip.endpoint(), Vec::new(), 1);
-        let (helper, upper_threshold) = (None, 0);
-        Self { protocol, vip, mode, scheduler, reals, local, upper_threshold, helper, since }
+        let (upper_threshold, ops, mark, timeouts) = (0, false, None, None);
+        let (reals, since) = (Vec::new(), 1);
+        Self {
+            protocol,
+            vip: vip.endpoint(),
+            mode,
+            scheduler,
+            reals,
+            local,
+            upper_threshold,
+            helper: None,
+            ops,
+            mark,
+            since,
+            timeouts,
+        }
     }
 
     pub(crate) fn udp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
         Self { protocol: IpProto::UDP, ..Self::tcp(vip, mode) }
+    }
+
+    pub(crate) fn sctp(vip: impl Endpoint, mode: ForwardingMode) -> Self {
+        Self { protocol: IpProto::SCTP, ..Self::tcp(vip, mode) }
     }
 
     pub(crate) fn real(mut self, address: impl Endpoint, weight: u32) -> Self {
@@ -87,6 +110,22 @@ impl ServiceSpec {
         self
     }
 
+    /// A service of all packets with a mark.
+    pub(crate) fn marked(mark: Mark, mode: ForwardingMode) -> Self {
+        Self { mark: Some(mark), ..Self::tcp(VIP, mode) }
+    }
+
+    /// Schedules every datagram by itself.
+    pub(crate) fn ops(mut self) -> Self {
+        self.ops = true;
+        self
+    }
+
+    pub(crate) fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = Some(timeouts);
+        self
+    }
+
     pub(crate) fn scheduler(mut self, scheduler: Scheduler) -> Self {
         self.scheduler = scheduler;
         self
@@ -103,12 +142,14 @@ pub(crate) struct Setup {
     pub(crate) tx_checksums: bool,
     pub(crate) flows: u32,
     pub(crate) timeouts: Timeouts,
+    pub(crate) ipvs: IpvsOptions,
     /// Whether there is a route beyond the ports' own networks.
     pub(crate) default_route: bool,
     /// Whether all VIPs had a NAT service once.
     pub(crate) nat_vips: bool,
     /// How many workers count connections.
     pub(crate) workers: usize,
+    pub(crate) marks: Vec<MarkRule>,
     services: Vec<ServiceSpec>,
     removed: Vec<SocketAddrV4>,
 }
@@ -126,9 +167,11 @@ impl Setup {
             tx_checksums: false,
             flows: 1024,
             timeouts: Timeouts::default(),
+            ipvs: IpvsOptions::default(),
             default_route: true,
             nat_vips: false,
             workers: 8,
+            marks: Vec::new(),
             services: services.into_iter().collect(),
             removed: Vec::new(),
         }
@@ -171,6 +214,23 @@ impl Setup {
         }
     }
 
+    /// Gives a real server of all services this weight.
+    pub(crate) fn set_weight(&mut self, address: impl Endpoint, weight: u32) {
+        let address = address.endpoint();
+        let reals = self.services.iter_mut().flat_map(|service| &mut service.reals);
+        reals.filter(|(real, _)| *real == address).for_each(|(_, old)| *old = weight);
+    }
+
+    /// Gives all services another scheduler.
+    pub(crate) fn set_scheduler(&mut self, scheduler: Scheduler) {
+        self.services.iter_mut().for_each(|service| service.scheduler = scheduler);
+    }
+
+    /// Gives all services timeouts of their own, or takes them away.
+    pub(crate) fn set_timeouts(&mut self, timeouts: Option<&Timeouts>) {
+        self.services.iter_mut().for_each(|service| service.timeouts = timeouts.cloned());
+    }
+
     /// Gives all services another mode.
     pub(crate) fn set_mode(&mut self, mode: ForwardingMode) {
         self.services.iter_mut().for_each(|service| service.mode = mode);
@@ -186,9 +246,17 @@ impl Setup {
         let routes = self.default_route.then_some(Route { to: everywhere, via });
         let mut snapshot = Snapshot::new(self.generation, ports, routes.as_slice());
         snapshot.timeouts = self.timeouts.clone();
+        for vip in self.marks.iter().filter_map(|rule| rule.destination.single()) {
+            snapshot.add_address(vip, AddressUse::NatVip);
+        }
+        snapshot.marks = MarkRules::new(self.marks.clone());
+        snapshot.ipvs = self.ipvs;
         let mut services = Vec::new();
         for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {
             services.push(self.add_service(&mut snapshot, id, spec));
+            if let Some(timeouts) = &spec.timeouts {
+                snapshot.own_timeouts.set(id, timeouts.clone());
+            }
         }
         snapshot.services = ServiceTable::new(services);
         snapshot
@@ -212,7 +280,11 @@ impl Setup {
         } else {
             AddressUse::Vip
         };
-        snapshot.add_address(*spec.vip.ip(), vip_use);
+        let endpoint = ServiceKey::endpoint(spec.protocol, *spec.vip.ip(), spec.vip.port());
+        let key = spec.mark.map_or(endpoint, ServiceKey::Mark);
+        if let Some(vip) = key.vip() {
+            snapshot.add_address(vip, vip_use);
+        }
         if let Some(Some(vip)) = snapshot.announced.get_mut(announced) {
             vip.since = spec.since;
         }
@@ -254,9 +326,8 @@ impl Setup {
             id,
             helper: spec.helper,
             stateless,
-            protocol: spec.protocol,
-            vip: *spec.vip.ip(),
-            vport: spec.vip.port(),
+            ops: spec.ops,
+            key,
             mode: spec.mode,
             schedule: schedule.counting(self.workers, &dests),
             dests,

@@ -1,0 +1,96 @@
+//! One-packet scheduling (`ipvsadm --ops`): every UDP datagram goes to a real server of its own,
+//! and no flow is kept. Replies in NAT mode are not translated, as in IPVS.
+
+use crate::buf::PacketBuf;
+use crate::flow::{Direction, FlowKey};
+use crate::forward::{self, ForwardingMode};
+use crate::io::{Origin, Ports};
+use crate::parse::{Ipv4Meta, Transport};
+use crate::service::{RealId, RealServer, VirtualService};
+use crate::verdict::{DropReason, Verdict};
+use crate::wire::IpProto;
+
+use super::local::Refusal;
+use super::relay::{Way, hop_on};
+use super::{Director, Turn};
+
+/// Whether a packet to a service is scheduled by itself.
+pub(super) fn applies(service: &VirtualService, packet: &Transport) -> bool {
+    service.ops && packet.ip.protocol == IpProto::UDP && service.mode != ForwardingMode::FullNat
+}
+
+impl<B: PacketBuf> Director<B> {
+    /// Sends a datagram, whole or its first fragment, to `real`, which was chosen for it.
+    pub(super) fn relay_once<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        frame: B,
+        packet: &Transport,
+        (real, mode): (&RealServer, ForwardingMode),
+    ) -> Verdict {
+        if let Some(stats) = self.stats.real_server(real.id) {
+            stats.traffic.connections.add(1);
+        }
+        if let Some(stats) = self.stats.service(real.service) {
+            stats.connections.add(1);
+        }
+        let (ip, key) = (&packet.ip, &packet.key);
+        let target = FlowKey::ipv4(
+            key.protocol(),
+            key.src_ipv4(),
+            key.src_port(),
+            real.address,
+            real.for_port(key.dst_port()).l4_port,
+        );
+        self.send_once(turn, frame, ip, (real, mode), |frame, nic_fills_udp| {
+            forward::translate(frame, ip, &target, nic_fills_udp)
+        })
+    }
+
+    /// Sends a fragment without transport header where the first of its datagram went.
+    #[cold]
+    pub(super) fn relay_fragment_once<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        frame: B,
+        ip: &Ipv4Meta,
+        (real, mode): (RealId, ForwardingMode),
+    ) -> Verdict {
+        let Some(real) = turn.snapshot.real_server(real) else {
+            return Verdict::Dropped(DropReason::RealServerRemoved);
+        };
+        let target = FlowKey::ipv4(ip.protocol, ip.src(), 0, real.address, 0);
+        self.send_once(turn, frame, ip, (real, mode), |frame, _| {
+            forward::translate_fragment(frame, &target);
+            Ok(())
+        })
+    }
+
+    fn send_once<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        mut frame: B,
+        ip: &Ipv4Meta,
+        (real, mode): (&RealServer, ForwardingMode),
+        translate: impl FnOnce(&mut B, bool) -> Result<(), DropReason>,
+    ) -> Verdict {
+        let way = match Way::to(real, mode) {
+            Ok(way) => way,
+            Err(reason) => return Verdict::Dropped(reason),
+        };
+        self.stats.count_packet((real.service, real.id), Direction::Request, ip.total_len);
+        if !mode.sees_replies() {
+            return self.relay_stateless(turn, frame, ip, &way);
+        }
+        let hop = way.hop();
+        let port = turn.snapshot.ports.get(hop.port.index());
+        let Some(port) = port else { return Verdict::Dropped(DropReason::NoRoute) };
+        let nic_fills_udp = port.tx_udp_checksum && ip.total_len <= port.mtu;
+        let passed = hop_on(&mut frame, ip, port.mtu)
+            .and_then(|()| translate(&mut frame, nic_fills_udp).map_err(Refusal::Silent));
+        match passed {
+            Ok(()) => self.egress.deliver(turn, hop, frame, Origin::Received),
+            Err(refusal) => self.refuse(turn, frame, ip, refusal),
+        }
+    }
+}
