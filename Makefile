@@ -29,7 +29,7 @@ baseline: deps
 	RVS_BASELINE=record cargo test --package rvs-icount --test baseline
 
 # Records anew what a real Linux IPVS does with the scripts that the tests compare RVS with; see
-# docs/IPVS-COMPATIBILITY.md. Takes 7 minutes.
+# docs/IPVS-COMPATIBILITY.md. Takes two minutes.
 oracle:
 	@sh perf/oracle/record.sh
 	@sh perf/oracle/sctp.sh

@@ -239,12 +239,8 @@ impl Snapshot {
     }
 
     /// How long idle flows of a service live.
-    #[inline(always)]
     #[must_use]
     pub fn timeouts_of(&self, service: ServiceId) -> &Timeouts {
-        if self.own_timeouts.is_empty() {
-            return &self.timeouts;
-        }
         self.own_timeouts.of(service).unwrap_or(&self.timeouts)
     }
 

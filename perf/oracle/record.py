@@ -1,9 +1,12 @@
-"""Plays all scripts against the IPVS of this kernel. Usage: record.py DIRECTORY"""
+"""Plays all scripts against the IPVS of this kernel. Usage: record.py DIRECTORY [FILE...]"""
 
+import itertools
 import sys
 import textwrap
+import time
 import traceback
 
+from families import families
 from ipvs import Kernel
 from scripts import Script
 
@@ -20,14 +23,27 @@ def wrapped(words):
         " ".join(words), COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 
+def made(kernel):
+    """All scripts, each with the name of its file."""
+    numbers = itertools.count()
+    for name in SCHEDULERS:
+        for _ in range(EACH):
+            yield name.split(",")[0], Script(kernel, next(numbers), name, SEED)
+    for name, family, schedulers, settings in families():
+        for scheduler in schedulers:
+            yield name, family(kernel, next(numbers), scheduler, SEED, **settings)
+
+
 def main():
+    only = sys.argv[2:]
     kernel, files = Kernel(), {}
-    names = [name for name in SCHEDULERS for _ in range(EACH)]
-    scripts = [Script(kernel, n, name, SEED) for n, name in enumerate(names)]
-    for script in scripts:
+    for name, script in made(kernel):
+        if only and name not in only:
+            continue
+        began = time.monotonic()
         script.play()
-        script.write("")
-        files.setdefault(script.name, []).append("\n".join([script.head, *wrapped(script.words)]))
+        print(f"{name}, script {script.number}: {time.monotonic() - began:.0f} s", flush=True)
+        files.setdefault(name, []).append("\n".join([script.head, *wrapped(script.words)]))
     for name, texts in files.items():
         with open(f"{sys.argv[1]}/{name}.txt", "w") as file:
             file.write("\n".join(texts) + "\n")

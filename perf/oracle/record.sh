@@ -1,8 +1,8 @@
 #!/bin/sh
 # Records what a real Linux IPVS chooses, for the tests in ctrl/src/conformance. Boots the kernel of
-# Debian's user-mode-linux package as an ordinary process; takes some minutes. Needs gcc, python3
+# Debian's user-mode-linux package as an ordinary process; takes two minutes. Needs gcc, python3
 # and a Debian whose archive has the package. Its files are kept in $RVS_ORACLE_CACHE, by default
-# ~/.cache/rvs-oracle.
+# ~/.cache/rvs-oracle. ONLY=walk-nat,mark records these files only.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 recorded=$here/../../ctrl/src/conformance/recorded
@@ -18,6 +18,7 @@ rm -f "$cache"/out/*
 # lpj: measuring the CPU takes long with a slow clock, and only short waits for devices need it.
 timeout 1800 env LD_PRELOAD="$cache/host.so" "$linux" mem=512M root=/dev/root rootfstype=hostfs ro \
 	lpj=25000000 init="$here/init.sh" ORACLE_HERE="$here" ORACLE_OUT="$cache/out" ORACLE_MODULES="$modules" \
+	ORACLE_ONLY="${ONLY:-}" \
 	con=null con0=fd:0,fd:1 < /dev/null > "$cache/console" 2>&1 ||
 	{ tail -n 20 "$cache/console"; exit 1; }
 if ! grep -qx complete "$cache/out/log"; then

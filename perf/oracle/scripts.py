@@ -1,37 +1,40 @@
 """Random scripts for a service, played against the kernel's IPVS and written down with its answers.
 
-The notation is explained in docs/IPVS-COMPATIBILITY.md.
+The notation is explained in docs/IPVS-COMPATIBILITY.md. `families` has scripts of other kinds.
 """
 
 import random
 import string
 
 from ipvs import (
-    ACK, FIN, RST, SET_ADD_DEST, SET_DELETE_DEST, SET_EDIT_DEST, SYN, VIP, Dest, segment)
+    SET_ADD, SET_ADD_DEST, SET_DELETE_DEST, SET_EDIT_DEST, VIP, Dest, Service)
+from packets import DONT_FRAGMENT, FLAGS, ICMP, RST, UDP, Header, datagram, segment
 
-STEPS = 500
-# Steps after which time passes, so that closed connections (10 s) end.
-WAITS = (170, 340)
-WAIT_S = 11
 CHECK_EVERY = 50
 POOL_MAX = 12
 LARGE = (100, 300, 1000, 65535)
-FLAGS = {"a": ACK, "f": FIN | ACK, "r": RST, "s": SYN,
-         "A": ACK, "F": FIN | ACK, "R": RST, "S": SYN | ACK}
-KINDS = (("pick", 50), ("client", 21), ("server", 12), ("again", 3), ("weight", 5), ("limit", 2),
-         ("delete", 3), ("return", 2.5), ("new", 1.5))
+# A service beside that of a script.
+OTHER = Service(port=9, scheduler="rr")
 
 
 class Script:
-    """One script."""
+    """One script: schedulers, weights and thresholds, with a TCP service in NAT mode."""
 
-    def __init__(self, kernel, number, scheduler, seed):
-        self.kernel, self.number = kernel, number
+    STEPS = 500
+    # Steps after which time passes, so that closed connections (10 s) end.
+    WAITS = (170, 340)
+    WAIT_S = 11
+    KINDS = (("pick", 50), ("client", 21), ("server", 12), ("again", 3), ("weight", 5),
+             ("limit", 2), ("delete", 3), ("return", 2.5), ("new", 1.5))
+
+    def __init__(self, kernel, number, scheduler, seed, mode="nat"):
+        self.kernel, self.number, self.mode = kernel, number, mode
         self.name, *flags = scheduler.split(",")
-        self.fallback, self.port = "fallback" in flags, "port" in flags
+        self.service = Service(
+            port=1000 + number, scheduler=self.name, fallback="fallback" in flags,
+            bucket_port="port" in flags)
         self.head = f"# {number} {' '.join([self.name, *flags])}"
         self.random = random.Random(f"{seed}/{number}/{scheduler}")
-        self.vport = 1000 + number
         self.pool, self.gone, self.new = {}, {}, list(string.ascii_lowercase)
         # The real server of each client's connection, None if it never had one.
         self.clients = []
@@ -46,23 +49,34 @@ class Script:
 
     def real(self, name):
         n = ord(name) - ord("a") + 1
-        return f"10.{self.number}.{n * 37 % 256}.{n}", 8000 + n
+        address = f"10.{self.number % 256}.{n * 37 % 256}.{n}"
+        return address, 8000 + n if self.mode == "nat" else self.service.port
+
+    def vport(self, _number):
+        """The port that a client connects to."""
+        return self.service.port
 
     # Steps.
 
     def play(self):
-        self.kernel.add(self.vport, self.name, self.fallback, self.port)
-        for _ in range(self.random.randint(1, POOL_MAX)):
-            self.do_new()
-        for step in range(STEPS):
-            kind = self.random.choices([k for k, _ in KINDS], [w for _, w in KINDS])[0]
+        # Linux leaves all packets alone that come while there is no service.
+        self.kernel.set(SET_ADD, OTHER)
+        self.kernel.set(SET_ADD, self.service)
+        self.begin()
+        for step in range(self.STEPS):
+            kind = self.random.choices([k for k, _ in self.KINDS], [w for _, w in self.KINDS])[0]
             getattr(self, f"do_{kind}")()
             if step % CHECK_EVERY == CHECK_EVERY - 1:
                 self.check()
-            if step in WAITS:
-                self.write(f"~{WAIT_S}")
-                self.kernel.wait(WAIT_S)
-        self.kernel.delete(self.vport)
+            if step in self.WAITS:
+                self.write(f"~{self.WAIT_S}")
+                self.kernel.wait(self.WAIT_S)
+        self.write("")
+        self.kernel.forget()
+
+    def begin(self):
+        for _ in range(self.random.randint(1, POOL_MAX)):
+            self.do_new()
 
     def write(self, word):
         if self.picks:
@@ -71,37 +85,86 @@ class Script:
         if word:
             self.words.append(word)
 
-    def send(self, number, letter):
-        """A segment of a client's connection; what became of it, in one character."""
-        client = self.client(number)
+    def packet(self, number, letter):
+        """The packet that a client sends, or its real server in reply."""
+        client, ends = self.client(number), (VIP, self.vport(number))
         if letter.isupper():
             there = self.real(self.clients[number])
-            out = self.kernel.exchange(segment(*there, *client, FLAGS[letter]))
-            if out is None:
-                return "."
-            if (out.dst, out.dport) != client or out.flags != FLAGS[letter]:
-                raise RuntimeError(f"{out} came out for a reply to client {number}")
-            # Not translated: no connection that it belongs to.
-            return "<" if out.src == VIP else "="
-        out = self.kernel.exchange(segment(*client, VIP, self.vport, FLAGS[letter]))
+            ends = there[0], there[1] or ends[1]
+            src, dst = ends, client
+        else:
+            src, dst = client, ends
+        if self.service.proto == UDP or letter in "dD":
+            # So that they differ.
+            return datagram(*src, *dst, number % 50, self.header(number))
+        return segment(*src, *dst, FLAGS[letter], self.header(number))
+
+    @staticmethod
+    def header(number):
+        return Header(number * 4 % 256, 64 - number % 8, DONT_FRAGMENT * (number % 2))
+
+    def send(self, number, letter):
+        """A packet of a client's connection; what became of it, in one character."""
+        client, vport = self.client(number), self.vport(number)
+        sent = self.packet(number, letter)
+        out = self.kernel.exchange(sent)
+
+        def unexpected():
+            return RuntimeError(f"{out} came out for {letter} of client {number}")
+
         if out is None:
             return "."
-        if out.proto == 1:
+        if out.proto == ICMP:
             if (out.sport, out.dport, out.dst) != (3, 3, client[0]):
-                raise RuntimeError(f"{out} came out for client {number}")
+                raise unexpected()
             return "-"
-        if out.src == VIP:
+        answered = not letter.isupper() and out.src == VIP
+        if not answered:
+            hop = self.header(number)
+            hop = hop._replace(ttl=hop.ttl - 1)
+            if out.header != hop or out.length != len(sent) or out.outer not in (None, hop):
+                raise unexpected()
+        if letter.isupper():
+            if (out.dst, out.dport) != client or out.flags != FLAGS[letter]:
+                raise unexpected()
+            # Not translated: no connection that it belongs to.
+            if out.src != VIP:
+                return "="
+            if out.sport != vport:
+                raise unexpected()
+            return "<"
+        if answered:
             if not out.flags & RST:
-                raise RuntimeError(f"{out} came out for client {number}")
+                raise unexpected()
             return "!"
-        name = chr(ord("a") + int(out.dst.split(".")[3]) - 1)
-        if (out.dst, out.dport) != self.real(name) or (out.src, out.sport) != client:
-            raise RuntimeError(f"{out} came out for client {number}")
+        if (out.src, out.sport) != client:
+            raise unexpected()
+        name = self.chosen(number, out)
+        there = self.real(name)
+        expected = (there[0], there[1] or vport) if self.mode == "nat" else (VIP, vport)
+        if (out.dst, out.dport) != expected:
+            raise unexpected()
         return name
+
+    def chosen(self, number, out):
+        """The real server that `out` is for."""
+        address = out.to or out.dst
+        if self.mode == "dr":
+            # It is told by its MAC only, so the kernel is asked.
+            address = self.entry(number).real[0]
+        return chr(ord("a") + int(address.split(".")[3]) - 1)
+
+    def entry(self, number):
+        """The connection of a client, or None."""
+        mine = [e for e in self.kernel.entries() if e.client == self.client(number)]
+        return mine[0] if mine else None
+
+    # The letter of a packet that opens a connection.
+    FIRST = "s"
 
     def do_pick(self):
         self.clients.append(None)
-        fate = self.send(len(self.clients) - 1, "s")
+        fate = self.send(len(self.clients) - 1, self.FIRST)
         self.picks += fate
         if fate.isalpha():
             self.clients[-1] = fate
@@ -112,15 +175,15 @@ class Script:
 
     def event(self, letters, weights):
         number = self.some_client()
-        if number is None:
-            return
-        letter = self.random.choices(letters, weights)[0]
+        if number is not None:
+            self.step(number, self.random.choices(letters, weights)[0])
+
+    def step(self, number, letter):
         fate = self.send(number, letter)
         usual = "<" if letter.isupper() else self.clients[number]
         self.write(f"{number}{letter}" + ("" if fate == usual else f">{fate}"))
-        if letter == "s":
-            if fate.isalpha():
-                self.clients[number] = fate
+        if fate.isalpha():
+            self.clients[number] = fate
 
     def do_client(self):
         self.event("afr", (35, 25, 40))
@@ -150,7 +213,7 @@ class Script:
         # RVS sees no change in a configuration that is the same.
         if self.pool.get(name) == dest:
             return
-        self.kernel.set_dest(option, self.vport, self.real(name), dest)
+        self.kernel.set_dest(option, self.service, self.real(name), self.mode, dest)
         self.pool[name] = dest
         self.write(f"{sign}{name}{self.text(dest)}")
 
@@ -162,10 +225,15 @@ class Script:
         if len(self.pool) < POOL_MAX and self.new:
             self.add(self.new.pop(0))
 
+    def may_return(self):
+        """Real servers that may be added again."""
+        return sorted(self.gone)
+
     def do_return(self):
-        if not self.gone or len(self.pool) >= POOL_MAX:
+        names = self.may_return()
+        if not names or len(self.pool) >= POOL_MAX:
             return
-        name = self.random.choice(sorted(self.gone))
+        name = self.random.choice(names)
         dest = self.gone.pop(name)
         # Often as it was.
         if self.random.random() < 0.5:
@@ -176,7 +244,7 @@ class Script:
     def do_delete(self):
         if len(self.pool) > 1:
             name = self.random.choice(sorted(self.pool))
-            self.kernel.set_dest(SET_DELETE_DEST, self.vport, self.real(name))
+            self.kernel.set_dest(SET_DELETE_DEST, self.service, self.real(name), self.mode)
             self.gone[name] = self.pool.pop(name)
             self.write(f"-{name}")
 
@@ -193,7 +261,7 @@ class Script:
 
     def check(self):
         """Writes the connections of all real servers down, active and inactive."""
-        counts = self.kernel.counts(self.vport)
-        each = (f"{name}{'/'.join(map(str, counts[self.real(name)[0]]))}"
+        dests = self.kernel.dests(self.service)
+        each = (f"{name}{'/'.join(map(str, dests[self.real(name)[0]][:2]))}"
                 for name in sorted(self.pool))
         self.write(f"[{','.join(each)}]")

@@ -5,15 +5,18 @@
 //! that [`script`] reads; [`replay`] gives the same steps to a worker in memory. What is compared
 //! and how to record anew is in docs/IPVS-COMPATIBILITY.md.
 
+mod arrived;
+mod notation;
 mod replay;
 mod script;
+mod setup;
 
 use replay::Replay;
 
 /// Plays all scripts of a file; fails with all that differ.
 #[track_caller]
 fn conforms(recorded: &str, scripts_min: usize) {
-    let scripts = script::parse(recorded);
+    let scripts = notation::parse(recorded);
     assert!(scripts.len() >= scripts_min, "only {} scripts", scripts.len());
     let differences: Vec<String> =
         scripts.iter().filter_map(|script| Replay::new(script).play().err()).collect();
@@ -23,15 +26,39 @@ fn conforms(recorded: &str, scripts_min: usize) {
 
 /// A test for each recorded file.
 macro_rules! recorded {
-    ($($name:ident: $scripts_min:literal,)*) => {$(
+    ($($name:ident $file:literal: $scripts_min:literal,)*) => {$(
         #[test]
         fn $name() {
-            conforms(include_str!(concat!("recorded/", stringify!($name), ".txt")), $scripts_min);
+            conforms(include_str!(concat!("recorded/", $file, ".txt")), $scripts_min);
         }
     )*};
 }
 
 recorded! {
-    rr: 12, wrr: 12, lc: 12, wlc: 12, sed: 12, nq: 12, fo: 12, ovf: 12, lblc: 12,
-    lblcr: 12, dh: 12, sh: 48, mh: 48,
+    rr "rr": 12,
+    wrr "wrr": 12,
+    lc "lc": 12,
+    wlc "wlc": 12,
+    sed "sed": 12,
+    nq "nq": 12,
+    fo "fo": 12,
+    ovf "ovf": 12,
+    lblc "lblc": 12,
+    lblcr "lblcr": 12,
+    dh "dh": 12,
+    sh "sh": 48,
+    mh "mh": 48,
+    states_in_nat "walk-nat": 4,
+    states_in_dr "walk-dr": 4,
+    states_in_tun "walk-tun": 4,
+    udp_in_nat "udp-nat": 6,
+    udp_in_dr "udp-dr": 6,
+    udp_in_tun "udp-tun": 6,
+    changes_of_a_service "changes": 8,
+    settings_in_nat "settings-nat": 4,
+    settings_in_dr "settings-dr": 4,
+    settings_in_tun "settings-tun": 4,
+    one_packet_in_nat "ops-nat": 2,
+    one_packet_in_tun "ops-tun": 2,
+    marks "mark": 3,
 }

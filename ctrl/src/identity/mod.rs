@@ -6,6 +6,7 @@
 //! (`numbers.rs`). Counters go on counting over that: what they were at the moment is kept as a
 //! base, and readers subtract it.
 
+mod departed;
 mod numbers;
 mod schedules;
 mod vips;
@@ -20,6 +21,7 @@ use dataplane::service::{RealId, ServiceId};
 use dataplane::snapshot::{AddressUse, Announced};
 
 use crate::api::proto::Traffic;
+use departed::Departed;
 use numbers::{Numbers, Origin, Previous};
 use schedules::Schedules;
 pub(crate) use schedules::Wanted;
@@ -99,9 +101,10 @@ pub(crate) struct Shortage {
 pub(crate) struct Registry {
     services: Numbers<ServiceKey>,
     real_servers: Numbers<RealKey>,
-    /// Bases that are not 0.
+    /// Bases; those that are not here are 0.
     service_bases: HashMap<ServiceId, Traffic>,
     real_bases: HashMap<RealId, Traffic>,
+    departed: Departed,
     schedules: Schedules,
     vips: VipPlaces,
 }
@@ -114,6 +117,7 @@ impl Registry {
             real_servers: Numbers::new(limits.real_servers),
             service_bases: HashMap::new(),
             real_bases: HashMap::new(),
+            departed: Departed::default(),
             schedules: Schedules::new(workers),
             vips: VipPlaces::default(),
         }
@@ -122,11 +126,17 @@ impl Registry {
     /// Frees numbers of what is gone and has no flows any more.
     pub(crate) fn release(&mut self, usage: &dyn Usage) {
         let generation = usage.oldest_generation();
-        self.real_servers.release(generation, |number| usage.flows(RealId(number)) == 0);
+        let (departed, bases) = (&mut self.departed, &self.real_bases);
+        let is_idle = |number| usage.flows(RealId(number)) == 0;
+        self.real_servers.release(generation, is_idle, |key, number| {
+            let base = bases.get(&RealId(number)).copied().unwrap_or_default();
+            departed.note(key, usage.real_server(RealId(number)).since(&base));
+        });
         // Flows refer to a service along with one of its real servers.
         let held: HashSet<ServiceId> =
-            self.real_servers.retired_keys().map(|(service, _)| *service).collect();
-        self.services.release(generation, |number| !held.contains(&ServiceId(number)));
+            self.real_servers.retired().map(|((service, _), _)| *service).collect();
+        let is_idle = |number| !held.contains(&ServiceId(number));
+        self.services.release(generation, is_idle, |_, _| {});
     }
 
     /// Whether all of `config` can get numbers. Nothing is changed.
@@ -171,20 +181,34 @@ impl Registry {
     ) -> Option<NamedService> {
         let (number, origin) = self.services.keep_or_assign(services, service.key)?;
         let id = ServiceId(number);
-        let is_new = origin != Origin::Kept;
-        if matches!(origin, Origin::Used | Origin::Returned) {
+        if matches!(origin, Origin::Returned | Origin::Used) {
             self.service_bases.insert(id, usage.service(id));
-            self.schedules.forget(id);
+            match origin {
+                Origin::Returned => self.schedules.begin_anew(id),
+                Origin::Kept | Origin::Fresh | Origin::Used => self.schedules.forget(id),
+            }
+            // As in IPVS, its real servers begin anew with it.
+            self.departed.forget(id);
+            for (_, real) in self.real_servers.retired().filter(|((service, _), _)| *service == id)
+            {
+                self.real_bases.insert(RealId(real), usage.real_server(RealId(real)));
+            }
         }
         let base = self.service_bases.get(&id).copied().unwrap_or_default();
         let mut real_servers = Vec::with_capacity(service.real_servers.len());
         for real in &service.real_servers {
-            let (number, origin) = self.real_servers.keep_or_assign(reals, (id, real.address))?;
+            let key = (id, real.address);
+            let (number, origin) = self.real_servers.keep_or_assign(reals, key)?;
             let id = RealId(number);
-            // As in IPVS, a real server that comes back to its service counts on, and one whose
-            // service had gone, too, begins anew (its flows are there in either case).
-            if origin == Origin::Used || origin == Origin::Returned && is_new {
-                self.real_bases.insert(id, usage.real_server(id));
+            match origin {
+                // One that has come back goes on with its counters.
+                Origin::Kept | Origin::Returned => {}
+                Origin::Fresh | Origin::Used => {
+                    let before = self.departed.recall(key).unwrap_or_default();
+                    let is_used = origin == Origin::Used;
+                    let now = if is_used { usage.real_server(id) } else { Traffic::default() };
+                    self.real_bases.insert(id, now.since(&before));
+                }
             }
             let base = self.real_bases.get(&id).copied().unwrap_or_default();
             real_servers.push(NamedRealServer { id, base });

@@ -14,9 +14,9 @@ pub(super) enum Origin {
     Kept,
     /// Nobody has ever had this number, so its counters are 0.
     Fresh,
-    /// The key had it before, and nobody else since.
+    /// This key has had it until some time ago, and nobody since.
     Returned,
-    /// Somebody has had it, perhaps another key.
+    /// Somebody has had it.
     Used,
 }
 
@@ -102,21 +102,27 @@ impl<K: Hash + Eq + Copy> Numbers<K> {
     }
 
     /// Frees the retired numbers that nobody refers to: all workers run `generation` or a later
-    /// one, which does not have them, and `is_idle` says so.
-    pub(super) fn release(&mut self, generation: u64, mut is_idle: impl FnMut(u32) -> bool) {
+    /// one, which does not have them, and `is_idle` says so. `freed` hears of each.
+    pub(super) fn release(
+        &mut self,
+        generation: u64,
+        mut is_idle: impl FnMut(u32) -> bool,
+        mut freed: impl FnMut(K, u32),
+    ) {
         let free = &mut self.free;
-        self.retired.retain(|_, retired| {
+        self.retired.retain(|key, retired| {
             let stays = retired.since > generation || !is_idle(retired.number);
             if !stays {
+                freed(*key, retired.number);
                 free.push(retired.number);
             }
             stays
         });
     }
 
-    /// The keys of retired numbers.
-    pub(super) fn retired_keys(&self) -> impl Iterator<Item = &K> {
-        self.retired.keys()
+    /// The retired numbers and their keys.
+    pub(super) fn retired(&self) -> impl Iterator<Item = (&K, u32)> {
+        self.retired.iter().map(|(key, retired)| (key, retired.number))
     }
 }
 
@@ -152,11 +158,13 @@ mod tests {
         apply(&mut numbers, "ab", 1);
         apply(&mut numbers, "b", 2);
         assert_eq!(numbers.shortage("bc".chars()), 1, "a's number is not free yet");
-        numbers.release(1, |_| true);
+        numbers.release(1, |_| true, |_, _| {});
         assert_eq!(numbers.shortage("bc".chars()), 1, "a worker still runs generation 1");
-        numbers.release(2, |number| number != 0);
+        numbers.release(2, |number| number != 0, |_, _| {});
         assert_eq!(numbers.shortage("bc".chars()), 1, "flows are left");
-        numbers.release(2, |_| true);
+        let mut freed = Vec::new();
+        numbers.release(2, |_| true, |key, number| freed.push((key, number)));
+        assert_eq!(freed, [('a', 0)]);
         assert_eq!(numbers.shortage("bc".chars()), 0);
         assert_eq!(apply(&mut numbers, "bc", 3), [(1, Origin::Kept), (0, Origin::Used)]);
     }

@@ -54,17 +54,29 @@ pub(super) struct Schedules {
     workers: usize,
     last_revision: u32,
     kept: HashMap<ServiceId, Kept>,
+    /// Of services that were removed and are to come back.
+    away: HashMap<ServiceId, HashMap<End, Away>>,
 }
 
 impl Schedules {
     /// None yet; for so many workers.
     pub(super) fn new(workers: usize) -> Self {
-        Self { workers, last_revision: 0, kept: HashMap::new() }
+        Self { workers, last_revision: 0, kept: HashMap::new(), away: HashMap::new() }
     }
 
-    /// The number is another service's from now on, or its own anew.
+    /// The number is another service's from now on.
     pub(super) fn forget(&mut self, id: ServiceId) {
         self.kept.remove(&id);
+        self.away.remove(&id);
+    }
+
+    /// The service was removed and comes back. It begins anew, but that its real servers were
+    /// overloaded is remembered with them.
+    pub(super) fn begin_anew(&mut self, id: ServiceId) {
+        let Some(mut old) = self.kept.remove(&id) else { return };
+        let mut away = std::mem::take(&mut old.away);
+        self.note_removed(&old, &HashSet::new(), &mut away);
+        self.away.insert(id, away);
     }
 
     /// The schedule of a service, and its table for where there is no room for flows. The revision
@@ -77,14 +89,14 @@ impl Schedules {
         let old = self.kept.remove(&id);
         let kept = match old {
             Some(kept) if kept.wanted == wanted => kept,
-            old => self.make(old, wanted),
+            old => self.make(id, old, wanted),
         };
         let answer = (kept.schedule.clone(), kept.stateless.clone());
         self.kept.insert(id, kept);
         answer
     }
 
-    fn make(&mut self, old: Option<Kept>, wanted: Wanted) -> Kept {
+    fn make(&mut self, id: ServiceId, old: Option<Kept>, wanted: Wanted) -> Kept {
         let same_list = |old: &Kept| {
             (old.wanted.scheduler, &old.wanted.dests) == (wanted.scheduler, &wanted.dests)
         };
@@ -94,7 +106,7 @@ impl Schedules {
                 let weights = std::mem::take(&mut old.last_weights);
                 (weights, std::mem::take(&mut old.away), None, Some(old))
             }
-            None => (HashMap::new(), HashMap::new(), None, None),
+            None => (HashMap::new(), self.away.remove(&id).unwrap_or_default(), None, None),
         };
         let entries = with_last_weights(&wanted, &mut last_weights);
         let schedule = reusable.unwrap_or_else(|| {
@@ -104,7 +116,10 @@ impl Schedules {
                 .counting(self.workers, dests);
             match &old {
                 Some(old) => self.continue_from(old, &mut away, &wanted, schedule),
-                None => schedule,
+                None => {
+                    self.recall(&mut away, &wanted, &schedule);
+                    schedule
+                }
             }
         });
         let stateless = VirtualService::stateless_table(wanted.mode, &wanted.entries).map(Arc::new);
@@ -136,10 +151,11 @@ impl Schedules {
                 new.inherit(old, was_at);
             }
         }
-        self.note_removed(old, wanted, away);
+        let present = wanted.entries.iter().map(end).collect();
+        self.note_removed(old, &present, away);
         self.recall(away, wanted, &schedule);
         if old.wanted.scheduler != wanted.scheduler {
-            return schedule;
+            return schedule.taking_over();
         }
         let reals = before.iter().map(|dest| dest.real).collect();
         schedule.after(reals, &old.schedule)
@@ -149,9 +165,8 @@ impl Schedules {
         0..u16::try_from(self.workers).unwrap_or(u16::MAX)
     }
 
-    /// Keeps what is known of overloaded real servers that are not wanted any more.
-    fn note_removed(&self, old: &Kept, wanted: &Wanted, away: &mut HashMap<End, Away>) {
-        let present: HashSet<_> = wanted.entries.iter().map(end).collect();
+    /// Keeps what is known of overloaded real servers that are not `present` any more.
+    fn note_removed(&self, old: &Kept, present: &HashSet<End>, away: &mut HashMap<End, Away>) {
         let dests = &old.wanted.dests;
         for (place, (dest, entry)) in dests.iter().zip(&old.wanted.entries).enumerate() {
             if present.contains(&end(entry)) || dest.upper_threshold == 0 {

@@ -98,6 +98,39 @@ fn a_number_is_used_again_only_when_no_worker_refers_to_it() {
 }
 
 #[test]
+fn a_real_server_that_comes_back_goes_on_with_its_counters_unless_its_service_had_gone() {
+    let mut registry = registry(9, 9);
+    let mut workers = Workers { oldest: 9, ..Workers::default() };
+    let all = services(&[(80, &[11, 12])]);
+    let without = services(&[(80, &[12])]);
+    let with_another = services(&[(80, &[12, 13])]);
+    let mut counted = |registry: &mut Registry, config, generation, counted| {
+        workers.counted = counted;
+        registry.release(&workers);
+        let named = registry.assign(config, generation, &workers);
+        let real = named[0].real_servers[0];
+        let all = Traffic { in_packets: counted + u64::from(real.id.0), ..Traffic::default() };
+        (real.id.0, all.since(&real.base).in_packets)
+    };
+    counted(&mut registry, &all, 1, 0);
+    // Its number is retired and comes back with it.
+    counted(&mut registry, &without, 2, 10);
+    assert_eq!(counted(&mut registry, &all, 2, 15), (0, 15));
+    // Its number is free when it comes back, or another's.
+    counted(&mut registry, &without, 3, 20);
+    counted(&mut registry, &without, 4, 30);
+    assert_eq!(counted(&mut registry, &all, 5, 40), (0, 30), "what came later was not its own");
+    counted(&mut registry, &without, 6, 50);
+    counted(&mut registry, &with_another, 7, 60);
+    // These workers have counted 72 for number 2, though nobody has had it.
+    assert_eq!(counted(&mut registry, &all, 8, 70), (2, 50 + 72));
+    // With its service.
+    counted(&mut registry, &without, 9, 80);
+    registry.assign(&services(&[]), 9, &Unused);
+    assert_eq!(counted(&mut registry, &all, 9, 100).1, 0);
+}
+
+#[test]
 fn real_servers_of_a_service_without_numbers_are_counted_one_by_one() {
     let mut registry = registry(9, 3);
     let workers = Workers::default();

@@ -102,8 +102,22 @@ impl Ring {
         }
     }
 
+    /// Asks for a listing that is to be read by hand, with [`Self::next_batch`].
+    #[cfg(test)]
+    pub(crate) fn begin(&mut self, command: Command) -> bool {
+        let is_taken = self.end.request(command);
+        self.owed += usize::from(is_taken);
+        is_taken
+    }
+
+    /// Whether there is more to come.
+    #[cfg(test)]
+    pub(crate) const fn is_awaiting(&self) -> bool {
+        self.owed > 0
+    }
+
     /// What the ring holds of the present answer; what is left of earlier ones is passed over.
-    fn next_batch(&mut self) -> Vec<Report> {
+    pub(crate) fn next_batch(&mut self) -> Vec<Report> {
         let mut reports = Vec::new();
         while self.owed > 0 && reports.len() < BATCH_LEN_MAX {
             match self.end.next_report() {

@@ -1,15 +1,22 @@
 //! [`Rig`]s whose worker turns by hand: what comes out for a frame, and when, is certain.
 
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use conf::Config;
+use dataplane::control::{Command, FlowReport, Report};
 use dataplane::stats::RealServerStats;
 use dataplane::testing::{DIRECTOR_MAC, PEER_MAC, arp_frame};
-use dataplane::time::{TICKS_PER_SECOND, Tick};
+use dataplane::time::{TICKS_PER_SECOND, Tick, Ticks};
 use dataplane::wire::{ArpOperation, ArpPacket, EtherType, EthernetHeader};
 
 use super::Rig;
+use crate::api::proto::Traffic;
+use crate::identity::Usage as _;
+
+/// Turns in a second that nothing arrives in; millions in a daemon.
+const TURNS_PER_SECOND: u32 = 64;
 
 impl Rig {
     /// Lets the first port receive `frame`, a tick after what was before; the IPv4 frames that the
@@ -30,11 +37,14 @@ impl Rig {
         applier.publisher.reclaim();
     }
 
-    /// Lets the clock go on, second by second, and the worker turn meanwhile.
+    /// Lets the clock go on, second by second, and the worker turn meanwhile, so often that it goes
+    /// through its tables.
     pub(crate) fn stand_for_s(&mut self, seconds: u32) {
         for _ in 0..seconds {
             self.now.fetch_add(TICKS_PER_SECOND, Ordering::Relaxed);
-            self.work_off();
+            for _ in 0..TURNS_PER_SECOND {
+                self.work_off();
+            }
         }
     }
 
@@ -45,6 +55,41 @@ impl Rig {
             self.state.workers.sum(|stats| stats.real_server(id).map_or(0, count))
         };
         (sum(|real| real.active.value()), sum(|real| real.inactive.value()))
+    }
+
+    /// Lets so many ticks pass at once.
+    pub(crate) fn stand_for(&self, ticks: Ticks) {
+        self.now.fetch_add(ticks.0, Ordering::Relaxed);
+    }
+
+    /// What a service counted, or one of its real servers, by their places in the configuration.
+    pub(crate) fn traffic(&self, service: usize, real: Option<usize>) -> Traffic {
+        let in_force = self.state.in_force.load();
+        let (workers, service) = (&self.state.workers, &in_force.named[service]);
+        match real.map(|real| &service.real_servers[real]) {
+            Some(real) => workers.real_server(real.id).since(&real.base),
+            None => workers.service(service.id).since(&service.base),
+        }
+    }
+
+    /// The flow of a client, as listings show it.
+    pub(crate) fn flow_of(&mut self, client: SocketAddrV4) -> Option<FlowReport> {
+        let state = Arc::clone(&self.state);
+        let mut ring = state.workers.iter().next().unwrap().ring.try_lock().unwrap();
+        assert!(ring.begin(Command::ListFlows), "the worker takes no request");
+        let mut found = None;
+        while ring.is_awaiting() {
+            self.work_off();
+            for report in ring.next_batch() {
+                match report {
+                    Report::Flow(flow) if flow.client == ((*client.ip()).into(), client.port()) => {
+                        found = Some(flow);
+                    }
+                    Report::Flow(_) | Report::Neighbor(_) | Report::End => {}
+                }
+            }
+        }
+        found
     }
 
     /// Turns until nothing is left to do.

@@ -106,6 +106,8 @@ pub struct Director<B> {
     shortage: Shortage,
     defences: Defences,
     sweep: Sweep,
+    /// Whether states and timeouts may be other than those of most configurations.
+    unusual: bool,
     last_tick: Tick,
     /// Identification of the next tunnel packet that may be fragmented.
     next_ip_id: u16,
@@ -138,6 +140,7 @@ impl<B: PacketBuf> Director<B> {
             shortage: Shortage::default(),
             defences: Defences::default(),
             sweep: Sweep::default(),
+            unusual: false,
             last_tick: now,
             next_ip_id: 0,
             slips: Some(Box::default()),

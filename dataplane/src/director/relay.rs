@@ -97,9 +97,11 @@ impl<B: PacketBuf> Director<B> {
         };
         self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
         let (before, is_helped) = (flow.state(), flow.control.has_helper());
-        let timeouts = snapshot.timeouts_of(flow.service);
-        let secure = self.defences.secure_tcp;
-        let (state, timeout) = next_state((timeouts, secure), flow, direction, packet);
+        let (mut state, mut timeout) = next_state(&snapshot.timeouts, flow, direction, packet);
+        if self.unusual {
+            let secure = self.defences.secure_tcp;
+            (state, timeout) = next_unusual((snapshot, secure), flow, direction, packet);
+        }
         let service = flow.service;
         let shorter = flow.advance((direction, turn.now), state, timeout);
         if shorter {
@@ -286,22 +288,41 @@ impl<B: PacketBuf> Director<B> {
 /// The state that a packet leads to, and how long the flow may idle after it.
 #[inline(always)]
 fn next_state(
-    (timeouts, secure): (&Timeouts, bool),
+    timeouts: &Timeouts,
     flow: &Flow,
     direction: Direction,
     packet: &Transport,
 ) -> (FlowState, Ticks) {
     match flow.state() {
         FlowState::Tcp(state) => {
-            let (heard, flags) = (heard(flow, direction), packet.flags);
-            let next =
-                if secure { state.next_secure(heard, flags) } else { state.next(heard, flags) };
+            let next = state.next(heard(flow, direction), packet.flags);
             (FlowState::Tcp(next), timeouts.tcp(next))
         }
         FlowState::Udp => (FlowState::Udp, timeouts.udp()),
         FlowState::Sctp(state) => {
             let next = state.next(heard(flow, direction), packet.event);
             (FlowState::Sctp(next), timeouts.sctp(next))
+        }
+    }
+}
+
+/// [`next_state`] where `secure_tcp` may be up, or services may have timeouts of their own.
+#[cold]
+#[inline(never)]
+fn next_unusual(
+    (snapshot, secure): (&Snapshot, bool),
+    flow: &Flow,
+    direction: Direction,
+    packet: &Transport,
+) -> (FlowState, Ticks) {
+    let timeouts = snapshot.timeouts_of(flow.service);
+    match flow.state() {
+        FlowState::Tcp(state) if secure => {
+            let next = state.next_secure(heard(flow, direction), packet.flags);
+            (FlowState::Tcp(next), timeouts.tcp(next))
+        }
+        FlowState::Tcp(_) | FlowState::Udp | FlowState::Sctp(_) => {
+            next_state(timeouts, flow, direction, packet)
         }
     }
 }

@@ -54,6 +54,7 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         now: Tick,
     ) -> Option<&'a RealServer> {
+        self.shortage.0?;
         let timeouts = snapshot.timeouts_of(service.id);
         let span = match packet.ip.protocol {
             IpProto::TCP if packet.flags.contains(TcpFlags::SYN) => timeouts.tcp(TcpState::SynRecv),

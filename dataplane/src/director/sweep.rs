@@ -8,7 +8,7 @@
 //! there.
 
 use crate::buf::PacketBuf;
-use crate::flow::{Flow, FlowIdx};
+use crate::flow::{Direction, Flow, FlowIdx, Hit};
 use crate::limits::{REAL_SERVERS_SEARCHED_PER_TURN, SWEEP_ENDS_PER_TURN, SWEEP_PER_TURN};
 use crate::service::RealId;
 use crate::snapshot::Snapshot;
@@ -97,6 +97,7 @@ impl<B: PacketBuf> Director<B> {
         let due = self.defences.look(&snapshot.ipvs, used, capacity);
         let left = if self.defences.sheds() { self.sweep.sheds } else { 0 };
         self.sweep.sheds = (left + due).min(capacity);
+        self.unusual = self.defences.secure_tcp || !snapshot.own_timeouts.is_empty();
     }
 
     #[cold]
@@ -132,9 +133,7 @@ impl<B: PacketBuf> Director<B> {
     }
 
     fn end_early(&mut self, snapshot: &Snapshot, idx: FlowIdx, end: &End) {
-        let Some(flow) = self.flows.remove(idx) else { return };
-        self.stats.flows.set(self.flows.len() as u64);
-        self.count_end(snapshot, &flow);
+        self.end_flow(snapshot, Hit::new(idx, Direction::Request));
         let ended = &self.stats.ended;
         let counter = match end {
             End::RealServerRemoved => &ended.real_server_removed,

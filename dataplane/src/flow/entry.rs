@@ -199,19 +199,24 @@ impl<K> Flow<K> {
         state: FlowState,
         timeout: Ticks,
     ) -> bool {
-        let shorter = timeout < self.life.timeout();
-        let life = match direction {
-            Direction::Request => self.life.with_packet(),
-            Direction::Reply => self.life,
-        };
-        (self.state, self.last_seen, self.life) =
-            (KeptState::of(state), now, life.with_timeout(timeout));
+        let life = self.life.with_timeout(timeout);
+        let shorter = life.is_shorter(self.life);
+        (self.state, self.last_seen, self.life) = (KeptState::of(state), now, life);
+        if direction == Direction::Request && life.counts() {
+            self.count_packet();
+        }
         shorter
     }
 
     /// Lets the flow live on though it is due, because it still controls others.
     pub fn put_off(&mut self, now: Tick) {
         (self.last_seen, self.life) = (now, self.life.with_timeout(CONTROLLING_RETRY));
+    }
+
+    /// Counts a packet from the client, one of the first few.
+    #[cold]
+    fn count_packet(&mut self) {
+        self.life = self.life.with_packet();
     }
 
     /// The key that packets of `direction` carry.

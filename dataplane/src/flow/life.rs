@@ -42,10 +42,21 @@ impl Life {
         (self.0 >> COUNT_SHIFT) as u8
     }
 
-    /// The same with one packet more.
+    /// Whether the timeout is shorter than that of `other`, which has as many packets.
     #[inline(always)]
+    pub(super) const fn is_shorter(self, other: Self) -> bool {
+        self.0 < other.0
+    }
+
+    /// Whether packets are still counted.
+    #[inline(always)]
+    pub(super) const fn counts(self) -> bool {
+        self.0 < (Self::MANY as u32) << COUNT_SHIFT
+    }
+
+    /// The same with one packet more, if they are still counted.
     pub(super) const fn with_packet(self) -> Self {
-        if self.0 < (Self::MANY as u32) << COUNT_SHIFT { Self(self.0 + ONE) } else { self }
+        if self.counts() { Self(self.0 + ONE) } else { self }
     }
 }
 

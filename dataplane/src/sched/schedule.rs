@@ -107,6 +107,13 @@ impl Schedule {
         self
     }
 
+    /// In place of another scheduler: it begins with the list as it is, not one by one.
+    #[must_use]
+    pub fn taking_over(mut self) -> Self {
+        self.wrr.start = self.wrr.adjusted(0);
+        self
+    }
+
     /// Going on from the list `reals` with the same scheduler, whose schedule was `old`, and from
     /// those before: a worker may not have picked for several changes.
     #[must_use]
@@ -119,6 +126,7 @@ impl Schedule {
             is_room
         });
         self.before = std::iter::once(Arc::new(last)).chain(earlier.cloned()).collect();
+        self.wrr.start = self.wrr.adjusted(old.wrr.start);
         self.locality.clone_from(&old.locality);
         self
     }

@@ -29,14 +29,12 @@ impl OwnTimeouts {
     }
 
     /// Whether no service has its own.
-    #[inline(always)]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_service.is_empty()
     }
 
     /// The timeouts of a service that has its own.
-    #[inline(never)]
     #[must_use]
     pub fn of(&self, service: ServiceId) -> Option<&Timeouts> {
         let place = *self.by_service.get(service.index())? as usize;

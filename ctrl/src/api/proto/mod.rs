@@ -110,14 +110,15 @@ impl Traffic {
         }
     }
 
-    /// What has come since it was `base`.
+    /// What has come since it was `base`. A base may be below 0, modulo 2^64: then something was
+    /// counted before, elsewhere.
     pub(crate) fn since(&self, base: &Self) -> Self {
         Self {
-            connections: self.connections.saturating_sub(base.connections),
-            in_packets: self.in_packets.saturating_sub(base.in_packets),
-            in_bytes: self.in_bytes.saturating_sub(base.in_bytes),
-            out_packets: self.out_packets.saturating_sub(base.out_packets),
-            out_bytes: self.out_bytes.saturating_sub(base.out_bytes),
+            connections: self.connections.wrapping_sub(base.connections),
+            in_packets: self.in_packets.wrapping_sub(base.in_packets),
+            in_bytes: self.in_bytes.wrapping_sub(base.in_bytes),
+            out_packets: self.out_packets.wrapping_sub(base.out_packets),
+            out_bytes: self.out_bytes.wrapping_sub(base.out_bytes),
         }
     }
 }
