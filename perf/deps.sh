@@ -3,7 +3,7 @@
 set -eu
 
 packages="build-essential pkg-config libdpdk-dev libclang-dev
-          nginx-light curl iproute2 iputils-ping ethtool procps valgrind"
+          nginx-light vsftpd curl iproute2 iputils-ping ethtool procps valgrind"
 
 missing=""
 for package in $packages; do

@@ -8,6 +8,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
+use crate::helper::Helper;
+
 use ipnet::Ipv4Net;
 
 use crate::ipvs::Ipvs;
@@ -130,6 +132,8 @@ pub struct Service {
     pub local_addresses: Vec<Ipv4Addr>,
     /// The pool, in the order of the file; may be empty.
     pub real_servers: Vec<RealServer>,
+    /// Who reads the payload of its connections; TCP in NAT and FULLNAT only.
+    pub helper: Option<Helper>,
 }
 
 /// How all connections of a client go to one real server (`ipvsadm -p` and `-M`).

@@ -21,6 +21,7 @@ mod diag;
 pub mod diff;
 mod document;
 mod error;
+mod helper;
 mod ipvs;
 mod load;
 mod mark;
@@ -41,6 +42,7 @@ pub use config::{
 };
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};
+pub use helper::Helper;
 pub use ipnet::Ipv4Net;
 pub use ipvs::{Defence, Ipvs};
 pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document, read};

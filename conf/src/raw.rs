@@ -189,6 +189,10 @@ mapping! {
         /// takes nothing; hash the source port, too.
         #[schemars(with = "Vec<SchedulerFlagText>", default)]
         scheduler_flags: optional List<Text<'a>>,
+        /// Reads the payload of control connections, so that data connections find their way:
+        /// `ftp`, in modes nat and fullnat; on port 21 it does unless this is `none`.
+        #[schemars(with = "String", default, extend("enum" = ["ftp", "none"]))]
+        helper: optional Text<'a>,
         /// One-packet scheduling: every UDP datagram is scheduled by itself, without a flow.
         #[schemars(with = "bool", default, extend("default" = false))]
         ops: optional Text<'a>,

@@ -49,6 +49,8 @@ pub enum Rule {
     SchedulerFlags,
     /// A lower threshold above the upper one, or without it.
     Thresholds,
+    /// A helper where there is nothing that it could do.
+    Helper,
     /// A mark that no rule gives, that no service has, or beside an address.
     Marks,
     /// One-packet scheduling of what is not UDP, or in mode fullnat.
@@ -88,6 +90,7 @@ impl Rule {
             Self::LocalAddressMode => "local-address-mode",
             Self::SchedulerFlags => "scheduler-flags",
             Self::Thresholds => "thresholds",
+            Self::Helper => "helper",
             Self::Marks => "marks",
             Self::OnePacket => "one-packet",
             Self::Persistence => "persistence",

@@ -130,6 +130,30 @@ pub enum Handed<B> {
     },
     /// A word about a template.
     Template(TemplateNote),
+    /// A client is about to open an FTP data connection to a port of the VIP.
+    PassiveData {
+        /// The client; its port is not known.
+        client: Ipv4Addr,
+        /// The port, of the VIP and of the real server.
+        l4_port: u16,
+        /// The real server that waits for it.
+        real: RealId,
+        /// Place of the control connection's LIP in the service's list, in FULLNAT.
+        lip: u16,
+    },
+    /// A real server is about to open an FTP data connection, which the receiver will own.
+    ActiveData {
+        /// The client that waits for it.
+        client: Ipv4Addr,
+        /// The client's port.
+        cport: u16,
+        /// The real server.
+        real: RealId,
+        /// Place of the LIP in the service's list, in FULLNAT.
+        lip: u16,
+        /// lport, in FULLNAT.
+        lport: u16,
+    },
 }
 
 // What is handed over most, packets, need not move more memory for what is seldom.
@@ -206,6 +230,20 @@ impl<B> Peers<B> {
             // A note that is lost will be told again: its subject is asked about until it is known.
             if outbox.waiting.is_full() {
                 continue;
+            }
+            outbox.waiting.push(note());
+        }
+    }
+
+    /// Gives something to every other worker; `lose` gets what finds no room.
+    pub fn give_all(
+        &mut self,
+        mut note: impl FnMut() -> Handed<B>,
+        mut lose: impl FnMut(Handed<B>),
+    ) {
+        for outbox in self.out.iter_mut().flatten() {
+            if outbox.waiting.is_full() {
+                outbox.flush(&mut lose);
             }
             outbox.waiting.push(note());
         }

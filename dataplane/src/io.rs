@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use crate::buf::{PacketAlloc, PacketBuf};
-use crate::handover::{Errand, Handed, Peers, Stage, TemplateNote};
+use crate::handover::{Errand, Handed, Peers, Stage};
 use crate::limits::BURST_LEN_MAX;
 use crate::ownership::WorkerIdx;
 use crate::snapshot::{NextHop, PortIdx};
@@ -102,14 +102,6 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
         self.hand_packet(to, port, handed);
     }
 
-    /// Tells another worker about a template. What finds no room is not told.
-    pub fn tell(&mut self, to: WorkerIdx, note: TemplateNote) {
-        if let Some(peers) = &mut self.peers {
-            let stats = &self.stats;
-            peers.give(to, Handed::Template(note), |lost| count_lost(stats, &lost));
-        }
-    }
-
     #[inline(always)]
     fn hand_packet(&mut self, to: WorkerIdx, port: PortIdx, handed: Handed<B>) {
         let Some(peers) = &mut self.peers else { return };
@@ -126,6 +118,22 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
     pub fn tell_neighbor(&mut self, hop: NextHop, mac: Mac) {
         if let Some(peers) = &mut self.peers {
             peers.tell_all(|| Handed::Neighbor { hop, mac });
+        }
+    }
+
+    /// Gives worker `to` a note. One that finds no room is lost, and counted where it matters.
+    pub fn tell(&mut self, to: WorkerIdx, note: Handed<B>) {
+        let stats = &self.stats;
+        if let Some(peers) = &mut self.peers {
+            peers.give(to, note, |lost| count_lost(stats, &lost));
+        }
+    }
+
+    /// Gives all other workers a note; those that are lost are counted.
+    pub fn tell_all(&mut self, note: impl FnMut() -> Handed<B>) {
+        let stats = &self.stats;
+        if let Some(peers) = &mut self.peers {
+            peers.give_all(note, |lost| count_lost(stats, &lost));
         }
     }
 
@@ -255,6 +263,7 @@ fn count_lost<B>(stats: &WorkerStats, lost: &Handed<B>) {
             stats.handed_over.subtract(1);
             stats.dropped(DropReason::HandoverRingFull).add(1);
         }
+        Handed::PassiveData { .. } | Handed::ActiveData { .. } => stats.ftp.notes_lost.add(1),
         Handed::ToSend { origin: Origin::Generated, .. }
         | Handed::Neighbor { .. }
         | Handed::Template(_) => {}

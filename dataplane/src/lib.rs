@@ -23,6 +23,7 @@ pub mod dpdk_io;
 pub mod flow;
 pub mod forward;
 pub mod fragment;
+pub mod ftp;
 pub mod handover;
 pub mod icmp_error;
 pub mod io;

@@ -87,5 +87,14 @@ pub const ICMP_ERRORS_PER_SECOND: u32 = 1000;
 /// ICMP errors a worker may send at once, as Linux' `icmp_msgs_burst`.
 pub const ICMP_ERROR_BURST: u32 = 50;
 
+/// FTP control connections of a worker that have said anything about data connections.
+pub const FTP_CONTROL_COUNT_MAX: u32 = 8192;
+
+/// FTP data connections that clients of a worker are about to open.
+pub const FTP_EXPECTATION_COUNT_MAX: u32 = 4096;
+
+/// Places of expected FTP data connections looked at in one tick.
+pub const FTP_EXPECTATIONS_PER_TICK: usize = 16;
+
 const _: () = assert!(FLOW_COUNT_MAX < 1 << 31);
 const _: () = assert!(FRAGMENT_HELD_PER_TRAIN <= FRAGMENT_HELD_COUNT);

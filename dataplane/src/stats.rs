@@ -120,6 +120,33 @@ pub struct GeneratedStats {
     pub fragments: Counter,
 }
 
+/// What the FTP helper did, and what it had to leave as it was.
+#[derive(Debug, Default)]
+pub struct FtpStats {
+    /// Data connections that control connections announced.
+    pub announced: Counter,
+    /// Data connections that have got a flow.
+    pub data_flows: Counter,
+    /// Texts with an address that were replaced.
+    pub edited: Counter,
+    /// Commands and answers over two segments, left as they were.
+    pub split: Counter,
+    /// Commands and answers whose address or port could not be understood, left as they were.
+    pub garbled: Counter,
+    /// Addresses of others than client and real server, and ports below 1024, left as they were.
+    pub refused: Counter,
+    /// Texts that would not have fitted into packet or buffer, left as they were.
+    pub unfit: Counter,
+    /// Commands of control connections that there was no room to remember anything of.
+    pub controls_full: Counter,
+    /// Data connections for which there was no flow or no local port.
+    pub no_flow: Counter,
+    /// Expected data connections that were given up because too many others were expected.
+    pub given_up: Counter,
+    /// Notes about data connections that found no room on their way to another worker.
+    pub notes_lost: Counter,
+}
+
 /// Flows that ended before their time.
 #[derive(Debug, Default)]
 pub struct EndedStats {
@@ -153,6 +180,8 @@ pub struct WorkerStats {
     pub held: Counter,
     /// Packets of our own.
     pub generated: GeneratedStats,
+    /// The FTP helper.
+    pub ftp: FtpStats,
     /// Flows in the table now (gauge).
     pub flows: Counter,
     /// Flows the table can hold.
@@ -194,6 +223,7 @@ impl WorkerStats {
             dropped: std::array::from_fn(|_| Counter::default()),
             held: Counter::default(),
             generated: GeneratedStats::default(),
+            ftp: FtpStats::default(),
             flows: Counter::default(),
             flow_capacity: Counter::default(),
             templates: Counter::default(),

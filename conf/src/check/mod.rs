@@ -4,6 +4,7 @@
 //! not, so that all errors of a file come out together. Only a file without any gives a `Config`.
 
 mod address;
+mod helper;
 mod ipvs;
 mod local;
 mod mark;

@@ -7,6 +7,7 @@ use crate::config::{
     ForwardingMode, Persistence, Protocol, RealServer, Service, ServiceKey, ServiceTimeouts,
 };
 use crate::diag::Diags;
+use crate::helper::Helper;
 use crate::mark::Mark;
 use crate::raw::{RawConfig, RawRealServer, RawService};
 use crate::read::Text;
@@ -15,7 +16,7 @@ use crate::scheduler::{Scheduler, SchedulerFlags};
 use crate::span::{At, Span};
 use crate::value;
 
-use super::{mark, persistence, scheduler, timeouts};
+use super::{helper, mark, persistence, scheduler, timeouts};
 
 /// Most local addresses of one service.
 pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
@@ -48,6 +49,7 @@ pub(super) struct ServiceDraft<'a> {
     timeouts: Option<ServiceTimeouts>,
     pub(super) locals: Vec<At<Ipv4Addr>>,
     pub(super) real_servers: Vec<RealServerDraft>,
+    helper: Option<Option<Helper>>,
 }
 
 /// A real server of which some values may have been wrong.
@@ -91,6 +93,7 @@ impl ServiceDraft<'_> {
             timeouts: self.timeouts?,
             local_addresses: self.locals.into_iter().map(|addr| addr.value).collect(),
             real_servers: self.real_servers.into_iter().map(finish).collect::<Option<_>>()?,
+            helper: self.helper?,
         })
     }
 }
@@ -112,10 +115,11 @@ fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> Serv
         None => vip.map(|vip| vip.value.port()),
     };
     let protocol = raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags));
+    let mode = raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags));
     let draft = ServiceDraft {
         name,
         protocol,
-        mode: raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags)),
+        mode,
         vip,
         mark,
         mark_known: raw.mark.is_none() || mark.is_some(),
@@ -125,6 +129,7 @@ fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> Serv
         timeouts: timeouts::own(raw.timeouts.as_ref(), protocol, diags),
         locals: local_addresses(locals, diags),
         real_servers: real_servers.iter().map(|raw| real_server(raw, vport, diags)).collect(),
+        helper: helper::choice(raw, protocol, mode, vip, diags),
     };
     check_real_servers(&draft, diags);
     check_mode(&draft, raw, diags);

@@ -6,6 +6,7 @@ use std::net::SocketAddrV4;
 use super::text::{self, addresses, list, persistence_texts};
 use super::{Changes, Edit, Field, Subject};
 use crate::config::{RealServer, Service, ServiceKey};
+use crate::helper::Helper;
 
 type ByAddress<'a> = HashMap<SocketAddrV4, &'a RealServer>;
 
@@ -49,6 +50,7 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
         timeouts,
         local_addresses,
         real_servers,
+        helper,
     } = old;
     let (before, after) = (by_address(real_servers), by_address(&new.real_servers));
     let mut fields = Vec::new();
@@ -74,10 +76,16 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     field("timeouts", *timeouts != new.timeouts, idle.0, idle.1);
     let locals = (addresses(local_addresses), addresses(&new.local_addresses));
     field("local_addresses", *local_addresses != new.local_addresses, locals.0, locals.1);
+    let helpers = (name_of(*helper), name_of(new.helper));
+    field("helper", *helper != new.helper, helpers.0, helpers.1);
     let order = (kept(real_servers, &after), kept(&new.real_servers, &before));
     field("order", order.0 != order.1, list(&order.0), list(&order.1));
     changes.fields(Subject::Service(new.key), fields);
     self::real_servers((&before, &after), old, new, changes);
+}
+
+fn name_of(helper: Option<Helper>) -> String {
+    helper.map_or("none", Helper::as_str).to_owned()
 }
 
 fn by_address(real_servers: &[RealServer]) -> ByAddress<'_> {

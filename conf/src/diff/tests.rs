@@ -253,3 +253,13 @@ fn the_order_of_real_servers_is_a_difference_and_that_of_services_is_none() {
     other.services[web_at].real_servers.remove(1);
     assert_eq!(diff(&other, &config(&[])).len(), 1);
 }
+
+#[test]
+fn the_helper_is_compared() {
+    let with_helper = "    scheduler: wrr\n    helper: ftp\n";
+    let found = changes(&[("    scheduler: wrr\n", with_helper)]);
+    let [change] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((change.subject.clone(), change.edit.clone()), {
+        (Subject::Service(web()), edited("helper", "none", "ftp"))
+    });
+}

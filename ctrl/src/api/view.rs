@@ -3,13 +3,13 @@
 use conf::{Config, ServiceKey};
 use dataplane::control::Report;
 use dataplane::forward::LocalPortShare;
-use dataplane::stats::RealServerStats;
+use dataplane::stats::{Counter, FtpStats, RealServerStats};
 use dataplane::verdict::DropReason;
 use dataplane::wire::Mac;
 
 use super::proto::{
-    Drop, Drops, Ended, Generated, Neighbor, Port, Ports, RealServer, Service, Services, Status,
-    Worker, Workers,
+    Drop, Drops, Ended, Ftp, Generated, Neighbor, Port, Ports, RealServer, Service, Services,
+    Status, Worker, Workers,
 };
 use crate::identity::{NamedRealServer, NamedService, Usage as _};
 use crate::listing::Batch;
@@ -95,6 +95,7 @@ fn view_service(counts: Counts<'_>, service: &conf::Service, named: &NamedServic
         mode: service.mode.as_str().to_owned(),
         scheduler: service.scheduler.as_str().to_owned(),
         scheduler_flags: service.scheduler_flags.names(service.scheduler),
+        helper: service.helper.map(|helper| helper.as_str().to_owned()),
         ops: service.ops,
         local_addresses: service.local_addresses.clone(),
         traffic: counts.workers.service(named.id).since(&named.base),
@@ -209,6 +210,24 @@ pub(super) fn drops(state: &State) -> Drops {
             resets: state.workers.sum(|stats| stats.generated.resets.value()),
             fragments: state.workers.sum(|stats| stats.generated.fragments.value()),
         },
+        ftp: ftp(state),
+    }
+}
+
+fn ftp(state: &State) -> Ftp {
+    let sum = |read: fn(&FtpStats) -> &Counter| state.workers.sum(|stats| read(&stats.ftp).value());
+    Ftp {
+        announced: sum(|ftp| &ftp.announced),
+        data_flows: sum(|ftp| &ftp.data_flows),
+        edited: sum(|ftp| &ftp.edited),
+        split: sum(|ftp| &ftp.split),
+        garbled: sum(|ftp| &ftp.garbled),
+        refused: sum(|ftp| &ftp.refused),
+        unfit: sum(|ftp| &ftp.unfit),
+        controls_full: sum(|ftp| &ftp.controls_full),
+        no_flow: sum(|ftp| &ftp.no_flow),
+        given_up: sum(|ftp| &ftp.given_up),
+        notes_lost: sum(|ftp| &ftp.notes_lost),
     }
 }
 

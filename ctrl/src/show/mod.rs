@@ -1,5 +1,6 @@
 //! `rvs show`: asks the daemon and prints a table, or its answer as it is.
 
+mod ftp;
 mod table;
 mod tables;
 

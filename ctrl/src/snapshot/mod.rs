@@ -8,7 +8,7 @@ use dataplane::forward::ForwardingMode;
 use dataplane::marks::{MarkRule, MarkRules};
 use dataplane::persistence::Persistence;
 use dataplane::sched::{HashFlags, MaglevEntry, Scheduler};
-use dataplane::service::{Dest, RealServer, ServiceKey, ServiceTable, VirtualService};
+use dataplane::service::{Dest, Helper, RealServer, ServiceKey, ServiceTable, VirtualService};
 use dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
 };
@@ -166,6 +166,7 @@ fn add_service(
             timeout: Ticks::from_secs(persistence.timeout_s),
             mask: persistence.mask,
         }),
+        helper: service.helper.map(helper),
     }
 }
 
@@ -218,6 +219,12 @@ fn mode(mode: conf::ForwardingMode) -> ForwardingMode {
         conf::ForwardingMode::Nat => ForwardingMode::Nat,
         conf::ForwardingMode::Tunnel => ForwardingMode::Tunnel,
         conf::ForwardingMode::FullNat => ForwardingMode::FullNat,
+    }
+}
+
+fn helper(helper: conf::Helper) -> Helper {
+    match helper {
+        conf::Helper::Ftp => Helper::Ftp,
     }
 }
 

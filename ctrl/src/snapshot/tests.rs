@@ -172,3 +172,15 @@ fn persistence_and_port_0_reach_the_packet_path() {
     let ports = [0, 1].map(|real| snapshot.real_server(RealId(real)).unwrap().l4_port);
     assert_eq!(ports, [0, 80]);
 }
+
+#[test]
+fn the_helper_comes_with_its_service() {
+    let services = "  ftp: {vip: \"192.0.2.10:21\", protocol: tcp, mode: nat, real_servers: []}
+  web: {vip: \"192.0.2.10:80\", protocol: tcp, mode: nat, real_servers: []}
+";
+    let (config, mut registry) = (config(services), registry());
+    let named = registry.assign(&config, 1, &Unused);
+    let snapshot = build(&config, &[FACTS, FACTS], &named, &mut registry, 1);
+    let helper = |id| snapshot.services.by_id(ServiceId(id)).unwrap().helper;
+    assert_eq!((helper(0), helper(1)), (Some(Helper::Ftp), None));
+}

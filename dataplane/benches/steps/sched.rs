@@ -62,6 +62,7 @@ impl Pool {
             local_addresses: Box::default(),
             stateless: None,
             persistence: None,
+            helper: None,
             ops: false,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, count as usize)));

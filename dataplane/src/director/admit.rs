@@ -1,7 +1,7 @@
 //! Packets without a flow: those that may open one are scheduled, others are refused or routed.
 
 use crate::buf::PacketBuf;
-use crate::flow::{Direction, Flow, Hit, KeyHash};
+use crate::flow::{Control, Direction, Flow, Hit, KeyHash};
 use crate::forward::ForwardingMode;
 use crate::fragment::{Decision, TrainKey};
 use crate::handover::Errand;
@@ -140,8 +140,8 @@ impl<B: PacketBuf> Director<B> {
 
     /// Takes a flow that has left the table out of its real server's count.
     pub(super) fn count_end(&mut self, snapshot: &Snapshot, flow: &Flow) {
-        if flow.control.is_controlled() {
-            self.end_control(flow.control);
+        if flow.control != Control::NONE {
+            self.let_go(flow);
         }
         if let Some(real) = self.stats.real_server(flow.real) {
             let gauge = if flow.is_active() { &real.active } else { &real.inactive };
@@ -181,6 +181,11 @@ impl<B: PacketBuf> Director<B> {
         let ip = &packet.ip;
         if snapshot.address_use(ip.src()).is_some() {
             return Admission::Refused(Refusal::Silent(DropReason::BadSourceAddress));
+        }
+        if !self.ftp.expected.is_empty()
+            && let Some(opened) = self.open_expected(snapshot, (packet, hash), now)
+        {
+            return opened.map_or_else(Admission::Refused, Admission::Flow);
         }
         if let Some(service) = self.service_of(snapshot, packet)
             && let Some(admission) = self.admit_to(snapshot, service, (packet, hash), now)

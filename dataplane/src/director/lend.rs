@@ -16,12 +16,13 @@
 //! stale, and the next connection asks.
 
 use crate::buf::PacketBuf;
+use crate::flow::CONTROLLING_RETRY;
 use crate::flow::TemplateIdx;
-use crate::handover::{Errand, NoteKind, TemplateNote};
+use crate::handover::{Errand, Handed, NoteKind, TemplateNote};
 use crate::io::Ports;
 use crate::ownership::WorkerIdx;
 use crate::parse::Transport;
-use crate::persistence::{Owner, Persistence, RETRY, Template, TemplateKey, Templates};
+use crate::persistence::{Owner, Persistence, Template, TemplateKey, Templates};
 use crate::service::{RealId, RealServer, VirtualService};
 use crate::snapshot::Snapshot;
 use crate::stats::Counter;
@@ -91,7 +92,7 @@ impl<B: PacketBuf> Director<B> {
         let template = self.due_note.take().and_then(|idx| self.templates.get(idx));
         if let Some(template) = template {
             let note = TemplateNote::on(template, NoteKind::Used, self.team.me());
-            turn.io.tell(self.team.by_template(template.key()), note);
+            turn.io.tell(self.team.by_template(template.key()), Handed::Template(note));
         }
     }
 
@@ -114,7 +115,7 @@ impl<B: PacketBuf> Director<B> {
         };
         if real.id != note.real {
             let stale = TemplateNote { kind: NoteKind::Stale, from: self.team.me(), ..*note };
-            return turn.io.tell(note.from, stale);
+            return turn.io.tell(note.from, Handed::Template(stale));
         }
         match note.kind {
             NoteKind::Used => self.templates.note_use(idx, turn.now),
@@ -135,7 +136,8 @@ impl<B: PacketBuf> Director<B> {
         now: Tick,
     ) {
         let Some(real) = usable(snapshot, note.real, key) else { return };
-        let timeout = if note.kind == NoteKind::Held { RETRY } else { persistence.timeout };
+        let timeout =
+            if note.kind == NoteKind::Held { CONTROLLING_RETRY } else { persistence.timeout };
         let template = Template::new(*key, real, Owner::Me, (now, timeout));
         if let Some(idx) = self.add_template(template)
             && note.is_assured
@@ -162,7 +164,7 @@ impl<B: PacketBuf> Director<B> {
         while let Some(ended) = self.templates.expire_next(turn.now, &mut budget, |template| {
             if template.owner() == Owner::Other && !template.is_void() {
                 let note = TemplateNote::on(template, NoteKind::Held, team.me());
-                io.tell(team.by_template(template.key()), note);
+                io.tell(team.by_template(template.key()), Handed::Template(note));
             }
         }) {
             super::persist::count_template(&self.stats, &self.templates, &ended, Counter::subtract);

@@ -3,16 +3,19 @@
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
 //! packets of a flow, `admit` for packets that may open one, `persist` for those whose client's
 //! template says the real server, `lend` for templates of other workers, `open` for the flow they
-//! open, `one_packet` for datagrams that open none, `stateless` for packets that find no room for a
-//! flow, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for fragments,
-//! `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for what time
-//! brings about, and `adoption` for taking up a new snapshot.
+//! open, `one_packet` for datagrams that open none, `reuse` for flows that a packet does not go on
+//! with, `stateless` for packets that find no room for a flow, `local` for packets to the director
+//! itself, `icmp` for ICMP, `fragments` for fragments, `ftp` for FTP's control connections, `steer`
+//! for packets of other workers' flows, `egress` for the way out, `upkeep` for what time brings
+//! about, `sweep` and `defence` for flows that end before their time, and `adoption` for taking up
+//! a new snapshot.
 
 mod admit;
 mod adoption;
 mod defence;
 mod egress;
 mod fragments;
+mod ftp;
 mod icmp;
 mod lend;
 mod local;
@@ -36,6 +39,7 @@ use crate::control::{FlowReport, NeighborReport};
 use crate::flow::{Flow, FlowTable, Hit, KeyHash, TemplateIdx};
 use crate::forward::LocalPorts;
 use crate::fragment::Trains;
+use crate::ftp::Helper;
 use crate::handover::{Errand, Stage};
 use crate::io::{Burst, Io, Ports};
 use crate::limits::BURST_LEN_MAX;
@@ -123,6 +127,8 @@ pub struct Director<B> {
     /// Taken while a burst is processed.
     slips: Option<Box<Slips>>,
     team: Team,
+    /// The FTP helper.
+    ftp: Helper,
     stats: Arc<WorkerStats>,
 }
 
@@ -160,6 +166,7 @@ impl<B: PacketBuf> Director<B> {
             counted: Counted::alone(Arc::clone(&stats)),
             reopened: None,
             random: seed | 1,
+            ftp: Helper::new(seed),
             stats,
         }
     }

@@ -59,7 +59,35 @@ impl<B: PacketBuf> Director<B> {
         (packet, hash): (&Transport, KeyHash),
         now: Tick,
     ) -> Result<Hit, Refusal> {
-        let reply = self.reply_key((service, real), &packet.key).map_err(Refusal::Silent)?;
+        let real = &real.at_port(service.rport(real, packet.key.dst_port()));
+        let pool = &service.local_addresses;
+        let hit = self.open_uncounted(snapshot, (service, real, pool), (packet, hash), now)?;
+        if let Some(real) = self.stats.real_server(real.id) {
+            real.traffic.connections.add(1);
+        }
+        if let Some(service) = self.stats.service(service.id) {
+            service.connections.add(1);
+        }
+        if service.helper.is_some()
+            && let Some(flow) = self.flows.flow_mut(hit.flow())
+        {
+            flow.control = flow.control.with_helper();
+        }
+        Ok(hit)
+    }
+
+    /// [`Self::open`] for a connection that was not scheduled, so that it is not counted as one.
+    /// In FULLNAT it comes from an address of `pool`.
+    #[inline(always)]
+    pub(super) fn open_uncounted(
+        &mut self,
+        snapshot: &Snapshot,
+        (service, real, pool): (&VirtualService, &RealServer, &[Ipv4Addr]),
+        (packet, hash): (&Transport, KeyHash),
+        now: Tick,
+    ) -> Result<Hit, Refusal> {
+        let reply =
+            self.reply_key((service.mode, real, pool), &packet.key).map_err(Refusal::Silent)?;
         let (ReplyKey::Unseen(key) | ReplyKey::Free(key, _) | ReplyKey::Unknown(key, _)) = reply;
         let state = match packet.ip.protocol {
             IpProto::TCP => FlowState::Tcp(TcpState::None),
@@ -80,10 +108,6 @@ impl<B: PacketBuf> Director<B> {
         self.stats.flows.set(self.flows.len() as u64);
         if let Some(real) = self.stats.real_server(real.id) {
             real.inactive.add(1);
-            real.traffic.connections.add(1);
-        }
-        if let Some(service) = self.stats.service(service.id) {
-            service.connections.add(1);
         }
         self.load_changed(snapshot, ids.0, ids.1);
         Ok(Hit::new(flow, Direction::Request))
@@ -91,17 +115,16 @@ impl<B: PacketBuf> Director<B> {
 
     fn reply_key(
         &mut self,
-        (service, real): (&VirtualService, &RealServer),
+        (mode, real, pool): (ForwardingMode, &RealServer, &[Ipv4Addr]),
         request: &FlowKey,
     ) -> Result<ReplyKey, DropReason> {
         let protocol = request.protocol();
-        let real = &real.at_port(service.rport(real, request.dst_port()));
         let from_real = |dst: Ipv4Addr, dst_port: u16| {
             FlowKey::ipv4(protocol, real.address, real.l4_port, dst, dst_port)
         };
         let to_client = from_real(request.src_ipv4(), request.src_port());
         let flows = &self.flows;
-        Ok(match service.mode {
+        Ok(match mode {
             ForwardingMode::Dr | ForwardingMode::Tunnel => ReplyKey::Unseen(to_client),
             ForwardingMode::Nat => {
                 let hash = flows.hash(&to_client);
@@ -109,7 +132,6 @@ impl<B: PacketBuf> Director<B> {
                 ReplyKey::Unknown(to_client, hash)
             }
             ForwardingMode::FullNat => {
-                let pool = &service.local_addresses;
                 let mut hash = KeyHash::default();
                 let is_free = |lip, lport| {
                     let key = from_real(lip, lport);

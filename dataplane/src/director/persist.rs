@@ -7,7 +7,7 @@
 
 use crate::buf::PacketBuf;
 use crate::control::FlowReport;
-use crate::flow::{Control, Controller, Flow, Hit, KeyHash, TemplateIdx};
+use crate::flow::{Controller, Flow, Hit, KeyHash, TemplateIdx};
 use crate::forward::ForwardingMode;
 use crate::handover::Errand;
 use crate::parse::Transport;
@@ -188,15 +188,6 @@ impl<B: PacketBuf> Director<B> {
         let is_assured = self.templates.get(template).is_some_and(Template::is_assured);
         flow.control = if is_assured { controlled } else { controlled.unassured() };
         self.templates.begin_control(template);
-    }
-
-    /// Has whatever controlled a flow that has ended do so no more.
-    #[cold]
-    pub(super) fn end_control(&mut self, control: Control) {
-        match control.controller() {
-            Some(Controller::Template(template)) => self.templates.end_control(template),
-            Some(Controller::Flow(_)) | None => {}
-        }
     }
 }
 

@@ -97,7 +97,7 @@ impl<B: PacketBuf> Director<B> {
             Err(reason) => return self.no_way(turn, frame, (packet, hit), reason),
         };
         self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
-        let before = flow.state();
+        let (before, is_helped) = (flow.state(), flow.control.has_helper());
         let (mut state, mut timeout) = next_state(&snapshot.timeouts, flow, direction, packet);
         if self.unusual {
             let secure = self.defences.secure_tcp;
@@ -115,6 +115,9 @@ impl<B: PacketBuf> Director<B> {
             count_state_change(&self.stats, way.real, before, state);
             self.load_changed(snapshot, service, way.real);
         }
+        if is_helped {
+            return self.relay_helped(turn, frame, packet, hit, &way);
+        }
         match self.rewrite(turn, &mut frame, packet, hit, &way) {
             Ok(()) => self.egress.deliver(turn, way.hop, frame, Origin::Received),
             Err(refusal) => self.refuse(turn, frame, &packet.ip, refusal),
@@ -122,7 +125,7 @@ impl<B: PacketBuf> Director<B> {
     }
 
     #[inline(always)]
-    fn rewrite<P>(
+    pub(super) fn rewrite<P>(
         &mut self,
         turn: &Turn<'_, B, P>,
         frame: &mut B,
@@ -360,7 +363,12 @@ pub(super) fn take_hop<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> Result<(),
 
 /// Moves a flow between the active and the inactive ones of its real server.
 #[inline(never)]
-fn count_state_change(stats: &WorkerStats, real: RealId, before: FlowState, after: FlowState) {
+pub(super) fn count_state_change(
+    stats: &WorkerStats,
+    real: RealId,
+    before: FlowState,
+    after: FlowState,
+) {
     let Some(real) = stats.real_server(real) else { return };
     match (before.is_active(), after.is_active()) {
         (false, true) => {

@@ -72,6 +72,9 @@ impl<B: PacketBuf> Director<B> {
         let hit = self.flows.lookup(hash, &packet.key)?;
         let flow = self.flows.flow(hit.flow())?;
         if flow.deadline().is_due(now) {
+            if self.holds(hit, now) {
+                return Some(hit);
+            }
             self.end_flow(snapshot, hit);
             return None;
         }

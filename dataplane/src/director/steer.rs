@@ -4,7 +4,7 @@
 //! the owner, or was when the flow began.
 
 use crate::buf::PacketBuf;
-use crate::flow::{Flow, Hit};
+use crate::flow::{Controller, Flow, Hit};
 use crate::fragment::{Decision, TrainKey};
 use crate::handover::{Errand, Handed, Stage};
 use crate::icmp_error;
@@ -15,6 +15,7 @@ use crate::parse::{Ipv4Meta, Parsed, Slip};
 use crate::snapshot::{PortIdx, Snapshot};
 use crate::wire::{IcmpHeader, IpProto};
 
+use super::ftp::ActiveData;
 use super::{Director, Turn};
 
 /// Where a packet is to be processed.
@@ -59,6 +60,16 @@ impl<B: PacketBuf> Director<B> {
                 }
                 Handed::Template(note) => {
                     self.take_note(turn, &note);
+                    continue;
+                }
+                Handed::PassiveData { client, l4_port, real, lip } => {
+                    let place = (real, lip, Controller::ELSEWHERE);
+                    self.expect(turn.snapshot, (client, l4_port), place, turn.now);
+                    continue;
+                }
+                Handed::ActiveData { client, cport, real, lip, lport } => {
+                    let data = ActiveData { client: (client, cport), real, local: (lip, lport) };
+                    self.open_active(turn.snapshot, &data, Controller::ELSEWHERE, turn.now);
                     continue;
                 }
             };

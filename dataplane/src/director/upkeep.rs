@@ -3,8 +3,9 @@
 //! Every call does a bounded piece of work, so that packets never wait for it.
 
 use crate::buf::PacketBuf;
+use crate::flow::Flow;
 use crate::io::Ports;
-use crate::limits::{EXPIRE_PER_TICK, NEIGHBOR_PER_TICK};
+use crate::limits::{EXPIRE_PER_TICK, FTP_EXPECTATIONS_PER_TICK, NEIGHBOR_PER_TICK};
 use crate::snapshot::Snapshot;
 use crate::time::Tick;
 use crate::verdict::{DropReason, Verdict};
@@ -30,6 +31,7 @@ impl<B: PacketBuf> Director<B> {
             self.last_tick = turn.now;
             self.shortage.age(turn.snapshot.longest_timeout(), turn.now);
             self.look_at_fullness(turn.snapshot);
+            self.ftp.give_up(turn.now, FTP_EXPECTATIONS_PER_TICK);
             self.egress.tick(turn, NEIGHBOR_PER_TICK);
             let stats = &self.stats;
             self.trains.tick(turn.now, |_| {
@@ -47,7 +49,17 @@ impl<B: PacketBuf> Director<B> {
 
     fn expire_flows(&mut self, snapshot: &Snapshot, now: Tick) {
         let mut budget = EXPIRE_PER_TICK;
-        while let Some(flow) = self.flows.expire_next(now, &mut budget) {
+        loop {
+            let ftp = &self.ftp;
+            let goes_on = |flow: &mut Flow| {
+                let holds = flow.control.has_helper() && ftp.has_data_flows(&flow.request);
+                if holds {
+                    flow.put_off(now);
+                }
+                holds
+            };
+            let ended = self.flows.expire_next_unless(now, &mut budget, goes_on);
+            let Some(flow) = ended else { break };
             self.count_end(snapshot, &flow);
         }
         if budget < EXPIRE_PER_TICK {

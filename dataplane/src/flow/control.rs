@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::FlowIdx;
 use crate::limits::{FLOW_COUNT_MAX, TEMPLATE_COUNT_MAX};
+use crate::time::Ticks;
 
 /// Place of a persistence template in its worker's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,14 @@ const UNASSURED: u32 = 1 << 28;
 const INDEX: u32 = UNASSURED - 1;
 
 const _: () = assert!(FLOW_COUNT_MAX <= INDEX && TEMPLATE_COUNT_MAX <= INDEX);
+
+impl Controller {
+    /// A control connection at another worker, whose place means nothing here.
+    pub const ELSEWHERE: Self = Self::Flow(FlowIdx(INDEX));
+}
+
+/// How long something lives on that is due while it still controls others, and is asked again.
+pub const CONTROLLING_RETRY: Ticks = Ticks::from_secs(60);
 
 impl Control {
     /// Nothing controls the flow, and it has no helper.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::control::Control;
+use super::control::{CONTROLLING_RETRY, Control};
 use super::expire::WheelLink;
 use super::kept_state::KeptState;
 use super::key::{FlowKey, Ipv6Key, Key};
@@ -217,6 +217,11 @@ impl<K> Flow<K> {
             self.count_packet();
         }
         shorter
+    }
+
+    /// Lets the flow live on though it is due, because it still controls others.
+    pub fn put_off(&mut self, now: Tick) {
+        (self.last_seen, self.life) = (now, self.life.with_timeout(CONTROLLING_RETRY));
     }
 
     /// Counts a packet from the client, one of the first few.

@@ -14,7 +14,7 @@ pub mod sctp_state;
 pub mod table;
 pub mod tcp_state;
 
-pub use control::{Control, Controller, TemplateIdx};
+pub use control::{CONTROLLING_RETRY, Control, Controller, TemplateIdx};
 pub use entry::{Direction, Entry, Flow, FlowIdx, FlowState};
 pub use key::{FlowKey, Ipv6Key, Key};
 pub use sctp_state::{SctpEvent, SctpState};

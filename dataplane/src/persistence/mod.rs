@@ -12,7 +12,7 @@ mod templates;
 
 use std::net::Ipv4Addr;
 
-pub use template::{Owner, RETRY, Template, TemplateKey};
+pub use template::{Owner, Template, TemplateKey};
 pub use templates::Templates;
 
 use crate::time::Ticks;

@@ -12,9 +12,6 @@ use crate::time::{Tick, Ticks};
 
 use super::Persistence;
 
-/// How long a template that should end lives on if it still controls flows (IPVS).
-pub const RETRY: Ticks = Ticks::from_secs(60);
-
 /// FTP's control port. As in IPVS its templates cover all ports, because the client connects to
 /// others for data.
 const FTP: u16 = 21;

@@ -1,10 +1,11 @@
 //! All templates of one worker: its own, and copies of other workers'.
 
+use crate::flow::CONTROLLING_RETRY;
 use crate::flow::{FlowIdx, Table, TableFull, TemplateIdx};
 use crate::limits::TEMPLATE_COUNT_MAX;
 use crate::time::{Tick, Ticks};
 
-use super::template::{Owner, RETRY, Template, TemplateKey};
+use super::template::{Owner, Template, TemplateKey};
 
 /// How much sooner than the template a copy of it ends, so that its owner hears in time that it
 /// controls flows.
@@ -120,7 +121,7 @@ impl Templates {
     /// Notes that another worker's copy of a template controls flows.
     pub fn note_held(&mut self, idx: TemplateIdx, now: Tick) {
         if let Some(template) = self.get_mut(idx) {
-            template.told = now.after(RETRY);
+            template.told = now.after(CONTROLLING_RETRY);
         }
     }
 
@@ -183,11 +184,11 @@ fn goes_on(template: &mut Template, now: Tick) -> bool {
     if controls {
         template.last_used = now;
         template.timeout = match template.owner {
-            Owner::Me => RETRY,
+            Owner::Me => CONTROLLING_RETRY,
             Owner::Other => {
                 // The owner hears of it now.
                 template.told = now;
-                Templates::copy_timeout(RETRY)
+                Templates::copy_timeout(CONTROLLING_RETRY)
             }
         };
     }

@@ -8,4 +8,4 @@ mod virtual_service;
 pub use real_server::{RealId, RealServer};
 pub use table::{ServiceKey, ServiceTable};
 pub use timeouts::OwnTimeouts;
-pub use virtual_service::{Dest, ServiceId, VirtualService};
+pub use virtual_service::{Dest, Helper, ServiceId, VirtualService};

@@ -189,6 +189,7 @@ mod tests {
             local_addresses: Box::default(),
             stateless: None,
             persistence: None,
+            helper: None,
             ops: false,
         }
     }

@@ -42,6 +42,13 @@ impl Dest {
     }
 }
 
+/// What reads the payload of a service's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helper {
+    /// FTP: data connections find their way ([`crate::ftp`]).
+    Ftp,
+}
+
 /// Slots for each real server in [`VirtualService::stateless`]: with eight, shares differ by an
 /// eighth or so.
 const STATELESS_SLOTS: u32 = 8;
@@ -67,6 +74,8 @@ pub struct VirtualService {
     pub stateless: Option<Arc<MaglevTable>>,
     /// Whether, and how, all connections of a client go to one real server.
     pub persistence: Option<Persistence>,
+    /// Who reads the payload of its connections; modes NAT and FULLNAT only.
+    pub helper: Option<Helper>,
     /// One-packet scheduling: every UDP datagram is scheduled by itself and leaves no flow.
     pub ops: bool,
 }

@@ -26,6 +26,8 @@ mod forward_tunnel;
 #[cfg(test)]
 mod fragments;
 #[cfg(test)]
+mod ftp;
+#[cfg(test)]
 mod hops;
 #[cfg(test)]
 mod icmp;

@@ -99,6 +99,7 @@ proptest! {
             local_addresses: Box::default(),
             stateless: None,
             persistence: None,
+            helper: None,
             ops: false,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, 12)));

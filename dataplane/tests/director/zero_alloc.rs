@@ -19,7 +19,8 @@ use rvs_dataplane::testing::{Endpoint, PacketSpec, arp_frame};
 use rvs_dataplane::time::{Tick, Ticks};
 use rvs_dataplane::verdict::DropReason;
 use rvs_dataplane::wire::{
-    ArpOperation, ArpPacket, ChunkType, EtherType, EthernetHeader, Mac, TcpFlags, ipv4,
+    ArpOperation, ArpPacket, ChunkType, EtherType, EthernetHeader, Ipv4Header, Mac, TcpFlags, ipv4,
+    tcp,
 };
 use rvs_dataplane::worker::Worker;
 
@@ -29,6 +30,8 @@ use crate::support::{
 
 const ROOM: usize = 2304;
 const HEADROOM: usize = 128;
+const FTP: &str = "192.0.2.14:21";
+const FTP_SERVER: &str = "10.0.0.11:21";
 
 type Memory = Box<[u8; ROOM]>;
 type FreeList = Rc<RefCell<Vec<Memory>>>;
@@ -197,6 +200,15 @@ fn mix() -> Vec<(PortIdx, Vec<u8>)> {
     frames.push((WAN, lone.fragments(520)[1].clone()));
     let request = ArpPacket::request(mac_of(GATEWAY), GATEWAY, WAN_IP);
     frames.push((WAN, arp_frame(Mac::BROADCAST, mac_of(GATEWAY), &request)));
+    // A control connection of FTP, in both directions, and a data connection.
+    let says = |text: &str| PacketSpec::tcp(CLIENT, FTP).payload(text).frame();
+    frames.push((WAN, PacketSpec::tcp(CLIENT, FTP).flags(TcpFlags::SYN).frame()));
+    frames.extend(["", "PASV\r\n"].map(|text| (WAN, says(text))));
+    let answer = PacketSpec::tcp(FTP_SERVER, CLIENT).payload("227 (10,0,0,11,195,80)\r\n");
+    frames.push((LAN, from_real(&answer, FTP_SERVER).frame()));
+    let data = PacketSpec::tcp(CLIENT, "192.0.2.14:50000").flags(TcpFlags::SYN);
+    frames.push((WAN, data.frame()));
+    frames.push((WAN, says("PORT 198,51,100,7,168,202\r\n")));
     // A NAT real server's own traffic goes to ever other neighbours.
     frames.push((LAN, from_real(&PacketSpec::udp(RS1, "192.0.2.55:53"), RS1).frame()));
     frames
@@ -212,9 +224,17 @@ fn renumber(frame: &mut [u8], number: u32) {
     if frame[30..34] == [192, 0, 2, 55] {
         frame[33] = 20 + low % 200;
     } else if matches!(frame[23], 6 | 17 | 132) && (frame[20] & 0x1F, frame[21]) == (0, 0) {
-        frame[34..36].copy_from_slice(&[0x80 | high, low]);
+        let client = if frame[34..36] == [0, 21] { 36 } else { 34 };
+        frame[client..client + 2].copy_from_slice(&[0x80 | high, low]);
     }
     ipv4::fill_checksum(&mut frame[14..]);
+    let ports = [&frame[34..36], &frame[36..38]];
+    if frame[23] == 6 && ports.contains(&&[0, 21][..]) {
+        // The helper reads only what is undamaged.
+        let header = Ipv4Header::read(&frame[14..]).unwrap();
+        let (src, dst) = (header.src(), header.dst());
+        tcp::fill_checksum(&mut frame[34..], src, dst);
+    }
 }
 
 fn site() -> Setup {
@@ -231,7 +251,9 @@ fn site() -> Setup {
         ("192.0.2.12:80", ForwardingMode::Tunnel),
         ("192.0.2.13:80", ForwardingMode::FullNat),
     ];
-    let mut setup = Setup::new(modes.into_iter().flat_map(|(vip, mode)| service(vip, mode)));
+    let ftp = ServiceSpec::tcp(FTP, ForwardingMode::Nat).ftp().real(FTP_SERVER, 1);
+    let services = modes.into_iter().flat_map(|(vip, mode)| service(vip, mode));
+    let mut setup = Setup::new(services.chain([ftp]));
     (setup.lan_mtu, setup.flows) = (1300, 1200);
     setup.timeouts = Timeouts::with_seconds(5, 3, 2);
     setup
@@ -292,6 +314,9 @@ fn nothing_is_allocated_for_any_packet() {
         ("ARP requests", stats.generated.arp_requests.value()),
         ("packets that waited in vain", dropped(DropReason::NeighborUnresolved)),
         ("fragments that waited in vain", dropped(DropReason::FragmentOrphaned)),
+        ("FTP's data connections announced", stats.ftp.announced.value()),
+        ("FTP's data connections begun", stats.ftp.data_flows.value()),
+        ("FTP's texts replaced", stats.ftp.edited.value()),
         ("full table", dropped(DropReason::FlowTableFull)),
     ] {
         assert!(count > 0, "none: {what}");

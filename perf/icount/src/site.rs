@@ -91,6 +91,7 @@ fn service(mode: ForwardingMode, number: u32, protocol: u8) -> VirtualService {
         local_addresses: (0..LOCAL_ADDRESS_COUNT).map(|number| host(100 + number)).collect(),
         stateless: None,
         persistence: None,
+        helper: None,
         ops: false,
     }
 }

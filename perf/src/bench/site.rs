@@ -178,6 +178,7 @@ fn snapshot(plan: Plan) -> Snapshot {
         local_addresses: local_addresses(),
         stateless: None,
         persistence: None,
+        helper: None,
         ops: false,
     }]);
     snapshot
@@ -218,6 +219,7 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
                 local_addresses: local_addresses.clone(),
                 stateless: None,
                 persistence: None,
+                helper: None,
                 ops: false,
             }
         })

@@ -34,6 +34,10 @@ pub const HTTP_RPORT: u16 = 8080;
 pub const ECHO_VPORT: u16 = 7;
 /// The port of the echo server when the mode may translate ports.
 pub const ECHO_RPORT: u16 = 7007;
+/// The port of FTP's control connections, on the VIP.
+pub const FTP_VPORT: u16 = 21;
+/// The port of the FTP server when the mode may translate ports.
+pub const FTP_RPORT: u16 = 2121;
 
 /// The director's device on the side of the clients.
 pub const WAN_DEVICE: &str = "wan0";

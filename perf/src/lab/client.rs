@@ -138,6 +138,30 @@ impl Client {
         Ok(Transfer { real_server, sha256: String::new() })
     }
 
+    /// Fetches `url` with further options of curl and returns the SHA-256 of what arrived.
+    ///
+    /// # Errors
+    /// [`LabError::Command`] when the transfer breaks off or is refused.
+    pub fn fetch(&self, url: &str, options: &[&str]) -> Result<String, LabError> {
+        let file = std::env::temp_dir().join(format!("{}-fetched", self.namespace.name()));
+        let mut curl = self.curl();
+        curl.arg("--show-error").args(options).arg("--output").arg(&file).arg(url);
+        let sum = command::run(&mut curl).and_then(|_| sha256_of(&file));
+        // A transfer that failed may have left none.
+        let _ = std::fs::remove_file(&file);
+        sum
+    }
+
+    /// Puts `file` to `url` with further options of curl.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub fn put(&self, file: &Path, url: &str, options: &[&str]) -> Result<(), LabError> {
+        let mut curl = self.curl();
+        curl.arg("--show-error").args(options).arg("--upload-file").arg(file).arg(url);
+        command::run(&mut curl).map(drop)
+    }
+
     /// curl, silent, with a limit on how long it may take.
     fn curl(&self) -> Command {
         let mut curl = self.namespace.command("curl");

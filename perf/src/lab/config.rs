@@ -57,6 +57,19 @@ impl Service {
         }
     }
 
+    /// The FTP service of the lab in `mode`; `weights` in the order of the real servers.
+    #[must_use]
+    pub fn ftp(mode: Mode, scheduler: &'static str, weights: [u32; 2]) -> Self {
+        Self {
+            name: "ftp",
+            protocol: Protocol::Tcp,
+            vport: at::FTP_VPORT,
+            mode,
+            scheduler,
+            real_servers: real_servers(mode.ftp_rport(), weights),
+        }
+    }
+
     /// The UDP echo service of the lab in `mode`; `weights` in the order of the real servers.
     #[must_use]
     pub fn echo(mode: Mode, scheduler: &'static str, weights: [u32; 2]) -> Self {

@@ -9,6 +9,7 @@
 //! namespace.rs     one network namespace
 //! topology.rs      `Lab`: namespaces, cables, routes
 //! real_server.rs   nginx in a real server's namespace, with its access log
+//! ftp_server.rs    vsftpd in a real server's namespace
 //! udp_echo.rs      UDP echo in a real server's namespace
 //! tunnel.rs        IPIP decapsulation: the kernel's device, or ours where it has none
 //! config.rs        the director's configuration file
@@ -27,6 +28,7 @@ pub mod command;
 pub mod config;
 pub mod director;
 mod error;
+pub mod ftp_server;
 mod mode;
 pub mod namespace;
 pub mod probe;

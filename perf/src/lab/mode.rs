@@ -61,6 +61,12 @@ impl Mode {
         if self.real_server_owns_vip() { addresses::ECHO_VPORT } else { addresses::ECHO_RPORT }
     }
 
+    /// The port the FTP server is reached on: DR and TUN cannot translate it.
+    #[must_use]
+    pub const fn ftp_rport(self) -> u16 {
+        if self.real_server_owns_vip() { addresses::FTP_VPORT } else { addresses::FTP_RPORT }
+    }
+
     /// Whether a real server may see `address` as the client of a connection in this mode.
     #[must_use]
     pub fn is_logged_client(self, address: Ipv4Addr) -> bool {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use super::LabError;
 
 /// Each program the lab starts, with the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("ip", "iproute2"),
     ("ethtool", "ethtool"),
     ("nginx", "nginx-light"),
+    ("vsftpd", "vsftpd"),
     ("curl", "curl"),
     ("sha256sum", "coreutils"),
 ];

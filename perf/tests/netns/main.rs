@@ -17,6 +17,7 @@ mod checks;
 mod daemon;
 mod dr;
 mod file;
+mod ftp;
 mod fullnat;
 mod lab;
 mod nat;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     add(&mut trials, "nat", &daemon, &nat::TESTS);
     add(&mut trials, "tun", &daemon, &tun::TESTS);
     add(&mut trials, "fullnat", &daemon, &fullnat::TESTS);
+    add(&mut trials, "ftp", &daemon, &ftp::TESTS);
     add(&mut trials, "reload", &daemon, &reload::TESTS);
     add(&mut trials, "workers", &daemon, &workers::TESTS);
     add(&mut trials, "daemon", &daemon, &daemon::TESTS);

@@ -5,6 +5,8 @@
 //! header.
 
 mod apply;
+mod drops;
+mod ftp;
 
 use std::net::Ipv4Addr;
 
@@ -12,6 +14,8 @@ use dataplane::stats::TrafficStats;
 use serde::{Deserialize, Serialize};
 
 pub use apply::{Applied, ConfigError, Refusal, Tally};
+pub use drops::{Drop, Drops, Ended, Generated};
+pub use ftp::Ftp;
 
 /// Answer of `/v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +159,9 @@ pub struct Service {
     pub scheduler: String,
     /// Its flags, by ipvsadm's names.
     pub scheduler_flags: Vec<String>,
+    /// Who reads the payload of its connections: `ftp`, or `null`.
+    #[serde(default)]
+    pub helper: Option<String>,
     /// Whether every UDP datagram is scheduled by itself.
     pub ops: bool,
     /// Local addresses, with fullnat.
@@ -330,71 +337,4 @@ pub struct Neighbor {
     pub confirmed_s_ago: Option<u32>,
     /// Packets that wait for it.
     pub waiting: u64,
-}
-
-/// Answer of `/v1/drops`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drops {
-    /// Packets received; the sum of the four below. Counters are read while packets pass, so a
-    /// few may be between two of them.
-    pub received: u64,
-    /// Packets forwarded.
-    pub forwarded: u64,
-    /// Packets that were for the director itself: ARP, echo.
-    pub consumed: u64,
-    /// Packets dropped, for any reason.
-    pub dropped: u64,
-    /// Packets held now: for a neighbour or for their first fragment.
-    pub held: u64,
-    /// Times a packet was handed over from one worker to another; it has its verdict there.
-    pub handed_over: u64,
-    /// Packets of services of mode dr and tun that were sent on without a flow, since there was no
-    /// room for one.
-    pub stateless: u64,
-    /// Connections of persistent services that got no template, for want of room.
-    #[serde(default)]
-    pub templates_full: u64,
-    /// Flows that ended before their time.
-    pub ended: Ended,
-    /// Every reason, also those that never occurred.
-    pub drops: Vec<Drop>,
-    /// Packets that the director made itself.
-    pub generated: Generated,
-}
-
-/// Packets dropped for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drop {
-    /// The reason, in one word.
-    pub reason: String,
-    /// How many.
-    pub count: u64,
-    /// The reason, in a sentence.
-    pub meaning: String,
-}
-
-/// Flows that ended before their time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
-    /// Half-open ones, by `drop_entry`.
-    pub half_open: u64,
-    /// Idle ones that had few packets, by `drop_entry`.
-    pub idle: u64,
-    /// Those whose real server was removed, by `expire_nodest_conn`.
-    pub real_server_removed: u64,
-}
-
-/// Packets that the director made itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Generated {
-    /// ARP requests.
-    pub arp_requests: u64,
-    /// ICMP errors.
-    pub icmp_errors: u64,
-    /// ICMP errors not sent because of their rate limit.
-    pub icmp_errors_limited: u64,
-    /// TCP resets.
-    pub resets: u64,
-    /// Further fragments of packets that had to be fragmented.
-    pub fragments: u64,
 }

@@ -1,12 +1,17 @@
 //! One table per question, in the spirit of `ipvsadm -Ln`.
 
+mod rates;
+
+pub(super) use rates::rates;
+
 use crate::api::proto::{
-    Drops, Flow, Flows, Neighbors, Port, Ports, Rates, RealServer, Service, Services, Status,
-    Traffic, Worker, Workers,
+    Drops, Flow, Flows, Neighbors, Port, Ports, RealServer, Service, Services, Status, Traffic,
+    Worker, Workers,
 };
 use crate::check::counted;
 use crate::local_ports;
 
+use super::ftp;
 use super::table::Column::{Left, Right};
 use super::table::render;
 
@@ -29,38 +34,6 @@ pub(super) fn services(answer: &Services) -> String {
         Right("LPORTS"),
     ];
     render(&columns, answer.services.iter().flat_map(service_rows))
-}
-
-/// As `ipvsadm -Ln --rate`.
-pub(super) fn rates(answer: &Services) -> String {
-    let columns = [
-        Left("SERVICE"),
-        Left("PROTO"),
-        Left("ADDRESS"),
-        Right("CONNS/S"),
-        Right("IN-PKTS/S"),
-        Right("OUT-PKTS/S"),
-        Right("IN-BYTES/S"),
-        Right("OUT-BYTES/S"),
-    ];
-    let row = |name: &str, protocol: &str, address: String, rates: &Rates| {
-        let mut row = vec![name.to_owned(), protocol.to_owned(), address];
-        row.extend(rate_cells(rates));
-        row
-    };
-    let rows = answer.services.iter().flat_map(|service| {
-        let protocol = service.protocol.as_deref().unwrap_or("mark");
-        let head = row(&service.name, protocol, address(service), &service.rates);
-        let reals = service.real_servers.iter();
-        let reals = reals.map(move |real| row("", "", real_address(real), &real.rates));
-        std::iter::once(head).chain(reals)
-    });
-    render(&columns, rows)
-}
-
-fn rate_cells(rates: &Rates) -> [String; 5] {
-    [rates.connections, rates.in_packets, rates.out_packets, rates.in_bytes, rates.out_bytes]
-        .map(|count| count.to_string())
 }
 
 /// A service's own row and those of its real servers.
@@ -312,7 +285,7 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
          flows ended early: {} half-open, {} idle (drop_entry), {} of removed real servers \
          (expire_nodest_conn)\n\
          sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
-         {} resets, {} fragments\n",
+         {} resets, {} fragments\n{}",
         ended.half_open,
         ended.idle,
         ended.real_server_removed,
@@ -321,6 +294,7 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
         generated.icmp_errors_limited,
         generated.resets,
         generated.fragments,
+        ftp::lines(&answer.ftp),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::api::proto::{Drop, Ended, Generated, Neighbor, RealServer, Worker};
+use crate::api::proto::{Drop, Ended, Ftp, Generated, Neighbor, Rates, RealServer, Worker};
 
 fn ip(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
@@ -59,6 +59,7 @@ fn services_with_their_real_servers() {
         mode: "fullnat".to_owned(),
         scheduler: "wrr".to_owned(),
         scheduler_flags: Vec::new(),
+        helper: None,
         local_addresses: vec![ip("10.0.0.100")],
         traffic: traffic(12_345),
         rates: rates(123),
@@ -185,6 +186,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
         ended: Ended { half_open: 12, idle: 11, real_server_removed: 10 },
         drops: vec![drop("no_flow", counts[0]), drop("truncated", counts[1])],
         generated: Generated { arp_requests: 5, icmp_errors: 4, resets: 3, ..Generated::default() },
+        ftp: Ftp::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use rvs_dataplane::options::IpvsOptions;
 use rvs_dataplane::persistence::Persistence;
 use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
 use rvs_dataplane::service::{
-    Dest, RealId, RealServer, ServiceId, ServiceKey, ServiceTable, VirtualService,
+    Dest, Helper, RealId, RealServer, ServiceId, ServiceKey, ServiceTable, VirtualService,
 };
 use rvs_dataplane::snapshot::{
     AddressUse, NextHop, PortAddress, PortIdx, PortInfo, Route, Snapshot, Subnet,
@@ -54,6 +54,7 @@ pub(crate) struct ServiceSpec {
     /// Of each real server.
     upper_threshold: u32,
     persistence: Option<Persistence>,
+    helper: Option<Helper>,
     ops: bool,
     /// Instead of protocol and VIP.
     mark: Option<Mark>,
@@ -77,6 +78,7 @@ impl ServiceSpec {
             local,
             upper_threshold,
             persistence,
+            helper: None,
             ops,
             mark,
             since,
@@ -106,6 +108,16 @@ impl ServiceSpec {
 
     pub(crate) fn upper_threshold(mut self, connections: u32) -> Self {
         self.upper_threshold = connections;
+        self
+    }
+
+    pub(crate) fn locals(mut self, local: impl Into<Vec<Ipv4Addr>>) -> Self {
+        self.local = local.into();
+        self
+    }
+
+    pub(crate) fn ftp(mut self) -> Self {
+        self.helper = Some(Helper::Ftp);
         self
     }
 
@@ -325,6 +337,7 @@ impl Setup {
         let stateless = VirtualService::stateless_table(spec.mode, &entries).map(Arc::new);
         VirtualService {
             id,
+            helper: spec.helper,
             stateless,
             persistence: spec.persistence,
             ops: spec.ops,
