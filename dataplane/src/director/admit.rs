@@ -141,7 +141,7 @@ impl<B: PacketBuf> Director<B> {
     /// Takes a flow that has left the table out of its real server's count.
     pub(super) fn count_end(&mut self, snapshot: &Snapshot, flow: &Flow) {
         if flow.control.is_controlled() {
-            self.end_control(flow.control);
+            self.end_control(flow);
         }
         if let Some(real) = self.stats.real_server(flow.real) {
             let gauge = if flow.is_active() { &real.active } else { &real.inactive };

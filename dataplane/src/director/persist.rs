@@ -7,7 +7,7 @@
 
 use crate::buf::PacketBuf;
 use crate::control::FlowReport;
-use crate::flow::{Control, Controller, Flow, Hit, KeyHash, TemplateIdx};
+use crate::flow::{Controller, Flow, Hit, KeyHash, TemplateIdx};
 use crate::forward::ForwardingMode;
 use crate::handover::Errand;
 use crate::parse::Transport;
@@ -192,9 +192,12 @@ impl<B: PacketBuf> Director<B> {
 
     /// Has whatever controlled a flow that has ended do so no more.
     #[cold]
-    pub(super) fn end_control(&mut self, control: Control) {
-        match control.controller() {
-            Some(Controller::Template(template)) => self.templates.end_control(template),
+    pub(super) fn end_control(&mut self, flow: &Flow) {
+        match flow.control.controller() {
+            Some(Controller::Template(template)) => {
+                let at = if flow.deadline().is_due(self.now) { flow.deadline() } else { self.now };
+                self.templates.end_control(template, at);
+            }
             Some(Controller::Flow(_)) | None => {}
         }
     }
