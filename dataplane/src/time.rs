@@ -48,6 +48,12 @@ impl Tick {
         Self(self.0.wrapping_add(span.0))
     }
 
+    /// This point moved back by `span`.
+    #[must_use]
+    pub const fn before(self, span: Ticks) -> Self {
+        Self(self.0.wrapping_sub(span.0))
+    }
+
     /// Whether this point has been reached at `now`.
     #[must_use]
     pub const fn is_due(self, now: Self) -> bool {
@@ -65,6 +71,7 @@ mod tests {
         let later = start.after(Ticks::from_secs(1));
         assert_eq!(later.since(start), Ticks(100));
         assert_eq!(start.since(later), Ticks(0));
+        assert_eq!(later.before(Ticks::from_secs(1)), start);
         assert!(!later.is_due(start));
         assert!(later.is_due(later));
         assert!(start.is_due(later));

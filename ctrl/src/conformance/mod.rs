@@ -61,4 +61,7 @@ recorded! {
     one_packet_in_nat "ops-nat": 2,
     one_packet_in_tun "ops-tun": 2,
     marks "mark": 3,
+    persistence_of_networks "persistence-24": 6,
+    all_ports_of_networks "any-port-24": 3,
+    marks_of_networks "mark-24": 3,
 }

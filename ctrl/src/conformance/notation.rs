@@ -45,6 +45,8 @@ fn head(line: &str) -> Script {
         is_udp: false,
         ops: false,
         is_marked: false,
+        is_for_all_ports: false,
+        persistence: None,
         steps: Vec::new(),
     };
     for word in words {
@@ -55,7 +57,12 @@ fn head(line: &str) -> Script {
             "udp" => script.is_udp = true,
             "ops" => script.ops = true,
             "mark" => script.is_marked = true,
+            "any-port" => script.is_for_all_ports = true,
             "fallback" | "port" => script.scheduler = format!("{},{word}", script.scheduler),
+            _ if word.starts_with("persistence=") => {
+                let (seconds, mask) = word["persistence=".len()..].split_once('/').unwrap();
+                script.persistence = Some((seconds.parse().unwrap(), mask.parse().unwrap()));
+            }
             _ => panic!("{word:?} does not describe a service"),
         }
     }
@@ -81,6 +88,10 @@ fn word(text: &str) -> Vec<(String, Step)> {
         }
         '~' => Step::Pass(rest.parse().unwrap()),
         '[' => Step::Count(rest.trim_end_matches(']').split(',').map(count).collect()),
+        '(' => {
+            let templates = rest.trim_end_matches(')').split(',');
+            Step::Templates(templates.filter(|text| !text.is_empty()).map(template).collect())
+        }
         '{' => Step::Traffic(rest.trim_end_matches('}').split(',').map(traffic).collect()),
         _ => packet(text),
     };
@@ -124,6 +135,14 @@ fn traffic(text: &str) -> (Option<Name>, [u64; 5]) {
     let numbers = text.trim_start_matches(|c: char| c.is_ascii_lowercase());
     let numbers: Vec<_> = numbers.split('/').map(|number| number.parse().unwrap()).collect();
     (real, numbers.try_into().unwrap())
+}
+
+fn template(text: &str) -> (u8, Name, &'static str, u32) {
+    let (host, rest) = text.split_at(text.find(char::is_alphabetic).unwrap());
+    let (name, rest) = rest.split_at(1);
+    let (letters, seconds) = rest.split_at(2);
+    let state = if letters == "AS" { "ASSURED" } else { "NONE" };
+    (host.parse().unwrap(), self::name(name), state, seconds.parse().unwrap())
 }
 
 fn left(text: &str) -> Left {

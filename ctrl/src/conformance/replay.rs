@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddrV4};
 
 use conf::{ForwardingMode, Machine};
 use dataplane::testing::PacketSpec;
@@ -37,7 +37,7 @@ impl<'a> Replay<'a> {
     pub(super) fn new(script: &'a Script) -> Self {
         let setup = Setup::of(script);
         let rig = Rig::standing_on(&setup.text(script));
-        let place = if script.is_marked { 2 } else { 1 };
+        let place = if script.has_many_ports() { 2 } else { 1 };
         Self { script, rig, setup, place, clients: Vec::new(), uncounted: BTreeMap::new() }
     }
 
@@ -83,6 +83,7 @@ impl<'a> Replay<'a> {
                 return Ok(());
             }
             Step::Count(expected) => return self.count(expected),
+            Step::Templates(expected) => return self.templates(expected),
             Step::Traffic(expected) => return self.traffic(expected),
             Step::Add(name, settings) => self.setup.real_servers.push((*name, *settings)),
             Step::Edit(name, settings) => {
@@ -218,7 +219,7 @@ impl<'a> Replay<'a> {
     /// The real server of a client's flow.
     fn real_of(&mut self, client: SocketAddrV4) -> Option<SocketAddrV4> {
         let report = self.rig.flow_of(client)?;
-        let std::net::IpAddr::V4(address) = report.real.0 else { return None };
+        let IpAddr::V4(address) = report.real.0 else { return None };
         Some(SocketAddrV4::new(address, report.real.1))
     }
 
@@ -236,6 +237,28 @@ impl<'a> Replay<'a> {
         };
         let what = format!("the connection of {client}");
         if agree { Ok(()) } else { same(&what, expected, got) }
+    }
+
+    /// Compares the templates that may be used.
+    fn templates(&mut self, expected: &[(u8, Name, &'static str, u32)]) -> Result<(), String> {
+        let mut got = Vec::new();
+        for report in self.rig.templates() {
+            let (IpAddr::V4(network), IpAddr::V4(real)) = (report.client.0, report.real.0) else {
+                panic!("{report:?}")
+            };
+            let name = names().find(|name| *self.script.real(*name, 0).ip() == real).unwrap();
+            if report.virtual_address.1 != u16::MAX {
+                got.push((network.octets()[3], name, report.state, report.expires_s));
+            }
+        }
+        got.sort_by_key(|(network, ..)| *network);
+        // IPVS rounds down, RVS up.
+        let agree = expected.len() == got.len()
+            && expected.iter().zip(&got).all(|(expected, got)| {
+                (expected.0, expected.1, expected.2) == (got.0, got.1, got.2)
+                    && (expected.3..=expected.3 + 1).contains(&got.3)
+            });
+        if agree { Ok(()) } else { same("templates", expected, &got[..]) }
     }
 
     fn count(&self, expected: &[(Name, (u64, u64))]) -> Result<(), String> {

@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use conf::ForwardingMode;
 use dataplane::wire::TcpFlags;
 
-/// Ports whose packets have the mark.
+/// Ports whose packets have the mark, and that clients of a service for all ports connect to.
 pub(super) const MARKED: [u16; 3] = [80, 443, 8080];
-/// The port of another service, beside that by mark; it has real servers y and z.
+/// The port of another service, beside that for many ports; it has real servers y and z.
 pub(super) const BESIDE: u16 = 1000;
-/// Hosts that the clients of a service by mark are on.
+/// Hosts that the clients of a persistent service, or of one for many ports, are on.
 const HOSTS: u8 = 24;
 
 /// A real server, by its letter from `a`.
@@ -85,6 +85,9 @@ pub(super) enum Step {
     Pass(u32),
     /// Active and inactive connections of all real servers.
     Count(Vec<(Name, (u64, u64))>),
+    /// Persistence templates: last byte of the network's address, real server, state and seconds
+    /// left.
+    Templates(Vec<(u8, Name, &'static str, u32)>),
     /// Connections, packets in and out, bytes in and out of all real servers, and of the service.
     Traffic(Vec<(Option<Name>, [u64; 5])>),
 }
@@ -101,19 +104,28 @@ pub(super) struct Script {
     pub(super) ops: bool,
     /// The service is one by mark.
     pub(super) is_marked: bool,
+    /// The service is one for all ports.
+    pub(super) is_for_all_ports: bool,
+    /// Persistence: seconds and the prefix length of its mask.
+    pub(super) persistence: Option<(u32, u8)>,
     /// The steps, each with its notation.
     pub(super) steps: Vec<(String, Step)>,
 }
 
 impl Script {
+    /// Whether the service is for packets to many ports, beside another one.
+    pub(super) fn has_many_ports(&self) -> bool {
+        self.is_marked || self.is_for_all_ports
+    }
+
     /// The address of a client, so that they spread over the buckets of schedulers that hash. Those
-    /// of a service by mark are on few hosts.
+    /// of a persistent service, or one for many ports, are on few hosts.
     pub(super) fn client(&self, number: u32) -> SocketAddrV4 {
         let n = u64::from(self.number * 512 + number);
         let low = |value: u64| u16::try_from(value).unwrap();
         let [high, low_byte] = low(n * 40_503 % 65_536).to_be_bytes();
         let l4_port = 1024 + low(n * 7919 % 64_000);
-        let host = if self.is_marked {
+        let host = if self.has_many_ports() || self.persistence.is_some() {
             Ipv4Addr::new(198, 18, byte(self.number), high % HOSTS * 10)
         } else {
             Ipv4Addr::new(198, 18, high, low_byte)
@@ -125,19 +137,19 @@ impl Script {
     pub(super) fn real(&self, name: Name, client: u32) -> SocketAddrV4 {
         let n = u32::from(name.0) - u32::from('a') + 1;
         let address = Ipv4Addr::new(10, byte(self.number), byte(n * 37), byte(n));
-        let is_rewritten = self.mode == ForwardingMode::Nat && !self.is_marked;
+        let is_rewritten = self.mode == ForwardingMode::Nat && !self.has_many_ports();
         let l4_port = if is_rewritten { 8000 + u16::from(byte(n)) } else { self.vport(client) };
         SocketAddrV4::new(address, l4_port)
     }
 
-    /// Whether a real server is one of the service beside that by mark.
+    /// Whether a real server is one of the service beside that for many ports.
     pub(super) fn is_beside(&self, name: Name) -> bool {
-        self.is_marked && matches!(name.0, 'y' | 'z')
+        self.has_many_ports() && matches!(name.0, 'y' | 'z')
     }
 
     /// The port that a client connects to.
     pub(super) fn vport(&self, client: u32) -> u16 {
-        if !self.is_marked {
+        if !self.has_many_ports() {
             return 1000 + u16::try_from(self.number).unwrap();
         }
         let [first, second, third] = MARKED;

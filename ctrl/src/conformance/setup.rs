@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 use super::script::{BESIDE, MARKED, Name, Script, Settings};
 
@@ -43,7 +44,7 @@ impl Setup {
         let mut text = format!(
             "version: 1\n\
              workers: [5]\n\
-             limits: {{flows: 1024, services: 4, real_servers: 80}}\n\
+             limits: {{flows: 1024, templates: 64, services: 4, real_servers: 80}}\n\
              ports:\n\
              \x20 wan: {{device: net_null0, addresses: [192.0.2.2/24, 10.255.255.2/8]}}\n\
              routes:\n\
@@ -52,7 +53,7 @@ impl Setup {
              \x20 other: {{vip: \"{VIP}:9\", protocol: tcp, mode: nat, scheduler: rr, \
              real_servers: []}}\n"
         );
-        if script.is_marked {
+        if script.has_many_ports() {
             Self::write_service_beside(&mut text, script);
         }
         if self.is_there {
@@ -81,7 +82,7 @@ impl Setup {
         text
     }
 
-    /// The service beside one by mark.
+    /// The service beside one for many ports.
     fn write_service_beside(text: &mut String, script: &Script) {
         let reals = ['y', 'z']
             .map(|name| format!("{{address: \"{}:{BESIDE}\"}}", script.real(Name(name), 0).ip()));
@@ -97,6 +98,8 @@ impl Setup {
         let protocol = if script.is_udp { "udp" } else { "tcp" };
         let key = if script.is_marked {
             format!("mark: {}", script.number)
+        } else if script.is_for_all_ports {
+            format!("vip: \"{VIP}:0\", protocol: {protocol}")
         } else {
             format!("vip: \"{VIP}:{}\", protocol: {protocol}", script.vport(0))
         };
@@ -107,16 +110,21 @@ impl Setup {
         let _ = write!(
             text,
             "  one: {{{key}, mode: {mode}, \
-             scheduler: {scheduler}, scheduler_flags: [{}], ops: {}, \
-             real_servers: [",
+             scheduler: {scheduler}, scheduler_flags: [{}], ops: {}, ",
             flags.join(", "),
             script.ops
         );
+        if let Some((seconds, prefix_len)) = script.persistence {
+            let mask = Ipv4Addr::from_bits(u32::MAX << (32 - prefix_len));
+            let _ = write!(text, "persistence: {seconds}s, persistence_mask: {mask}, ");
+        }
+        text.push_str("real_servers: [");
         for (name, settings) in &self.real_servers {
             let Settings { weight, upper, lower, .. } = settings;
             let end = script.real(*name, 0);
-            // One by mark leaves the port as it is.
-            let address = if script.is_marked { end.ip().to_string() } else { end.to_string() };
+            // One for many ports leaves them as they are.
+            let address =
+                if script.has_many_ports() { end.ip().to_string() } else { end.to_string() };
             let _ = write!(text, "{{address: \"{address}\", weight: {weight}");
             if *upper > 0 {
                 let _ = write!(text, ", upper_threshold: {upper}, lower_threshold: {lower}");

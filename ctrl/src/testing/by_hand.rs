@@ -74,17 +74,26 @@ impl Rig {
 
     /// The flow of a client, as listings show it.
     pub(crate) fn flow_of(&mut self, client: SocketAddrV4) -> Option<FlowReport> {
+        let end = ((*client.ip()).into(), client.port());
+        self.listed(|flow| flow.client == end).pop()
+    }
+
+    /// All persistence templates.
+    pub(crate) fn templates(&mut self) -> Vec<FlowReport> {
+        self.listed(|flow| flow.is_template)
+    }
+
+    /// The flows and templates of listings that are meant.
+    fn listed(&mut self, is_meant: impl Fn(&FlowReport) -> bool) -> Vec<FlowReport> {
         let state = Arc::clone(&self.state);
         let mut ring = state.workers.iter().next().unwrap().ring.try_lock().unwrap();
         assert!(ring.begin(Command::ListFlows), "the worker takes no request");
-        let mut found = None;
+        let mut found = Vec::new();
         while ring.is_awaiting() {
             self.work_off();
             for report in ring.next_batch() {
                 match report {
-                    Report::Flow(flow) if flow.client == ((*client.ip()).into(), client.port()) => {
-                        found = Some(flow);
-                    }
+                    Report::Flow(flow) if is_meant(&flow) => found.push(flow),
                     Report::Flow(_) | Report::Neighbor(_) | Report::End => {}
                 }
             }

@@ -122,6 +122,8 @@ pub struct Director<B> {
     /// Whether states and timeouts may be other than those of most configurations.
     unusual: bool,
     last_tick: Tick,
+    /// The time of this turn.
+    now: Tick,
     /// Identification of the next tunnel packet that may be fragmented.
     next_ip_id: u16,
     /// Taken while a burst is processed.
@@ -160,6 +162,7 @@ impl<B: PacketBuf> Director<B> {
             sweep: Sweep::default(),
             unusual: false,
             last_tick: now,
+            now,
             next_ip_id: 0,
             slips: Some(Box::default()),
             team: Team::alone(),
@@ -208,7 +211,7 @@ impl<B: PacketBuf> Director<B> {
         stage: Stage,
     ) {
         let Some(mut slips) = self.slips.take() else { return };
-        self.rx_port = port;
+        (self.rx_port, self.now) = (port, turn.now);
         parse_all(turn.snapshot, port, burst, &mut slips);
         let hits = self.look_up_all(&slips[..burst.len()]);
         let steer = turn.io.has_peers() && stage != Stage::Owner;

@@ -19,6 +19,7 @@ impl<B: PacketBuf> Director<B> {
     /// Flows may end a million a second, and a new snapshot may be large, so a piece of both is
     /// done in every turn; all else is looked at once per tick of the clock.
     pub fn tick<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
+        self.now = turn.now;
         self.expire_flows(turn.snapshot, turn.now);
         if !self.templates.is_empty() {
             self.expire_templates(turn);

@@ -147,9 +147,13 @@ impl Templates {
         }
     }
 
-    /// Counts the end of such a flow.
-    pub fn end_control(&mut self, idx: TemplateIdx) {
+    /// Counts the end of such a flow, which was at `at`.
+    pub fn end_control(&mut self, idx: TemplateIdx, at: Tick) {
         if let Some(template) = self.get_mut(idx) {
+            // If it should have ended before, it still controlled the flow then.
+            if at.since(template.deadline()) > Ticks(0) {
+                goes_on(template, at);
+            }
             debug_assert!(template.flows > 0, "{template:?}");
             template.flows = template.flows.saturating_sub(1);
         }
@@ -178,12 +182,12 @@ impl Templates {
 }
 
 /// Whether a template whose deadline has passed goes on, as it controls flows. As in IPVS it then
-/// lives for a minute at a time, also after it is used again.
+/// lives for a minute at a time, also after it is used again. IPVS looks at the very moment, so the
+/// minutes are counted from then on.
 fn goes_on(template: &mut Template, now: Tick) -> bool {
     let controls = template.controls(now);
     if controls {
-        template.last_used = now;
-        template.timeout = match template.owner {
+        let retry = match template.owner {
             Owner::Me => CONTROLLING_RETRY,
             Owner::Other => {
                 // The owner hears of it now.
@@ -191,6 +195,9 @@ fn goes_on(template: &mut Template, now: Tick) -> bool {
                 Templates::copy_timeout(CONTROLLING_RETRY)
             }
         };
+        let since = now.since(template.deadline());
+        template.last_used = now.before(Ticks(since.0 % retry.0));
+        template.timeout = retry;
     }
     controls
 }

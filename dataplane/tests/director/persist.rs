@@ -140,6 +140,17 @@ fn it_does_not_end_while_it_controls_flows() {
 }
 
 #[test]
+fn it_counts_whether_it_controlled_flows_when_it_should_have_ended() {
+    // Nobody looks for a while; the flow ends meanwhile, after the template should have.
+    for (timeout_s, left) in [(59, Some(("NONE", 50))), (61, None)] {
+        let mut rig = rig(timeout_s);
+        open(&mut rig, CLIENT, VIP);
+        rig.pass_s(69);
+        assert_eq!(template(&mut rig), left, "{timeout_s}");
+    }
+}
+
+#[test]
 fn a_new_connection_finds_a_template_that_is_due_but_controls_flows() {
     let mut rig = rig(1);
     let first = open(&mut rig, CLIENT, VIP);

@@ -280,7 +280,10 @@ impl<B: PacketBuf> Director<B> {
         }
         let control = match flow.control.controller() {
             Some(Controller::Flow(control)) => control,
-            Some(Controller::Template(template)) => return self.templates.end_control(template),
+            Some(Controller::Template(template)) => {
+                let at = if flow.deadline().is_due(self.now) { flow.deadline() } else { self.now };
+                return self.templates.end_control(template, at);
+            }
             None => return,
         };
         let Some(key) = self.flows.flow(control).map(|control| control.request) else { return };
