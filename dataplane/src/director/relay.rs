@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::buf::PacketBuf;
 use crate::flow::tcp_state::Heard;
-use crate::flow::{Direction, Flow, FlowKey, FlowState, Hit, Timeouts};
+use crate::flow::{Direction, Flow, FlowKey, FlowState, Hit, KeptState, TcpState, Timeouts};
 use crate::forward::{self, ForwardingMode, TUNNEL_OVERHEAD, TunnelEnds};
 use crate::io::{Origin, Ports};
 use crate::parse::{Ipv4Meta, L3_OFFSET, Transport};
@@ -97,25 +97,26 @@ impl<B: PacketBuf> Director<B> {
             Err(reason) => return self.no_way(turn, frame, (packet, hit), reason),
         };
         self.stats.count_packet((flow.service, flow.real), direction, packet.ip.total_len);
-        let (before, is_helped) = (flow.state(), flow.control.has_helper());
+        let (before, control) = (flow.state, flow.control);
         let (mut state, mut timeout) = next_state(&snapshot.timeouts, flow, direction, packet);
         if self.unusual {
             let secure = self.defences.secure_tcp;
             (state, timeout) = next_unusual((snapshot, secure), flow, direction, packet);
         }
         let service = flow.service;
-        let shorter = flow.advance((direction, turn.now), state, timeout);
-        if flow.control.is_unassured() && state.assures(direction) {
+        let shorter = flow.advance_kept((direction, turn.now), state, timeout);
+        if control.asks_for_packets() && control.is_unassured() && state.state().assures(direction)
+        {
             assure(flow, &mut self.templates);
         }
         if shorter {
             self.flows.hasten(hit.flow());
         }
         if state != before {
-            count_state_change(&self.stats, way.real, before, state);
+            count_state_change(&self.stats, way.real, before.is_active(), state.is_active());
             self.load_changed(snapshot, service, way.real);
         }
-        if is_helped {
+        if control.asks_for_packets() && control.has_helper() {
             return self.relay_helped(turn, frame, packet, hit, &way);
         }
         match self.rewrite(turn, &mut frame, packet, hit, &way) {
@@ -296,18 +297,27 @@ fn next_state(
     flow: &Flow,
     direction: Direction,
     packet: &Transport,
-) -> (FlowState, Ticks) {
-    match flow.state() {
-        FlowState::Tcp(state) => {
-            let next = state.next(heard(flow, direction), packet.flags);
-            (FlowState::Tcp(next), timeouts.tcp(next))
-        }
-        FlowState::Udp => (FlowState::Udp, timeouts.udp()),
-        FlowState::Sctp(state) => {
-            let next = state.next(heard(flow, direction), packet.event);
-            (FlowState::Sctp(next), timeouts.sctp(next))
-        }
+) -> (KeptState, Ticks) {
+    if flow.state == KeptState::UDP {
+        return (KeptState::UDP, timeouts.udp());
     }
+    match TcpState::next_of(flow.state.number(), heard(flow, direction), packet.flags) {
+        Some(next) => (KeptState::tcp(next), timeouts.tcp(next)),
+        None => next_sctp(timeouts, flow, direction, packet),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn next_sctp(
+    timeouts: &Timeouts,
+    flow: &Flow,
+    direction: Direction,
+    packet: &Transport,
+) -> (KeptState, Ticks) {
+    let FlowState::Sctp(state) = flow.state() else { return (flow.state, timeouts.udp()) };
+    let next = state.next(heard(flow, direction), packet.event);
+    (KeptState::of(FlowState::Sctp(next)), timeouts.sctp(next))
 }
 
 /// [`next_state`] where `secure_tcp` may be up, or services may have timeouts of their own.
@@ -318,17 +328,15 @@ fn next_unusual(
     flow: &Flow,
     direction: Direction,
     packet: &Transport,
-) -> (FlowState, Ticks) {
+) -> (KeptState, Ticks) {
     let timeouts = snapshot.timeouts_of(flow.service);
-    match flow.state() {
-        FlowState::Tcp(state) if secure => {
-            let next = state.next_secure(heard(flow, direction), packet.flags);
-            (FlowState::Tcp(next), timeouts.tcp(next))
-        }
-        FlowState::Tcp(_) | FlowState::Udp | FlowState::Sctp(_) => {
-            next_state(timeouts, flow, direction, packet)
-        }
+    if let FlowState::Tcp(state) = flow.state()
+        && secure
+    {
+        let next = state.next_secure(heard(flow, direction), packet.flags);
+        return (KeptState::tcp(next), timeouts.tcp(next));
     }
+    next_state(timeouts, flow, direction, packet)
 }
 
 /// From where the flow's state machine hears a packet.
@@ -366,11 +374,11 @@ pub(super) fn take_hop<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> Result<(),
 pub(super) fn count_state_change(
     stats: &WorkerStats,
     real: RealId,
-    before: FlowState,
-    after: FlowState,
+    was_active: bool,
+    is_active: bool,
 ) {
     let Some(real) = stats.real_server(real) else { return };
-    match (before.is_active(), after.is_active()) {
+    match (was_active, is_active) {
         (false, true) => {
             real.inactive.subtract(1);
             real.active.add(1);

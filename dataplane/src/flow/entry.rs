@@ -91,7 +91,7 @@ pub struct Flow<K = FlowKey> {
     pub last_seen: Tick,
     /// How long after `last_seen` the flow ends, and how many packets its client has sent.
     pub(super) life: Life,
-    pub(super) state: KeptState,
+    pub(crate) state: KeptState,
     /// How packets are sent to the real server.
     pub mode: ForwardingMode,
     /// What it hangs on.
@@ -182,7 +182,7 @@ impl<K> Flow<K> {
     /// State of the connection.
     #[inline(always)]
     #[must_use]
-    pub const fn state(&self) -> FlowState {
+    pub fn state(&self) -> FlowState {
         self.state.state()
     }
 
@@ -210,9 +210,20 @@ impl<K> Flow<K> {
         state: FlowState,
         timeout: Ticks,
     ) -> bool {
+        self.advance_kept((direction, now), KeptState::of(state), timeout)
+    }
+
+    /// [`Self::advance`] by a state as it is kept.
+    #[inline(always)]
+    pub(crate) fn advance_kept(
+        &mut self,
+        (direction, now): (Direction, Tick),
+        state: KeptState,
+        timeout: Ticks,
+    ) -> bool {
         let life = self.life.with_timeout(timeout);
         let shorter = life.is_shorter(self.life);
-        (self.state, self.last_seen, self.life) = (KeptState::of(state), now, life);
+        (self.state, self.last_seen, self.life) = (state, now, life);
         if direction == Direction::Request && life.counts() {
             self.count_packet();
         }

@@ -1,88 +1,68 @@
-//! A flow's state in one byte, as its record has room for.
+//! A flow's state in one byte, as its record has room for, and as the packet path reads it.
 //!
-//! [`FlowState`] takes two: the compiler does not put the states of two protocols into one byte,
-//! unless those of one of them are variants of their own.
+//! [`FlowState`] takes two bytes, and telling its protocols apart takes instructions for every
+//! packet. The byte is the number of the state: those of TCP come first, so that the table of TCP's
+//! next states tells by itself whether it is one of TCP.
 
 use super::entry::FlowState;
 use super::sctp_state::SctpState;
-use super::tcp_state::TcpState;
+use super::tcp_state::{TCP_STATE_COUNT, TcpState};
 
 /// [`FlowState`], in one byte.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum KeptState {
-    Tcp(TcpState),
-    Udp,
-    SctpNone,
-    SctpInit1,
-    SctpInit,
-    SctpCookieSent,
-    SctpCookieReplied,
-    SctpCookieWait,
-    SctpCookie,
-    SctpCookieEchoed,
-    SctpEstablished,
-    SctpShutdownSent,
-    SctpShutdownReceived,
-    SctpShutdownAckSent,
-    SctpRejected,
-    SctpClosed,
-}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeptState(u8);
 
-const _: () = assert!(size_of::<KeptState>() == 1);
+#[expect(clippy::cast_possible_truncation, reason = "there are eleven")]
+const UDP: u8 = TCP_STATE_COUNT as u8;
+const SCTP: u8 = UDP + 1;
+
+/// A bit for each state in which a flow counts as active.
+const ACTIVE: u32 = {
+    let (mut bits, mut number) = (0, 0);
+    while number < TCP_STATE_COUNT {
+        bits |= (TcpState::ALL[number].is_active() as u32) << number;
+        number += 1;
+    }
+    bits | 1 << (SCTP + SctpState::Established as u8)
+};
 
 impl KeptState {
+    /// The state of every UDP flow.
+    pub(crate) const UDP: Self = Self(UDP);
+
+    /// A state of TCP.
     #[inline(always)]
-    pub(super) const fn of(state: FlowState) -> Self {
+    pub(crate) const fn tcp(state: TcpState) -> Self {
+        Self(state as u8)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn of(state: FlowState) -> Self {
         match state {
-            FlowState::Tcp(state) => Self::Tcp(state),
-            FlowState::Udp => Self::Udp,
-            FlowState::Sctp(SctpState::None) => Self::SctpNone,
-            FlowState::Sctp(SctpState::Init1) => Self::SctpInit1,
-            FlowState::Sctp(SctpState::Init) => Self::SctpInit,
-            FlowState::Sctp(SctpState::CookieSent) => Self::SctpCookieSent,
-            FlowState::Sctp(SctpState::CookieReplied) => Self::SctpCookieReplied,
-            FlowState::Sctp(SctpState::CookieWait) => Self::SctpCookieWait,
-            FlowState::Sctp(SctpState::Cookie) => Self::SctpCookie,
-            FlowState::Sctp(SctpState::CookieEchoed) => Self::SctpCookieEchoed,
-            FlowState::Sctp(SctpState::Established) => Self::SctpEstablished,
-            FlowState::Sctp(SctpState::ShutdownSent) => Self::SctpShutdownSent,
-            FlowState::Sctp(SctpState::ShutdownReceived) => Self::SctpShutdownReceived,
-            FlowState::Sctp(SctpState::ShutdownAckSent) => Self::SctpShutdownAckSent,
-            FlowState::Sctp(SctpState::Rejected) => Self::SctpRejected,
-            FlowState::Sctp(SctpState::Closed) => Self::SctpClosed,
+            FlowState::Tcp(state) => Self::tcp(state),
+            FlowState::Udp => Self::UDP,
+            FlowState::Sctp(state) => Self(SCTP + state as u8),
         }
     }
 
-    /// [`FlowState::is_active`], without the detour.
+    /// The number of the state among those of TCP; beyond the last of them if it is none of these.
     #[inline(always)]
-    pub(super) const fn is_active(self) -> bool {
-        if let Self::Tcp(state) = self {
-            state.is_active()
-        } else {
-            matches!(self, Self::SctpEstablished)
-        }
+    pub(crate) const fn number(self) -> usize {
+        self.0 as usize
     }
 
+    /// [`FlowState::is_active`].
     #[inline(always)]
-    pub(super) const fn state(self) -> FlowState {
-        match self {
-            Self::Tcp(state) => FlowState::Tcp(state),
-            Self::Udp => FlowState::Udp,
-            Self::SctpNone => FlowState::Sctp(SctpState::None),
-            Self::SctpInit1 => FlowState::Sctp(SctpState::Init1),
-            Self::SctpInit => FlowState::Sctp(SctpState::Init),
-            Self::SctpCookieSent => FlowState::Sctp(SctpState::CookieSent),
-            Self::SctpCookieReplied => FlowState::Sctp(SctpState::CookieReplied),
-            Self::SctpCookieWait => FlowState::Sctp(SctpState::CookieWait),
-            Self::SctpCookie => FlowState::Sctp(SctpState::Cookie),
-            Self::SctpCookieEchoed => FlowState::Sctp(SctpState::CookieEchoed),
-            Self::SctpEstablished => FlowState::Sctp(SctpState::Established),
-            Self::SctpShutdownSent => FlowState::Sctp(SctpState::ShutdownSent),
-            Self::SctpShutdownReceived => FlowState::Sctp(SctpState::ShutdownReceived),
-            Self::SctpShutdownAckSent => FlowState::Sctp(SctpState::ShutdownAckSent),
-            Self::SctpRejected => FlowState::Sctp(SctpState::Rejected),
-            Self::SctpClosed => FlowState::Sctp(SctpState::Closed),
-        }
+    pub(crate) const fn is_active(self) -> bool {
+        ACTIVE >> self.0 & 1 == 1
+    }
+
+    /// The state itself.
+    pub(crate) fn state(self) -> FlowState {
+        let tcp = TcpState::ALL.get(self.number()).copied().map(FlowState::Tcp);
+        let sctp = || self.0.checked_sub(SCTP).map(usize::from);
+        let sctp = || SctpState::ALL.get(sctp()?).copied().map(FlowState::Sctp);
+        tcp.or_else(sctp).unwrap_or(FlowState::Udp)
     }
 }
 
@@ -95,8 +75,10 @@ mod tests {
         let tcp = TcpState::ALL.map(FlowState::Tcp);
         let sctp = SctpState::ALL.map(FlowState::Sctp);
         for state in tcp.into_iter().chain(sctp).chain([FlowState::Udp]) {
-            let kept = KeptState::of(state);
-            assert_eq!((kept.state(), kept.is_active()), (state, state.is_active()));
+            assert_eq!(KeptState::of(state).state(), state);
+            assert_eq!(KeptState::of(state).is_active(), state.is_active(), "{state:?}");
+            let is_tcp = matches!(state, FlowState::Tcp(_));
+            assert_eq!(KeptState::of(state).number() < TCP_STATE_COUNT, is_tcp);
         }
     }
 }

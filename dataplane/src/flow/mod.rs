@@ -14,6 +14,8 @@ pub mod sctp_state;
 pub mod table;
 pub mod tcp_state;
 
+pub(crate) use kept_state::KeptState;
+
 pub use control::{CONTROLLING_RETRY, Control, Controller, TemplateIdx};
 pub use entry::{Direction, Entry, Flow, FlowIdx, FlowState};
 pub use key::{FlowKey, Ipv6Key, Key};

@@ -86,6 +86,13 @@ impl TcpState {
         NEXT[heard as usize][self as usize][event as usize]
     }
 
+    /// [`Self::next`] for the state with this number; `None` if there is no such state.
+    #[inline(always)]
+    pub(crate) fn next_of(number: usize, heard: Heard, flags: TcpFlags) -> Option<Self> {
+        let row = NEXT[heard as usize].get(number)?;
+        Some(Event::of(flags).map_or(Self::Close, |event| row[event as usize]))
+    }
+
     /// [`Self::next`] under `secure_tcp`: a client alone cannot establish a connection whose real
     /// server's segments come past here (IPVS' table "dos", where it differs from the other).
     #[cold]

@@ -196,7 +196,7 @@ impl<B: PacketBuf> Director<B> {
         if flow.advance((Direction::Reply, now), FlowState::Tcp(after), timeout) {
             self.flows.hasten(hit.flow());
         }
-        count_state_change(&self.stats, real, before, FlowState::Tcp(after));
+        count_state_change(&self.stats, real, before.is_active(), after.is_active());
     }
 
     /// Expects the client's connection to the port that its real server has named in a line with
