@@ -69,22 +69,27 @@ fn there_is_a_table_if_there_is_something_to_choose() {
     assert_eq!(MaglevTable::build(&many[..100], 8).unwrap().size(), 1021);
 }
 
-#[test]
-fn who_leaves_moves_few_of_the_others() {
+/// Clients out of 100,000 that had the one of 100 real servers that leaves, and others that moved,
+/// with a table of so many slots. The minimum is that nobody else moves.
+fn moves(slots: u32) -> (u32, u32) {
     let all: Vec<_> = (1..=100).map(|third| entry(third, 1)).collect();
     let rest: Vec<_> = all.iter().copied().filter(|entry| *entry != all[41]).collect();
-    let (before, after) =
-        (MaglevTable::build(&all, 100).unwrap(), MaglevTable::build(&rest, 100).unwrap());
-    let clients = (0..20_000).map(|n| Ipv4Addr::from_bits(0xC633_6400 + n * 31));
+    let table = |entries: &[_]| MaglevTable::with_slots(entries, slots).unwrap();
+    let (before, after) = (table(&all), table(&rest));
     let (mut gone, mut moved) = (0, 0);
-    for client in clients {
+    for client in (0..100_000).map(|n| Ipv4Addr::from_bits(0xC633_6400 + n * 31)) {
         let (old, new) = (all[before.place(client, 0)], rest[after.place(client, 0)]);
         gone += u32::from(old == all[41]);
         moved += u32::from(old != all[41] && old != new);
     }
-    // The minimum is that nobody else moves.
-    assert!((120..280).contains(&gone), "{gone} of 20000 had the one that left");
-    assert!(moved < 20_000 / 50, "{moved} of 20000 others moved");
+    (gone, moved)
+}
+
+/// `docs/PERFORMANCE.md` has these figures.
+#[test]
+fn who_leaves_moves_few_of_the_others() {
+    let figures = [1021, 4093, 65_521].map(moves);
+    assert_eq!(figures, [(973, 3389), (1041, 2777), (1057, 538)]);
 }
 
 #[test]
