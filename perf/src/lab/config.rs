@@ -39,6 +39,8 @@ pub struct Service {
     pub mode: Mode,
     /// A scheduler by its IPVS name.
     pub scheduler: &'static str,
+    /// Seconds for which a client keeps its real server; none if it may change.
+    pub persistence: Option<u32>,
     /// RIP and port of each real server, with its weight.
     pub real_servers: Vec<(SocketAddrV4, u32)>,
 }
@@ -53,6 +55,7 @@ impl Service {
             vport: at::HTTP_VPORT,
             mode,
             scheduler,
+            persistence: None,
             real_servers: real_servers(mode.http_rport(), weights),
         }
     }
@@ -66,6 +69,7 @@ impl Service {
             vport: at::FTP_VPORT,
             mode,
             scheduler,
+            persistence: None,
             real_servers: real_servers(mode.ftp_rport(), weights),
         }
     }
@@ -79,6 +83,7 @@ impl Service {
             vport: at::ECHO_VPORT,
             mode,
             scheduler,
+            persistence: None,
             real_servers: real_servers(mode.echo_rport(), weights),
         }
     }
@@ -146,6 +151,9 @@ fn write_service(text: &mut String, service: &Service) {
         lines.push(format!("    local_addresses: [{}-{}]", at::LOCAL_FIRST, at::LOCAL_LAST));
     }
     lines.push(format!("    scheduler: {}", service.scheduler));
+    if let Some(seconds) = service.persistence {
+        lines.push(format!("    persistence: {seconds}s"));
+    }
     lines.push("    real_servers:".into());
     for (address, weight) in &service.real_servers {
         let weight = if *weight == 1 { String::new() } else { format!(", weight: {weight}") };

@@ -21,6 +21,7 @@ mod ftp;
 mod fullnat;
 mod lab;
 mod nat;
+mod persistence;
 mod reload;
 mod setup;
 mod tun;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     add(&mut trials, "tun", &daemon, &tun::TESTS);
     add(&mut trials, "fullnat", &daemon, &fullnat::TESTS);
     add(&mut trials, "ftp", &daemon, &ftp::TESTS);
+    add(&mut trials, "persistence", &daemon, &persistence::TESTS);
     add(&mut trials, "reload", &daemon, &reload::TESTS);
     add(&mut trials, "workers", &daemon, &workers::TESTS);
     add(&mut trials, "daemon", &daemon, &daemon::TESTS);
