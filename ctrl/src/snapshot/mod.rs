@@ -6,7 +6,7 @@ use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
 use dataplane::marks::{MarkRule, MarkRules};
-use dataplane::persistence::Persistence;
+use dataplane::persistence::{Engine, Persistence};
 use dataplane::sched::{HashFlags, MaglevEntry, Scheduler};
 use dataplane::service::{Dest, Helper, RealServer, ServiceKey, ServiceTable, VirtualService};
 use dataplane::snapshot::{
@@ -165,6 +165,7 @@ fn add_service(
         persistence: service.persistence.map(|persistence| Persistence {
             timeout: Ticks::from_secs(persistence.timeout_s),
             mask: persistence.mask,
+            engine: persistence.engine.map(engine),
         }),
         helper: service.helper.map(helper),
     }
@@ -219,6 +220,12 @@ fn mode(mode: conf::ForwardingMode) -> ForwardingMode {
         conf::ForwardingMode::Nat => ForwardingMode::Nat,
         conf::ForwardingMode::Tunnel => ForwardingMode::Tunnel,
         conf::ForwardingMode::FullNat => ForwardingMode::FullNat,
+    }
+}
+
+fn engine(engine: conf::PersistenceEngine) -> Engine {
+    match engine {
+        conf::PersistenceEngine::Sip => Engine::Sip,
     }
 }
 

@@ -73,7 +73,7 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         hash: KeyHash,
     ) -> Verdict {
-        let admission = self.admit(turn.snapshot, (packet, hash), turn.now);
+        let admission = self.admit(turn.snapshot, (packet, hash, &frame), turn.now);
         if self.due_note.is_some() {
             self.tell_use(turn);
         }
@@ -175,7 +175,7 @@ impl<B: PacketBuf> Director<B> {
     fn admit(
         &mut self,
         snapshot: &Snapshot,
-        (packet, hash): (&Transport, KeyHash),
+        (packet, hash, frame): (&Transport, KeyHash, &B),
         now: Tick,
     ) -> Admission {
         let ip = &packet.ip;
@@ -188,7 +188,7 @@ impl<B: PacketBuf> Director<B> {
             return opened.map_or_else(Admission::Refused, Admission::Flow);
         }
         if let Some(service) = self.service_of(snapshot, packet)
-            && let Some(admission) = self.admit_to(snapshot, service, (packet, hash), now)
+            && let Some(admission) = self.admit_to(snapshot, service, (packet, hash, frame), now)
         {
             return admission;
         }
@@ -221,7 +221,7 @@ impl<B: PacketBuf> Director<B> {
         &mut self,
         snapshot: &Snapshot,
         service: &VirtualService,
-        (packet, hash): (&Transport, KeyHash),
+        (packet, hash, frame): (&Transport, KeyHash, &B),
         now: Tick,
     ) -> Option<Admission> {
         let opens = may_open(packet, &snapshot.ipvs);
@@ -230,7 +230,8 @@ impl<B: PacketBuf> Director<B> {
             return Some(Admission::Refused(Refusal::Silent(DropReason::DropPacket)));
         }
         if let Some(persistence) = service.persistence {
-            return self.admit_persistent(snapshot, (service, persistence), (packet, hash), now);
+            let packet = (packet, hash, frame);
+            return self.admit_persistent(snapshot, (service, persistence), packet, now);
         }
         if let Some(Errand::Ask(asker)) = self.errand {
             return self.answer_unasked(snapshot, service, packet, asker, now);

@@ -104,9 +104,11 @@ impl<B: PacketBuf> Director<B> {
         note: &TemplateNote,
     ) {
         let snapshot = turn.snapshot;
-        let Some(service) = snapshot.services.by_id(note.service) else { return };
+        let Some(real) = snapshot.real_server(note.real) else { return };
+        let Some(service) = snapshot.services.by_id(real.service) else { return };
         let Some(persistence) = service.persistence else { return };
-        let key = TemplateKey::of_network(service, note.network);
+        let call = u64::from_ne_bytes(note.call);
+        let key = TemplateKey::of_network(service, note.network).of_call(call);
         if note.kind == NoteKind::Stale {
             return self.give_up_copy(&key, note.real);
         }

@@ -58,6 +58,8 @@ mod sctp_team;
 #[cfg(test)]
 mod shed;
 #[cfg(test)]
+mod sip;
+#[cfg(test)]
 mod stateless;
 #[cfg(test)]
 mod team;

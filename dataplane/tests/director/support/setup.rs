@@ -7,7 +7,7 @@ use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::marks::{Mark, MarkRule, MarkRules};
 use rvs_dataplane::options::IpvsOptions;
-use rvs_dataplane::persistence::Persistence;
+use rvs_dataplane::persistence::{Engine, Persistence};
 use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
 use rvs_dataplane::service::{
     Dest, Helper, RealId, RealServer, ServiceId, ServiceKey, ServiceTable, VirtualService,
@@ -102,7 +102,14 @@ impl ServiceSpec {
     /// Has a client's connections go to one real server for so many seconds.
     pub(crate) fn persistent(mut self, timeout_s: u32, mask: [u8; 4]) -> Self {
         let timeout = Ticks::from_secs(timeout_s);
-        self.persistence = Some(Persistence { timeout, mask: mask.into() });
+        self.persistence = Some(Persistence { timeout, mask: mask.into(), engine: None });
+        self
+    }
+
+    /// Has the Call-ID of SIP messages tell a client's connections apart.
+    pub(crate) fn by_call(mut self) -> Self {
+        let persistence = self.persistence.as_mut().expect("a persistent service");
+        persistence.engine = Some(Engine::Sip);
         self
     }
 
@@ -221,6 +228,12 @@ impl Setup {
     }
 
     /// Gives every real server of every service this weight.
+    /// Gives the only service other options.
+    pub(crate) fn replace(&mut self, service: ServiceSpec) {
+        assert_eq!(self.services.len(), 1, "which one?");
+        self.services = vec![service];
+    }
+
     pub(crate) fn set_weights(&mut self, weight: u32) {
         for (_, old) in self.services.iter_mut().flat_map(|service| &mut service.reals) {
             *old = weight;
