@@ -65,6 +65,8 @@ pub enum NoteKind {
     Used,
     /// To the owner: the sender's copy still controls flows.
     Held,
+    /// To the owner: the real server has begun the call itself, whatever the template says.
+    Claimed,
     /// From the owner: the copy does not hold any more.
     Stale,
 }

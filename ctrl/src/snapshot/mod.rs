@@ -52,7 +52,13 @@ pub(crate) fn build(
             snapshot.add_address(*vip.ip(), registry.vip_use(*vip.ip()));
         }
         add_addresses(&mut snapshot, service);
-        services.push(add_service(&mut snapshot, service, named, registry));
+        let built = add_service(&mut snapshot, service, named, registry);
+        if built.calls_out() {
+            for (real, named) in service.real_servers.iter().zip(&named.real_servers) {
+                snapshot.add_caller(*real.address.ip(), real.address.port(), named.id);
+            }
+        }
+        services.push(built);
         if service.timeouts != conf::ServiceTimeouts::default() {
             let own = timeouts(&service.timeouts.over(&config.timeouts));
             snapshot.own_timeouts.set(named.id, own);

@@ -175,6 +175,8 @@ fn persistence_and_port_0_reach_the_packet_path() {
     let calls = snapshot.services.find(&ServiceKey::endpoint(17, ip("192.0.2.10"), 5060));
     let by_call = Persistence { engine: Some(Engine::Sip), ..one };
     assert_eq!(calls.unwrap().persistence, Some(by_call));
+    let caller = |rport| snapshot.caller(ip("10.0.0.11"), rport).map(|real| real.id);
+    assert_eq!([0, 80, 5060].map(caller), [None, None, Some(RealId(2))]);
     let ports = [0, 1].map(|real| snapshot.real_server(RealId(real)).unwrap().l4_port);
     assert_eq!(ports, [0, 80]);
 }

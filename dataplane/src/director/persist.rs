@@ -9,7 +9,7 @@ use crate::buf::PacketBuf;
 use crate::control::FlowReport;
 use crate::flow::{Controller, Flow, Hit, KeyHash, TemplateIdx};
 use crate::forward::ForwardingMode;
-use crate::handover::Errand;
+use crate::handover::{Errand, NoteKind};
 use crate::parse::Transport;
 use crate::persistence::{Engine, Owner, Persistence, Template, TemplateKey, Templates};
 use crate::service::{RealId, RealServer, VirtualService};
@@ -164,7 +164,7 @@ impl<B: PacketBuf> Director<B> {
     pub(super) fn use_template(&mut self, idx: TemplateIdx, now: Tick) {
         self.templates.note_use(idx, now);
         if self.templates.has_to_tell(idx, now) {
-            self.due_note = Some(idx);
+            self.due_note = Some((idx, NoteKind::Used));
         }
     }
 
@@ -202,7 +202,7 @@ impl<B: PacketBuf> Director<B> {
     }
 
     /// Has a template control a flow.
-    fn begin_control(&mut self, hit: Hit, template: TemplateIdx) {
+    pub(super) fn begin_control(&mut self, hit: Hit, template: TemplateIdx) {
         let Some(flow) = self.flows.flow_mut(hit.flow()) else { return };
         let controlled = flow.control.by(Controller::Template(template));
         let is_assured = self.templates.get(template).is_some_and(Template::is_assured);

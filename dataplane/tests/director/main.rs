@@ -60,6 +60,8 @@ mod shed;
 #[cfg(test)]
 mod sip;
 #[cfg(test)]
+mod sip_out;
+#[cfg(test)]
 mod stateless;
 #[cfg(test)]
 mod team;

@@ -279,7 +279,12 @@ impl Setup {
         snapshot.ipvs = self.ipvs;
         let mut services = Vec::new();
         for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {
-            services.push(self.add_service(&mut snapshot, id, spec));
+            let service = self.add_service(&mut snapshot, id, spec);
+            for dest in service.dests.iter().filter(|_| service.calls_out()) {
+                let real = *snapshot.real_server(dest.real).unwrap();
+                snapshot.add_caller(real.address, real.l4_port, real.id);
+            }
+            services.push(service);
             if let Some(timeouts) = &spec.timeouts {
                 snapshot.own_timeouts.set(id, timeouts.clone());
             }
