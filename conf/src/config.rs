@@ -143,6 +143,26 @@ pub struct Persistence {
     pub timeout_s: u32,
     /// The bits of clients' addresses that count: ones, then zeros.
     pub mask: Ipv4Addr,
+    /// What tells the connections of a client apart; UDP and services by mark only.
+    pub engine: Option<PersistenceEngine>,
+}
+
+/// What tells the connections of a client apart that persistence keeps together
+/// (`ipvsadm --pe`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PersistenceEngine {
+    /// The Call-ID of SIP messages.
+    Sip,
+}
+
+impl PersistenceEngine {
+    /// The word in the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sip => "sip",
+        }
+    }
 }
 
 impl Persistence {

@@ -38,7 +38,8 @@ mod value;
 
 pub use config::{
     Config, Control, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Persistence,
-    Port, Protocol, RealServer, Route, Service, ServiceKey, ServiceTimeouts, Timeouts,
+    PersistenceEngine, Port, Protocol, RealServer, Route, Service, ServiceKey, ServiceTimeouts,
+    Timeouts,
 };
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};

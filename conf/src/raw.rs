@@ -203,6 +203,10 @@ mapping! {
         /// Netmask of the clients that go together, such as `255.255.255.0`.
         #[schemars(with = "AddressText", default, extend("default" = "255.255.255.255"))]
         persistence_mask: optional Text<'a>,
+        /// What tells the connections of a client apart: `sip`, the Call-ID of UDP datagrams; one
+        /// real server for each call then, instead of each client.
+        #[schemars(with = "String", default, extend("enum" = ["sip"]))]
+        persistence_engine: optional Text<'a>,
         /// Idle times of this service, instead of those of the whole director.
         #[schemars(with = "RawServiceTimeouts<'a>", default)]
         timeouts: optional RawServiceTimeouts<'a>,

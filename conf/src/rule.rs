@@ -55,7 +55,8 @@ pub enum Rule {
     Marks,
     /// One-packet scheduling of what is not UDP, or in mode fullnat.
     OnePacket,
-    /// A mask for persistence, or a service for all ports, without persistence.
+    /// A mask or an engine for persistence, or a service for all ports, without persistence; an
+    /// engine for another protocol.
     Persistence,
     /// A timeout of another protocol than the service's.
     ServiceTimeout,

@@ -60,6 +60,8 @@ pub enum Decision {
     Follow(Hit, FlowKey),
     /// They go to the real server that it was sent to without a flow.
     Once(RealId, ForwardingMode),
+    /// They leave as from this address, like it.
+    From(Ipv4Addr),
     /// They are handed over, like it, to the worker that owns the flow.
     HandOver(WorkerIdx),
     /// They are routed like it, unchanged.

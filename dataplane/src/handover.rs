@@ -15,7 +15,7 @@ use crate::io::Origin;
 use crate::limits::{BURST_LEN_MAX, HANDOVER_RING_LEN};
 use crate::ownership::WorkerIdx;
 use crate::persistence::Template;
-use crate::service::{RealId, ServiceId};
+use crate::service::RealId;
 use crate::snapshot::{NextHop, PortIdx};
 use crate::wire::Mac;
 
@@ -48,12 +48,14 @@ pub struct TemplateNote {
     pub is_assured: bool,
     /// The worker it is from.
     pub from: WorkerIdx,
-    /// The service of the real server.
-    pub service: ServiceId,
-    /// The real server that the sender's template, or the receiver's, says.
+    /// The real server that the sender's template, or the receiver's, says. The template is one of
+    /// its service.
     pub real: RealId,
     /// The address of the client's network.
     pub network: Ipv4Addr,
+    /// [`TemplateKey::call`](crate::persistence::TemplateKey::call), in bytes so that this stays
+    /// small.
+    pub call: [u8; 8],
 }
 
 /// What a [`TemplateNote`] says.
@@ -63,6 +65,8 @@ pub enum NoteKind {
     Used,
     /// To the owner: the sender's copy still controls flows.
     Held,
+    /// To the owner: the real server has begun the call itself, whatever the template says.
+    Claimed,
     /// From the owner: the copy does not hold any more.
     Stale,
 }
@@ -75,9 +79,9 @@ impl TemplateNote {
             kind,
             is_assured: template.is_assured(),
             from,
-            service: template.service(),
             real: template.real(),
             network: template.key().network(),
+            call: template.key().call().to_ne_bytes(),
         }
     }
 }

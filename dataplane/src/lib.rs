@@ -40,6 +40,7 @@ mod route_table;
 pub mod rss;
 pub mod sched;
 pub mod service;
+pub mod sip;
 pub mod snapshot;
 pub mod stats;
 #[cfg(any(test, feature = "testing"))]

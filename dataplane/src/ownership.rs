@@ -13,6 +13,8 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use siphasher::sip::SipHasher13;
+
 use crate::flow::FlowKey;
 use crate::forward::{LocalPortShare, PortClasses};
 use crate::fragment::TrainKey;
@@ -134,6 +136,12 @@ impl Team {
     #[must_use]
     pub fn by_template(&self, key: &TemplateKey) -> WorkerIdx {
         self.spread(key.fingerprint())
+    }
+
+    /// A hash of what names a call, the same at all workers.
+    #[must_use]
+    pub fn hash_of_call(&self, name: &[u8]) -> u64 {
+        SipHasher13::new_with_keys(self.seed, self.seed.rotate_left(32)).hash(name)
     }
 
     #[inline]

@@ -183,6 +183,8 @@ pub struct Snapshot {
     addresses: HashMap<Ipv4Addr, AddressUse, RandomState>,
     /// Addresses of real servers of NAT services, whose other traffic is routed.
     routed: HashMap<Ipv4Addr, (), RandomState>,
+    /// Real servers that call clients, by RIP and rport.
+    callers: HashMap<(Ipv4Addr, u16), RealId, RandomState>,
 }
 
 impl Snapshot {
@@ -216,6 +218,21 @@ impl Snapshot {
     /// Adds the address of a NAT real server, whose other traffic the director routes.
     pub fn add_routed(&mut self, address: Ipv4Addr) {
         self.routed.insert(address, ());
+    }
+
+    /// Adds a real server that calls clients: of a NAT service of UDP at one port, whose
+    /// persistence tells calls apart. Of two with one RIP and rport the later one counts.
+    pub fn add_caller(&mut self, rip: Ipv4Addr, rport: u16, real: RealId) {
+        self.callers.insert((rip, rport), real);
+    }
+
+    /// The real server that calls clients from this address and port of UDP.
+    #[must_use]
+    pub fn caller(&self, rip: Ipv4Addr, rport: u16) -> Option<&RealServer> {
+        if self.callers.is_empty() {
+            return None;
+        }
+        self.real_server(*self.callers.get(&(rip, rport))?)
     }
 
     /// What `address` is for, if it is ours.

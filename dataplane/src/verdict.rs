@@ -81,6 +81,8 @@ drop_reasons! {
     NoFlow = "no_flow",
     /// The flow's real server is not configured any more.
     RealServerRemoved = "real_server_removed",
+    /// A packet of a new connection without the Call-ID that `persistence_engine: sip` asks for.
+    NoCallId = "no_call_id",
     /// The flow table is full, so a new connection of mode nat or fullnat was refused.
     FlowTableFull = "flow_table_full",
     /// The option `drop_packet` refused a new connection.

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::config::Persistence;
+use crate::config::{Persistence, PersistenceEngine, Protocol};
 use crate::diag::Diags;
 use crate::raw::RawService;
 use crate::read::Text;
@@ -10,9 +10,13 @@ use crate::rule::Rule;
 use crate::span::At;
 use crate::value;
 
+const ENGINES: &[(&str, PersistenceEngine)] =
+    &[(PersistenceEngine::Sip.as_str(), PersistenceEngine::Sip)];
+
 /// The persistence of a service, if it has one; `None` if what is written is wrong.
 pub(super) fn of_service(
     raw: &RawService<'_>,
+    protocol: Option<At<Protocol>>,
     vip: Option<At<SocketAddrV4>>,
     diags: &mut Diags,
 ) -> Option<Option<Persistence>> {
@@ -20,11 +24,31 @@ pub(super) fn of_service(
         Some(text) => mask(text, diags),
         None => Some(Persistence::WHOLE_ADDRESS),
     };
+    let engine = engine(raw, protocol, diags);
     let Some(text) = &raw.persistence else {
-        return without(raw, vip, diags).then_some(None);
+        return (without(raw, vip, diags) && engine.is_some()).then_some(None);
     };
     let timeout_s = value::seconds(text, diags)?.value;
-    Some(Some(Persistence { timeout_s, mask: mask? }))
+    Some(Some(Persistence { timeout_s, mask: mask?, engine: engine? }))
+}
+
+/// The engine, if there is one; `None` if what is written is wrong.
+fn engine(
+    raw: &RawService<'_>,
+    protocol: Option<At<Protocol>>,
+    diags: &mut Diags,
+) -> Option<Option<PersistenceEngine>> {
+    let Some(text) = &raw.persistence_engine else { return Some(None) };
+    let At { value: engine, span } = value::word(text, ENGINES, diags)?;
+    let name = engine.as_str();
+    if let Some(protocol) = protocol.filter(|protocol| protocol.value != Protocol::Udp) {
+        let message =
+            format!("persistence engine {name} is for udp, not for {}", protocol.value.as_str());
+        let help = "remove `persistence_engine`, or write `protocol: udp`";
+        diags.error(Rule::Persistence, span, message, help).see(protocol.span, "the protocol");
+        return None;
+    }
+    Some(Some(engine))
 }
 
 /// What does not go without persistence; whether there is nothing.
@@ -33,6 +57,12 @@ fn without(raw: &RawService<'_>, vip: Option<At<SocketAddrV4>>, diags: &mut Diag
         let message = "a mask for persistence, which the service does not have";
         let help = "add `persistence: 5m`, or remove `persistence_mask`";
         diags.error(Rule::Persistence, mask.span, message, help);
+        return false;
+    }
+    if let Some(engine) = &raw.persistence_engine {
+        let message = "an engine for persistence, which the service does not have";
+        let help = "add `persistence: 5m`, or remove `persistence_engine`";
+        diags.error(Rule::Persistence, engine.span, message, help);
         return false;
     }
     if let Some(vip) = vip.filter(|vip| vip.value.port() == 0) {

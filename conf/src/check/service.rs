@@ -124,7 +124,7 @@ fn draft<'a>(name: At<&'a str>, raw: &RawService<'a>, diags: &mut Diags) -> Serv
         mark,
         mark_known: raw.mark.is_none() || mark.is_some(),
         ops: raw.ops.as_ref().map_or(Some(false), |text| value::boolean(text, diags)),
-        persistence: persistence::of_service(raw, vip, diags),
+        persistence: persistence::of_service(raw, protocol, vip, diags),
         scheduler: scheduler::choice(raw, diags),
         timeouts: timeouts::own(raw.timeouts.as_ref(), protocol, diags),
         locals: local_addresses(locals, diags),

@@ -68,10 +68,11 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     });
     field("scheduler_flags", flags.0 != flags.1, flags.0, flags.1);
     field("ops", *ops != new.ops, ops.to_string(), new.ops.to_string());
-    let [old_time, old_mask] = persistence_texts(*persistence);
-    let [new_time, new_mask] = persistence_texts(new.persistence);
+    let [old_time, old_mask, old_engine] = persistence_texts(*persistence);
+    let [new_time, new_mask, new_engine] = persistence_texts(new.persistence);
     field("persistence", old_time != new_time, old_time, new_time);
     field("persistence_mask", old_mask != new_mask, old_mask, new_mask);
+    field("persistence_engine", old_engine != new_engine, old_engine, new_engine);
     let idle = (text::timeouts(timeouts), text::timeouts(&new.timeouts));
     field("timeouts", *timeouts != new.timeouts, idle.0, idle.1);
     let locals = (addresses(local_addresses), addresses(&new.local_addresses));

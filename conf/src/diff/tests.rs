@@ -255,6 +255,17 @@ fn the_order_of_real_servers_is_a_difference_and_that_of_services_is_none() {
 }
 
 #[test]
+fn the_engine_of_persistence_is_compared() {
+    let dns = "protocol: udp\n    mode: nat\n";
+    let by_call = format!("{dns}    persistence: 5m\n    persistence_engine: sip\n");
+    let by_client = format!("{dns}    persistence: 5m\n");
+    let found = diff(&config(&[(dns, &by_client)]), &config(&[(dns, &by_call)]));
+    let subject = Subject::Service(key(crate::Protocol::Udp, "192.0.2.10:53"));
+    let edit = edited("persistence_engine", "none", "sip");
+    assert_eq!(found, [Change { subject, edit, needs_restart: false }]);
+}
+
+#[test]
 fn the_helper_is_compared() {
     let with_helper = "    scheduler: wrr\n    helper: ftp\n";
     let found = changes(&[("    scheduler: wrr\n", with_helper)]);

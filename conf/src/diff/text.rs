@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
-use crate::config::{Device, Persistence, ServiceTimeouts};
+use crate::config::{Device, Persistence, PersistenceEngine, ServiceTimeouts};
 
 /// `[a, b]`.
 pub(super) fn list(items: impl IntoIterator<Item = impl Display>) -> String {
@@ -21,12 +21,14 @@ pub(super) fn addresses(addresses: &[Ipv4Addr]) -> String {
     }))
 }
 
-/// What `persistence` and `persistence_mask` say.
-pub(super) fn persistence_texts(persistence: Option<Persistence>) -> [String; 2] {
-    match persistence {
-        Some(Persistence { timeout_s, mask }) => [format!("{timeout_s}s"), mask.to_string()],
-        None => ["none".to_owned(), "none".to_owned()],
-    }
+/// What `persistence`, `persistence_mask` and `persistence_engine` say.
+pub(super) fn persistence_texts(persistence: Option<Persistence>) -> [String; 3] {
+    let none = || "none".to_owned();
+    let Some(Persistence { timeout_s, mask, engine }) = persistence else {
+        return [none(), none(), none()];
+    };
+    let engine = engine.map_or("none", PersistenceEngine::as_str);
+    [format!("{timeout_s}s"), mask.to_string(), engine.to_owned()]
 }
 
 /// What the key `device` says.

@@ -6,7 +6,7 @@ use conf::{Config, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
 use dataplane::marks::{MarkRule, MarkRules};
-use dataplane::persistence::Persistence;
+use dataplane::persistence::{Engine, Persistence};
 use dataplane::sched::{HashFlags, MaglevEntry, Scheduler};
 use dataplane::service::{Dest, Helper, RealServer, ServiceKey, ServiceTable, VirtualService};
 use dataplane::snapshot::{
@@ -52,7 +52,13 @@ pub(crate) fn build(
             snapshot.add_address(*vip.ip(), registry.vip_use(*vip.ip()));
         }
         add_addresses(&mut snapshot, service);
-        services.push(add_service(&mut snapshot, service, named, registry));
+        let built = add_service(&mut snapshot, service, named, registry);
+        if built.calls_out() {
+            for (real, named) in service.real_servers.iter().zip(&named.real_servers) {
+                snapshot.add_caller(*real.address.ip(), real.address.port(), named.id);
+            }
+        }
+        services.push(built);
         if service.timeouts != conf::ServiceTimeouts::default() {
             let own = timeouts(&service.timeouts.over(&config.timeouts));
             snapshot.own_timeouts.set(named.id, own);
@@ -165,6 +171,7 @@ fn add_service(
         persistence: service.persistence.map(|persistence| Persistence {
             timeout: Ticks::from_secs(persistence.timeout_s),
             mask: persistence.mask,
+            engine: persistence.engine.map(engine),
         }),
         helper: service.helper.map(helper),
     }
@@ -219,6 +226,12 @@ fn mode(mode: conf::ForwardingMode) -> ForwardingMode {
         conf::ForwardingMode::Nat => ForwardingMode::Nat,
         conf::ForwardingMode::Tunnel => ForwardingMode::Tunnel,
         conf::ForwardingMode::FullNat => ForwardingMode::FullNat,
+    }
+}
+
+fn engine(engine: conf::PersistenceEngine) -> Engine {
+    match engine {
+        conf::PersistenceEngine::Sip => Engine::Sip,
     }
 }
 

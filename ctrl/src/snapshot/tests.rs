@@ -156,6 +156,8 @@ fn persistence_and_port_0_reach_the_packet_path() {
         persistence_mask: 255.255.255.0, real_servers: [{address: 10.0.0.11}]}
   one: {vip: \"192.0.2.10:80\", protocol: tcp, mode: nat, persistence: 1s,
         real_servers: [{address: 10.0.0.11}]}
+  calls: {vip: \"192.0.2.10:5060\", protocol: udp, mode: nat, persistence: 1s,
+        persistence_engine: sip, real_servers: [{address: 10.0.0.11}]}
 ",
     );
     let mut registry = registry();
@@ -165,10 +167,16 @@ fn persistence_and_port_0_reach_the_packet_path() {
         let key = ServiceKey::endpoint(6, ip("192.0.2.10"), vport);
         snapshot.services.find_for(&key).unwrap()
     };
-    let all = Persistence { timeout: Ticks::from_secs(300), mask: ip("255.255.255.0") };
+    let all =
+        Persistence { timeout: Ticks::from_secs(300), mask: ip("255.255.255.0"), engine: None };
     assert_eq!((find(81).id, find(81).persistence), (ServiceId(0), Some(all)));
-    let one = Persistence { timeout: Ticks::from_secs(1), mask: Ipv4Addr::BROADCAST };
+    let one = Persistence { timeout: Ticks::from_secs(1), mask: Ipv4Addr::BROADCAST, engine: None };
     assert_eq!((find(80).id, find(80).persistence), (ServiceId(1), Some(one)));
+    let calls = snapshot.services.find(&ServiceKey::endpoint(17, ip("192.0.2.10"), 5060));
+    let by_call = Persistence { engine: Some(Engine::Sip), ..one };
+    assert_eq!(calls.unwrap().persistence, Some(by_call));
+    let caller = |rport| snapshot.caller(ip("10.0.0.11"), rport).map(|real| real.id);
+    assert_eq!([0, 80, 5060].map(caller), [None, None, Some(RealId(2))]);
     let ports = [0, 1].map(|real| snapshot.real_server(RealId(real)).unwrap().l4_port);
     assert_eq!(ports, [0, 80]);
 }

@@ -1,7 +1,7 @@
 //! Packets without a flow: those that may open one are scheduled, others are refused or routed.
 
 use crate::buf::PacketBuf;
-use crate::flow::{Control, Direction, Flow, Hit, KeyHash};
+use crate::flow::{Control, Direction, Flow, FlowKey, Hit, KeyHash};
 use crate::forward::ForwardingMode;
 use crate::fragment::{Decision, TrainKey};
 use crate::handover::Errand;
@@ -33,6 +33,8 @@ pub(super) enum Admission {
     Once(RealServer, ForwardingMode),
     /// It opened none, for want of room, and goes this way nevertheless.
     Stateless(Way),
+    /// It is a real server's, opens none, and leaves as if it were this.
+    Out(RealId, FlowKey),
     /// Another worker has to see it.
     Elsewhere(WorkerIdx, Errand),
     /// It is none of ours and is routed unchanged.
@@ -73,7 +75,7 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         hash: KeyHash,
     ) -> Verdict {
-        let admission = self.admit(turn.snapshot, (packet, hash), turn.now);
+        let admission = self.admit(turn.snapshot, (packet, hash, &frame), turn.now);
         if self.due_note.is_some() {
             self.tell_use(turn);
         }
@@ -85,6 +87,10 @@ impl<B: PacketBuf> Director<B> {
             Admission::Once(real, mode) => {
                 let verdict = self.relay_once(turn, frame, packet, (&real, mode));
                 (verdict, Decision::Once(real.id, mode))
+            }
+            Admission::Out(real, key) => {
+                let verdict = self.send_call_out(turn, frame, packet, (real, &key));
+                (verdict, Decision::From(key.src_ipv4()))
             }
             Admission::Stateless(way) => {
                 return self.relay_stateless(turn, frame, &packet.ip, &way);
@@ -175,7 +181,7 @@ impl<B: PacketBuf> Director<B> {
     fn admit(
         &mut self,
         snapshot: &Snapshot,
-        (packet, hash): (&Transport, KeyHash),
+        (packet, hash, frame): (&Transport, KeyHash, &B),
         now: Tick,
     ) -> Admission {
         let ip = &packet.ip;
@@ -188,7 +194,7 @@ impl<B: PacketBuf> Director<B> {
             return opened.map_or_else(Admission::Refused, Admission::Flow);
         }
         if let Some(service) = self.service_of(snapshot, packet)
-            && let Some(admission) = self.admit_to(snapshot, service, (packet, hash), now)
+            && let Some(admission) = self.admit_to(snapshot, service, (packet, hash, frame), now)
         {
             return admission;
         }
@@ -196,7 +202,8 @@ impl<B: PacketBuf> Director<B> {
             return Admission::Refused(refuse_locally(packet));
         }
         if Self::is_routed(snapshot, ip.src(), ip.dst()) {
-            return Admission::Route;
+            let called = self.call_out(snapshot, (packet, frame), now);
+            return called.unwrap_or(Admission::Route);
         }
         Admission::Refused(Refusal::Silent(DropReason::NotForUs))
     }
@@ -221,7 +228,7 @@ impl<B: PacketBuf> Director<B> {
         &mut self,
         snapshot: &Snapshot,
         service: &VirtualService,
-        (packet, hash): (&Transport, KeyHash),
+        (packet, hash, frame): (&Transport, KeyHash, &B),
         now: Tick,
     ) -> Option<Admission> {
         let opens = may_open(packet, &snapshot.ipvs);
@@ -230,7 +237,8 @@ impl<B: PacketBuf> Director<B> {
             return Some(Admission::Refused(Refusal::Silent(DropReason::DropPacket)));
         }
         if let Some(persistence) = service.persistence {
-            return self.admit_persistent(snapshot, (service, persistence), (packet, hash), now);
+            let packet = (packet, hash, frame);
+            return self.admit_persistent(snapshot, (service, persistence), packet, now);
         }
         if let Some(Errand::Ask(asker)) = self.errand {
             return self.answer_unasked(snapshot, service, packet, asker, now);

@@ -89,9 +89,9 @@ impl<B: PacketBuf> Director<B> {
     /// Tells the owner of a template that a copy of it was used.
     #[cold]
     pub(super) fn tell_use<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
-        let template = self.due_note.take().and_then(|idx| self.templates.get(idx));
-        if let Some(template) = template {
-            let note = TemplateNote::on(template, NoteKind::Used, self.team.me());
+        let Some((idx, kind)) = self.due_note.take() else { return };
+        if let Some(template) = self.templates.get(idx) {
+            let note = TemplateNote::on(template, kind, self.team.me());
             turn.io.tell(self.team.by_template(template.key()), Handed::Template(note));
         }
     }
@@ -104,21 +104,27 @@ impl<B: PacketBuf> Director<B> {
         note: &TemplateNote,
     ) {
         let snapshot = turn.snapshot;
-        let Some(service) = snapshot.services.by_id(note.service) else { return };
+        let Some(real) = snapshot.real_server(note.real) else { return };
+        let Some(service) = snapshot.services.by_id(real.service) else { return };
         let Some(persistence) = service.persistence else { return };
-        let key = TemplateKey::of_network(service, note.network);
+        let call = u64::from_ne_bytes(note.call);
+        let key = TemplateKey::of_network(service, note.network).of_call(call);
         if note.kind == NoteKind::Stale {
             return self.give_up_copy(&key, note.real);
         }
         let Some((idx, real)) = self.valid_template(snapshot, &key, turn.now) else {
             return self.make_anew(snapshot, (note, &key), persistence, turn.now);
         };
+        if real.id != note.real && note.kind == NoteKind::Claimed {
+            self.templates.void(idx);
+            return self.make_anew(snapshot, (note, &key), persistence, turn.now);
+        }
         if real.id != note.real {
             let stale = TemplateNote { kind: NoteKind::Stale, from: self.team.me(), ..*note };
             return turn.io.tell(note.from, Handed::Template(stale));
         }
         match note.kind {
-            NoteKind::Used => self.templates.note_use(idx, turn.now),
+            NoteKind::Used | NoteKind::Claimed => self.templates.note_use(idx, turn.now),
             NoteKind::Held => self.templates.note_held(idx, turn.now),
             NoteKind::Stale => {}
         }

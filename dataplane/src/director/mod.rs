@@ -3,15 +3,16 @@
 //! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
 //! packets of a flow, `admit` for packets that may open one, `persist` for those whose client's
 //! template says the real server, `lend` for templates of other workers, `open` for the flow they
-//! open, `one_packet` for datagrams that open none, `reuse` for flows that a packet does not go on
-//! with, `stateless` for packets that find no room for a flow, `local` for packets to the director
-//! itself, `icmp` for ICMP, `fragments` for fragments, `ftp` for FTP's control connections, `steer`
-//! for packets of other workers' flows, `egress` for the way out, `upkeep` for what time brings
-//! about, `sweep` and `defence` for flows that end before their time, and `adoption` for taking up
-//! a new snapshot.
+//! open, `one_packet` for datagrams that open none, `call_out` for calls of real servers, `reuse`
+//! for flows that a packet does not go on with, `stateless` for packets that find no room for a
+//! flow, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for fragments,
+//! `ftp` for FTP's control connections, `steer` for packets of other workers' flows, `egress` for
+//! the way out, `upkeep` for what time brings about, `sweep` and `defence` for flows that end
+//! before their time, and `adoption` for taking up a new snapshot.
 
 mod admit;
 mod adoption;
+mod call_out;
 mod defence;
 mod egress;
 mod fragments;
@@ -40,7 +41,7 @@ use crate::flow::{Flow, FlowTable, Hit, KeyHash, TemplateIdx};
 use crate::forward::LocalPorts;
 use crate::fragment::Trains;
 use crate::ftp::Helper;
-use crate::handover::{Errand, Stage};
+use crate::handover::{Errand, NoteKind, Stage};
 use crate::io::{Burst, Io, Ports};
 use crate::limits::BURST_LEN_MAX;
 use crate::ownership::{Team, WorkerIdx};
@@ -96,8 +97,8 @@ pub struct Turn<'a, B, P> {
 pub struct Director<B> {
     flows: FlowTable,
     templates: Templates,
-    /// A copy of another worker's template was used, who is to hear of it.
-    due_note: Option<TemplateIdx>,
+    /// A copy of another worker's template was used or claimed, who is to hear of it.
+    due_note: Option<(TemplateIdx, NoteKind)>,
     /// What the packets at hand were handed over for, as far as templates go.
     errand: Option<Errand>,
     half_open: HalfOpen,

@@ -9,10 +9,11 @@ use crate::buf::PacketBuf;
 use crate::control::FlowReport;
 use crate::flow::{Controller, Flow, Hit, KeyHash, TemplateIdx};
 use crate::forward::ForwardingMode;
-use crate::handover::Errand;
+use crate::handover::{Errand, NoteKind};
 use crate::parse::Transport;
-use crate::persistence::{Owner, Persistence, Template, TemplateKey, Templates};
+use crate::persistence::{Engine, Owner, Persistence, Template, TemplateKey, Templates};
 use crate::service::{RealId, RealServer, VirtualService};
+use crate::sip;
 use crate::snapshot::Snapshot;
 use crate::stats::{Counter, WorkerStats};
 use crate::time::Tick;
@@ -33,12 +34,22 @@ impl<B: PacketBuf> Director<B> {
         &mut self,
         snapshot: &Snapshot,
         (service, persistence): (&VirtualService, Persistence),
-        (packet, hash): (&Transport, KeyHash),
+        (packet, hash, frame): (&Transport, KeyHash, &B),
         now: Tick,
     ) -> Option<Admission> {
-        let key = TemplateKey::of(service, &persistence, packet.key.src_ipv4());
+        let mut key = TemplateKey::of(service, &persistence, packet.key.src_ipv4());
         if !may_open(packet, &snapshot.ipvs) {
+            // What is not UDP opens no connection by its call, so none can be under way.
+            if persistence.engine.is_some() {
+                return None;
+            }
             return self.admit_underway(snapshot, (service, &key), (packet, hash), now);
+        }
+        if let Some(engine) = persistence.engine {
+            let Some(call) = self.call_of(engine, frame, packet) else {
+                return Some(Admission::Refused(Refusal::Silent(DropReason::NoCallId)));
+            };
+            key = key.of_call(call);
         }
         let known = self.valid_template(snapshot, &key, now);
         let assigned = match (self.errand, known) {
@@ -72,6 +83,15 @@ impl<B: PacketBuf> Director<B> {
             return Some(Admission::Once(assigned.0.at_port(port), service.mode));
         }
         Some(self.open_controlled(snapshot, service, assigned, (packet, hash), now))
+    }
+
+    /// What names the call of a packet, hashed.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn call_of(&self, engine: Engine, frame: &B, packet: &Transport) -> Option<u64> {
+        match engine {
+            Engine::Sip => Some(self.team.hash_of_call(sip::call_id_of(frame, packet)?)),
+        }
     }
 
     /// A segment of no flow that may be of a connection that was opened when there was no room for
@@ -144,7 +164,7 @@ impl<B: PacketBuf> Director<B> {
     pub(super) fn use_template(&mut self, idx: TemplateIdx, now: Tick) {
         self.templates.note_use(idx, now);
         if self.templates.has_to_tell(idx, now) {
-            self.due_note = Some(idx);
+            self.due_note = Some((idx, NoteKind::Used));
         }
     }
 
@@ -182,7 +202,7 @@ impl<B: PacketBuf> Director<B> {
     }
 
     /// Has a template control a flow.
-    fn begin_control(&mut self, hit: Hit, template: TemplateIdx) {
+    pub(super) fn begin_control(&mut self, hit: Hit, template: TemplateIdx) {
         let Some(flow) = self.flows.flow_mut(hit.flow()) else { return };
         let controlled = flow.control.by(Controller::Template(template));
         let is_assured = self.templates.get(template).is_some_and(Template::is_assured);

@@ -24,6 +24,15 @@ pub struct Persistence {
     pub timeout: Ticks,
     /// The bits of a client's address that count (`ipvsadm -M`).
     pub mask: Ipv4Addr,
+    /// What tells the connections of a client apart (`ipvsadm --pe`).
+    pub engine: Option<Engine>,
+}
+
+/// What tells the connections of a client apart that go to one real server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The Call-ID of SIP messages ([`crate::sip`]). What has none is not let in.
+    Sip,
 }
 
 impl Persistence {

@@ -53,6 +53,18 @@ impl TemplateKey {
         Self { ends, call: 0 }
     }
 
+    /// The same for connections of one call only; `call` is a hash of what names it.
+    #[must_use]
+    pub fn of_call(self, call: u64) -> Self {
+        Self { call, ..self }
+    }
+
+    /// What else tells connections of the client apart; 0 if nothing does.
+    #[must_use]
+    pub fn call(&self) -> u64 {
+        self.call
+    }
+
     /// The address of the client's network.
     #[must_use]
     pub fn network(&self) -> Ipv4Addr {

@@ -7,6 +7,7 @@ use super::{RealId, RealServer, ServiceKey};
 use crate::forward::ForwardingMode;
 use crate::persistence::Persistence;
 use crate::sched::{MaglevEntry, MaglevTable, Schedule};
+use crate::wire::IpProto;
 
 /// Number of a service, kept over snapshots for the same protocol, VIP and vport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,6 +92,16 @@ impl VirtualService {
             ServiceKey::Mark(_) => self.persistence.is_none(),
         };
         if is_for_it && real.l4_port != 0 { real.l4_port } else { dst_port }
+    }
+
+    /// Whether its real servers call clients, as from VIP and vport: in NAT, by calls that
+    /// persistence tells apart. As in IPVS not where a service has several ports.
+    #[must_use]
+    pub fn calls_out(&self) -> bool {
+        let is_one_port =
+            matches!(self.key, ServiceKey::Endpoint { protocol: IpProto::UDP, vport: 1.., .. });
+        let by_call = self.persistence.is_some_and(|persistence| persistence.engine.is_some());
+        self.mode == ForwardingMode::Nat && is_one_port && by_call
     }
 
     /// Turns real servers in the order they were configured into IPVS' list order, in which a new

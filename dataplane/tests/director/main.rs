@@ -58,6 +58,10 @@ mod sctp_team;
 #[cfg(test)]
 mod shed;
 #[cfg(test)]
+mod sip;
+#[cfg(test)]
+mod sip_out;
+#[cfg(test)]
 mod stateless;
 #[cfg(test)]
 mod team;

@@ -7,7 +7,7 @@ use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::marks::{Mark, MarkRule, MarkRules};
 use rvs_dataplane::options::IpvsOptions;
-use rvs_dataplane::persistence::Persistence;
+use rvs_dataplane::persistence::{Engine, Persistence};
 use rvs_dataplane::sched::{MaglevEntry, Schedule, Scheduler};
 use rvs_dataplane::service::{
     Dest, Helper, RealId, RealServer, ServiceId, ServiceKey, ServiceTable, VirtualService,
@@ -102,7 +102,14 @@ impl ServiceSpec {
     /// Has a client's connections go to one real server for so many seconds.
     pub(crate) fn persistent(mut self, timeout_s: u32, mask: [u8; 4]) -> Self {
         let timeout = Ticks::from_secs(timeout_s);
-        self.persistence = Some(Persistence { timeout, mask: mask.into() });
+        self.persistence = Some(Persistence { timeout, mask: mask.into(), engine: None });
+        self
+    }
+
+    /// Has the Call-ID of SIP messages tell a client's connections apart.
+    pub(crate) fn by_call(mut self) -> Self {
+        let persistence = self.persistence.as_mut().expect("a persistent service");
+        persistence.engine = Some(Engine::Sip);
         self
     }
 
@@ -221,6 +228,12 @@ impl Setup {
     }
 
     /// Gives every real server of every service this weight.
+    /// Gives the only service other options.
+    pub(crate) fn replace(&mut self, service: ServiceSpec) {
+        assert_eq!(self.services.len(), 1, "which one?");
+        self.services = vec![service];
+    }
+
     pub(crate) fn set_weights(&mut self, weight: u32) {
         for (_, old) in self.services.iter_mut().flat_map(|service| &mut service.reals) {
             *old = weight;
@@ -266,7 +279,12 @@ impl Setup {
         snapshot.ipvs = self.ipvs;
         let mut services = Vec::new();
         for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {
-            services.push(self.add_service(&mut snapshot, id, spec));
+            let service = self.add_service(&mut snapshot, id, spec);
+            for dest in service.dests.iter().filter(|_| service.calls_out()) {
+                let real = *snapshot.real_server(dest.real).unwrap();
+                snapshot.add_caller(real.address, real.l4_port, real.id);
+            }
+            services.push(service);
             if let Some(timeouts) = &spec.timeouts {
                 snapshot.own_timeouts.set(id, timeouts.clone());
             }
