@@ -6,6 +6,7 @@ Each is a `Script` with steps of its own; all of them let time pass, and write c
 from ipvs import SET_ADD, SET_ADD_DEST, SET_DELETE, SET_EDIT, TIMEOUTS_S, Dest
 from packets import TCP, UDP
 from scripts import CHECK_EVERY, POOL_MAX, Script
+from templates import Templates
 
 STATES = {"NONE": "NO", "ESTABLISHED": "ES", "SYN_SENT": "SS", "SYN_RECV": "SR", "FIN_WAIT": "FW",
           "TIME_WAIT": "TW", "CLOSE": "CL", "CLOSE_WAIT": "CW", "LAST_ACK": "LA", "LISTEN": "LI",
@@ -93,16 +94,23 @@ class Timed(Script):
     def passes(self, seconds):
         # Before and after: between, nobody knows.
         self.look_for_removed()
-        self.kernel.wait(seconds)
+        self.wait(seconds)
         # Two rounds: RVS looks at what has ended once a second.
         quiet = 0
         while quiet < 2:
-            quiet = quiet + 1 if all(e.left >= LEFT_S_MIN for e in self.kernel.entries()) else 0
+            quiet = quiet + 1 if self.is_quiet() else 0
             self.look_for_removed()
-            self.kernel.wait(1)
+            self.wait(1)
             seconds += 1
         self.write(f"~{seconds}")
         self.since = 0
+
+    def wait(self, seconds):
+        self.kernel.wait(seconds)
+
+    def is_quiet(self):
+        """Whether nothing ends soon, or should have."""
+        return all(entry.left >= LEFT_S_MIN for entry in self.kernel.entries())
 
     def check(self):
         # The kernel adds its counters up every 2 s.
@@ -265,6 +273,41 @@ class Sticky(Timed):
     PASSES = (2, 5, 15, 30, 61, 125)
     HOSTS = 24
 
+    def __init__(self, *args, **service):
+        super().__init__(*args, **service)
+        self.templates = Templates(self.service) if self.service.persistence else None
+
+    def is_persistent(self, _number):
+        """Whether a client's connection is one to the persistent service."""
+        return True
+
+    def send(self, number, letter):
+        if not self.templates:
+            return super().send(number, letter)
+        before, now = self.kernel.entries(), self.kernel.now
+        fate = super().send(number, letter)
+        if letter.islower() and self.is_persistent(number):
+            self.templates.sent(self.client(number), before, self.kernel.entries(), now)
+        return fate
+
+    def wait(self, seconds):
+        if not self.templates:
+            super().wait(seconds)
+            return
+        # By the second, which is what the kernel shows.
+        for _ in range(seconds):
+            before, then = self.kernel.entries(), self.kernel.now
+            super().wait(1)
+            self.templates.passed(before, then, self.kernel.now)
+
+    def is_quiet(self):
+        if not self.templates:
+            return super().is_quiet()
+        entries = self.kernel.entries()
+        connections, _ = self.templates.split(entries)
+        return (all(entry.left >= LEFT_S_MIN for entry in connections)
+                and self.templates.is_quiet(entries, self.kernel.now, LEFT_S_MIN))
+
     def client(self, number):
         n = self.number * 512 + number
         host = (n * 40503 % 65536 >> 8) % self.HOSTS
@@ -284,11 +327,11 @@ class Sticky(Timed):
             return
         # Templates: the masked address's last byte, real server, state, seconds left.
         templates = []
-        for entry in self.kernel.entries():
-            if entry.client[1] == 0 and entry.vip[1] != 65535:
-                name = chr(ord("a") + int(entry.real[0].split(".")[3]) - 1)
-                host = int(entry.client[0].split(".")[3])
-                templates.append((host, f"{host}{name}{STATES[entry.state]}{entry.left}"))
+        for entry in self.templates.split(self.kernel.entries())[1].values():
+            name = chr(ord("a") + int(entry.real[0].split(".")[3]) - 1)
+            host = int(entry.client[0].split(".")[3])
+            left = self.templates.left(entry, self.kernel.now)
+            templates.append((host, f"{host}{name}{STATES[entry.state]}{left}"))
         self.write(f"({','.join(text for _, text in sorted(templates))})")
 
 
@@ -324,6 +367,9 @@ class AnyPort(Sticky):
 
     def vport(self, number):
         return (*self.PORTS, self.beside.port)[number % 4]
+
+    def is_persistent(self, number):
+        return self.vport(number) != self.beside.port
 
     def begin(self):
         self.kernel.set(SET_ADD, self.beside)

@@ -3,7 +3,7 @@
 use conf::ForwardingMode;
 use dataplane::wire::TcpFlags;
 
-use super::script::{Fate, Left, Name, Script, Sent, Settings, Step};
+use super::script::{Fate, Left, ListedTemplate, Name, Script, Sent, Settings, Step};
 
 /// States by their letters.
 const STATES: [(&str, &str); 12] = [
@@ -137,12 +137,13 @@ fn traffic(text: &str) -> (Option<Name>, [u64; 5]) {
     (real, numbers.try_into().unwrap())
 }
 
-fn template(text: &str) -> (u8, Name, &'static str, u32) {
+fn template(text: &str) -> ListedTemplate {
     let (host, rest) = text.split_at(text.find(char::is_alphabetic).unwrap());
     let (name, rest) = rest.split_at(1);
     let (letters, seconds) = rest.split_at(2);
     let state = if letters == "AS" { "ASSURED" } else { "NONE" };
-    (host.parse().unwrap(), self::name(name), state, seconds.parse().unwrap())
+    let left_s = (seconds != "*").then(|| seconds.parse().unwrap());
+    (host.parse().unwrap(), self::name(name), state, left_s)
 }
 
 fn left(text: &str) -> Left {

@@ -46,6 +46,10 @@ pub(super) struct Settings {
 /// State of a connection and the seconds it has left, rounded down; `None` if there is none.
 pub(super) type Left = Option<(&'static str, u32)>;
 
+/// A template: the last byte of its network's address, its real server, its state and the seconds
+/// that it has left, rounded down; none if Linux counts them from a moment at which a timer fired.
+pub(super) type ListedTemplate = (u8, Name, &'static str, Option<u32>);
+
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
@@ -87,7 +91,7 @@ pub(super) enum Step {
     Count(Vec<(Name, (u64, u64))>),
     /// Persistence templates: last byte of the network's address, real server, state and seconds
     /// left.
-    Templates(Vec<(u8, Name, &'static str, u32)>),
+    Templates(Vec<ListedTemplate>),
     /// Connections, packets in and out, bytes in and out of all real servers, and of the service.
     Traffic(Vec<(Option<Name>, [u64; 5])>),
 }
