@@ -34,7 +34,8 @@ STEP_S = 0.02
 FORGET_S = 2000
 # What scripts change, and what it is by default (net.ipv4.vs).
 SYSCTLS = {"conn_reuse_mode": 1, "expire_nodest_conn": 0, "sloppy_tcp": 0,
-           "expire_quiescent_template": 0}
+           "expire_quiescent_template": 0, "drop_packet": 0, "am_droprate": 10,
+           "secure_tcp": 0}
 TIMEOUTS_S = (900, 120, 300)
 
 Dest = collections.namedtuple("Dest", "weight upper lower")

@@ -6,6 +6,7 @@
 //! and how to record anew is in docs/IPVS-COMPATIBILITY.md.
 
 mod arrived;
+mod covered;
 mod notation;
 mod replay;
 mod script;
@@ -51,6 +52,9 @@ recorded! {
     states_in_nat "walk-nat": 4,
     states_in_dr "walk-dr": 4,
     states_in_tun "walk-tun": 4,
+    states_of_half_closed "walk-half-closed": 2,
+    secured_states_in_nat "walk-secure-nat": 4,
+    secured_states_in_dr "walk-secure-dr": 4,
     udp_in_nat "udp-nat": 6,
     udp_in_dr "udp-dr": 6,
     udp_in_tun "udp-tun": 6,
@@ -73,4 +77,7 @@ recorded! {
     marks_of_hosts "mark-32": 3,
     marks_of_networks "mark-28": 3,
     marks_of_large_networks "mark-24": 3,
+    drops_in_nat "drop-nat": 4,
+    drops_in_tun "drop-tun": 4,
+    drops_with_persistence "drop-persistence": 3,
 }

@@ -172,7 +172,7 @@ fn drop_packet_drops_every_nth_new_connection_without_a_word() {
         assert_eq!(outcome.frames.len(), 6, "no answer to the others");
         let flows = rig.flows();
         let cports: Vec<_> = flows.iter().map(|flow| flow.client.1).collect();
-        assert_eq!(cports, [1000, 1001, 1003, 1004, 1006, 1007]);
+        assert_eq!(cports, [1001, 1002, 1004, 1005, 1007, 1008]);
         // What is open goes on.
         let outcome = rig.send_all(WAN, segments(ACK));
         assert_eq!(outcome.verdicts.iter().filter(|one| **one == Verdict::Forwarded).count(), 6);

@@ -36,8 +36,9 @@ pub(super) struct Defences {
     pub(super) secure_tcp: bool,
     /// Every so many new connections one is dropped; 0 for none.
     drop_rate: u32,
-    /// New connections since one was dropped.
-    let_in: u32,
+    /// New connections until one is dropped, with that one. As in IPVS it is set when one is, by
+    /// the rate of that moment; so with `drop_packet: 3` the first of all is dropped.
+    until_drop: u32,
     /// Whether flows are shed.
     sheds: bool,
     /// Part of a flow that is still to be looked at, in parts of [`ROUND`].
@@ -64,11 +65,17 @@ impl Defences {
         let bound = if self.nearly_full { low + low / 4 } else { low };
         self.nearly_full = free < bound;
         self.secure_tcp = options.secure_tcp.is_up(self.nearly_full);
+        let rate_before = self.drop_rate;
         self.drop_rate = match options.drop_packet {
             Defence::Always => options.am_droprate,
             Defence::Auto if self.nearly_full && free < low => as_rate(low / (low - free)),
             Defence::Auto | Defence::Off => 0,
         };
+        if options.drop_packet == Defence::Auto {
+            // IPVS counts from the moment at which it finds that memory is low.
+            let most = if rate_before == 0 { u32::MAX } else { self.until_drop };
+            self.until_drop = self.drop_rate.min(most);
+        }
         self.sheds = options.drop_entry.is_up(self.nearly_full);
         if !self.sheds {
             self.fraction = 0;
@@ -94,10 +101,10 @@ impl Defences {
 
     #[cold]
     fn refuses_this(&mut self) -> bool {
-        self.let_in = self.let_in.saturating_add(1);
-        let refused = self.let_in >= self.drop_rate;
+        self.until_drop = self.until_drop.saturating_sub(1);
+        let refused = self.until_drop == 0;
         if refused {
-            self.let_in = 0;
+            self.until_drop = self.drop_rate;
         }
         refused
     }

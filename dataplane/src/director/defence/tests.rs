@@ -67,7 +67,11 @@ fn drop_packet_refuses_more_the_fuller_the_table_is() {
         IpvsOptions { am_droprate: 4, ..with(Defence::Off, Defence::Always, Defence::Off) };
     look(&mut always, &options, CAPACITY);
     let refused: Vec<_> = (0..8).map(|_| always.refuses()).collect();
-    assert_eq!(refused, [false, false, false, true, false, false, false, true]);
+    assert_eq!(refused, [true, false, false, false, true, false, false, false]);
+    // Another rate counts from the next that is refused on, as in IPVS.
+    look(&mut always, &IpvsOptions { am_droprate: 2, ..options }, CAPACITY);
+    let refused: Vec<_> = (0..4).map(|_| always.refuses()).collect();
+    assert_eq!(refused, [true, false, true, false]);
 }
 
 #[test]
