@@ -106,6 +106,16 @@ pub struct PortInfo {
     pub addresses: Vec<PortAddress>,
 }
 
+impl PortInfo {
+    /// Whether it fills in the UDP checksum of a packet of `ip_len` bytes: not of one that has to
+    /// be fragmented.
+    #[inline(always)]
+    #[must_use]
+    pub fn fills_udp_checksum(&self, ip_len: u16) -> bool {
+        self.tx_udp_checksum && ip_len <= self.mtu
+    }
+}
+
 /// Where a packet goes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C, align(4))]

@@ -266,6 +266,16 @@ impl WorkerStats {
         }
     }
 
+    /// Counts a connection for its service and its real server. To be called by the owning worker
+    /// only.
+    #[inline]
+    pub fn count_connection(&self, (service, real): (ServiceId, RealId)) {
+        let real = self.real_server(real).map(|real| &real.traffic);
+        for traffic in [real, self.service(service)].into_iter().flatten() {
+            traffic.connections.add(1);
+        }
+    }
+
     /// Counters of a service; `None` for an identifier beyond those made at start.
     #[inline]
     #[must_use]

@@ -43,6 +43,13 @@ pub(super) enum Admission {
     Refused(Refusal),
 }
 
+impl Admission {
+    /// By itself to `real`.
+    pub(super) fn once(service: &VirtualService, real: &RealServer, packet: &Transport) -> Self {
+        Self::Once(service.with_rport(real, packet.key.dst_port()), service.mode)
+    }
+}
+
 impl<B: PacketBuf> Director<B> {
     /// A TCP, UDP or SCTP packet, whole or the first fragment.
     #[inline(always)]
@@ -243,14 +250,13 @@ impl<B: PacketBuf> Director<B> {
         if let Some(Errand::Ask(asker)) = self.errand {
             return self.answer_unasked(snapshot, service, packet, asker, now);
         }
-        let computed = self.computed(snapshot, service, packet, now);
         if opens && one_packet::applies(service, packet) {
             return Some(match self.schedule(snapshot, service, packet, now) {
-                Ok(real) => Admission::Once(*real, service.mode),
+                Ok(real) => Admission::once(service, real, packet),
                 Err(refusal) => Admission::Refused(refusal),
             });
         }
-        let real = match computed {
+        let real = match self.computed(snapshot, service, packet, now) {
             Some(real) if may_go_on(packet) || opens => Ok(real),
             _ if opens => self.schedule(snapshot, service, packet, now),
             _ => return None,

@@ -12,7 +12,7 @@ use crate::buf::PacketBuf;
 use crate::flow::{Direction, FlowKey, Hit, TemplateIdx};
 use crate::forward;
 use crate::handover::NoteKind;
-use crate::io::{Origin, Ports};
+use crate::io::Ports;
 use crate::parse::{Ipv4Meta, Transport};
 use crate::persistence::{Owner, Persistence, Template, TemplateKey, Templates};
 use crate::service::{RealId, RealServer, ServiceKey, VirtualService};
@@ -23,7 +23,6 @@ use crate::wire::IpProto;
 
 use super::admit::Admission;
 use super::local::Refusal;
-use super::relay::hop_on;
 use super::{Director, Turn};
 
 impl<B: PacketBuf> Director<B> {
@@ -117,13 +116,8 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         (real, key): (RealId, &FlowKey),
     ) -> Verdict {
-        if let Some(stats) = self.stats.real_server(real) {
-            stats.traffic.connections.add(1);
-        }
         if let Some(service) = turn.snapshot.real_server(real).map(|real| real.service) {
-            if let Some(stats) = self.stats.service(service) {
-                stats.connections.add(1);
-            }
+            self.stats.count_connection((service, real));
             self.stats.count_packet((service, real), Direction::Reply, packet.ip.total_len);
         }
         self.send_out(turn, frame, &packet.ip, |frame, nic_fills_udp| {
@@ -150,21 +144,13 @@ impl<B: PacketBuf> Director<B> {
     fn send_out<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
-        mut frame: B,
+        frame: B,
         ip: &Ipv4Meta,
         translate: impl FnOnce(&mut B, bool) -> Result<(), DropReason>,
     ) -> Verdict {
-        let snapshot = turn.snapshot;
-        let way = snapshot
-            .route(ip.dst())
-            .and_then(|hop| snapshot.ports.get(hop.port.index()).map(|port| (hop, port)));
-        let Some((hop, port)) = way else { return Verdict::Dropped(DropReason::NoRoute) };
-        let nic_fills_udp = port.tx_udp_checksum && ip.total_len <= port.mtu;
-        let passed = hop_on(&mut frame, ip, port.mtu)
-            .and_then(|()| translate(&mut frame, nic_fills_udp).map_err(Refusal::Silent));
-        match passed {
-            Ok(()) => self.egress.deliver(turn, hop, frame, Origin::Received),
-            Err(refusal) => self.refuse(turn, frame, ip, refusal),
-        }
+        let Some(hop) = turn.snapshot.route(ip.dst()) else {
+            return Verdict::Dropped(DropReason::NoRoute);
+        };
+        self.send_translated(turn, hop, frame, ip, translate)
     }
 }

@@ -1,14 +1,15 @@
 //! The steps that every burst goes through: parse all, look up all, then each packet to its end.
 //!
-//! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay` for
-//! packets of a flow, `admit` for packets that may open one, `persist` for those whose client's
-//! template says the real server, `lend` for templates of other workers, `open` for the flow they
-//! open, `one_packet` for datagrams that open none, `call_out` for calls of real servers, `reuse`
-//! for flows that a packet does not go on with, `stateless` for packets that find no room for a
-//! flow, `local` for packets to the director itself, `icmp` for ICMP, `fragments` for fragments,
-//! `ftp` for FTP's control connections, `steer` for packets of other workers' flows, `egress` for
-//! the way out, `upkeep` for what time brings about, `sweep` and `defence` for flows that end
-//! before their time, and `adoption` for taking up a new snapshot.
+//! [`Director::process`] shows the order. Its steps stand in the files of this folder: `relay`
+//! for packets of a flow, `state` for where they lead it, `admit` for packets that may open one,
+//! `persist` for those whose client's template says the real server, `lend` for templates of
+//! other workers, `open` for the flow they open, `one_packet` for datagrams that open none,
+//! `call_out` for calls of real servers, `reuse` for flows that a packet does not go on with,
+//! `stateless` for packets that find no room for a flow, `local` for packets to the director
+//! itself, `icmp` for ICMP, `fragments` for fragments, `ftp` for FTP's control connections,
+//! `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for what time
+//! brings about, `sweep` and `defence` for flows that end before their time, and `adoption` for
+//! taking up a new snapshot.
 
 mod admit;
 mod adoption;
@@ -25,6 +26,7 @@ mod open;
 mod persist;
 mod relay;
 mod reuse;
+mod state;
 mod stateless;
 mod steer;
 mod sweep;

@@ -4,14 +4,13 @@
 use crate::buf::PacketBuf;
 use crate::flow::{Direction, FlowKey};
 use crate::forward::{self, ForwardingMode};
-use crate::io::{Origin, Ports};
+use crate::io::Ports;
 use crate::parse::{Ipv4Meta, Transport};
 use crate::service::{RealId, RealServer, VirtualService};
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::IpProto;
 
-use super::local::Refusal;
-use super::relay::{Way, hop_on};
+use super::relay::Way;
 use super::{Director, Turn};
 
 /// Whether a packet to a service is scheduled by itself.
@@ -20,7 +19,8 @@ pub(super) fn applies(service: &VirtualService, packet: &Transport) -> bool {
 }
 
 impl<B: PacketBuf> Director<B> {
-    /// Sends a datagram, whole or its first fragment, to `real`, which was chosen for it.
+    /// Sends a datagram, whole or its first fragment, to `real`, which was chosen for it, at the
+    /// rport that it has here.
     pub(super) fn relay_once<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
@@ -28,20 +28,10 @@ impl<B: PacketBuf> Director<B> {
         packet: &Transport,
         (real, mode): (&RealServer, ForwardingMode),
     ) -> Verdict {
-        if let Some(stats) = self.stats.real_server(real.id) {
-            stats.traffic.connections.add(1);
-        }
-        if let Some(stats) = self.stats.service(real.service) {
-            stats.connections.add(1);
-        }
+        self.stats.count_connection((real.service, real.id));
         let (ip, key) = (&packet.ip, &packet.key);
-        let target = FlowKey::ipv4(
-            key.protocol(),
-            key.src_ipv4(),
-            key.src_port(),
-            real.address,
-            real.for_port(key.dst_port()).l4_port,
-        );
+        let client = (key.src_ipv4(), key.src_port());
+        let target = FlowKey::ipv4(key.protocol(), client.0, client.1, real.address, real.l4_port);
         self.send_once(turn, frame, ip, (real, mode), |frame, nic_fills_udp| {
             forward::translate(frame, ip, &target, nic_fills_udp)
         })
@@ -69,7 +59,7 @@ impl<B: PacketBuf> Director<B> {
     fn send_once<P: Ports<B>>(
         &mut self,
         turn: &mut Turn<'_, B, P>,
-        mut frame: B,
+        frame: B,
         ip: &Ipv4Meta,
         (real, mode): (&RealServer, ForwardingMode),
         translate: impl FnOnce(&mut B, bool) -> Result<(), DropReason>,
@@ -82,15 +72,6 @@ impl<B: PacketBuf> Director<B> {
         if !mode.sees_replies() {
             return self.relay_stateless(turn, frame, ip, &way);
         }
-        let hop = way.hop();
-        let port = turn.snapshot.ports.get(hop.port.index());
-        let Some(port) = port else { return Verdict::Dropped(DropReason::NoRoute) };
-        let nic_fills_udp = port.tx_udp_checksum && ip.total_len <= port.mtu;
-        let passed = hop_on(&mut frame, ip, port.mtu)
-            .and_then(|()| translate(&mut frame, nic_fills_udp).map_err(Refusal::Silent));
-        match passed {
-            Ok(()) => self.egress.deliver(turn, hop, frame, Origin::Received),
-            Err(refusal) => self.refuse(turn, frame, ip, refusal),
-        }
+        self.send_translated(turn, way.hop(), frame, ip, translate)
     }
 }

@@ -59,15 +59,10 @@ impl<B: PacketBuf> Director<B> {
         (packet, hash): (&Transport, KeyHash),
         now: Tick,
     ) -> Result<Hit, Refusal> {
-        let real = &real.at_port(service.rport(real, packet.key.dst_port()));
+        let real = &service.with_rport(real, packet.key.dst_port());
         let pool = &service.local_addresses;
         let hit = self.open_uncounted(snapshot, (service, real, pool), (packet, hash), now)?;
-        if let Some(real) = self.stats.real_server(real.id) {
-            real.traffic.connections.add(1);
-        }
-        if let Some(service) = self.stats.service(service.id) {
-            service.connections.add(1);
-        }
+        self.stats.count_connection((service.id, real.id));
         if service.helper.is_some()
             && let Some(flow) = self.flows.flow_mut(hit.flow())
         {

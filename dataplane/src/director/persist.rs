@@ -79,8 +79,7 @@ impl<B: PacketBuf> Director<B> {
             return Some(Admission::Elsewhere(asker, Errand::Answer(assigned.0.id)));
         }
         if one_packet::applies(service, packet) {
-            let port = service.rport(assigned.0, packet.key.dst_port());
-            return Some(Admission::Once(assigned.0.at_port(port), service.mode));
+            return Some(Admission::once(service, assigned.0, packet));
         }
         Some(self.open_controlled(snapshot, service, assigned, (packet, hash), now))
     }

@@ -3,19 +3,18 @@
 use std::net::Ipv4Addr;
 
 use crate::buf::PacketBuf;
-use crate::flow::tcp_state::Heard;
-use crate::flow::{Direction, Flow, FlowKey, FlowState, Hit, KeptState, TcpState, Timeouts};
+use crate::flow::{Direction, Flow, FlowKey, Hit};
 use crate::forward::{self, ForwardingMode, TUNNEL_OVERHEAD, TunnelEnds};
 use crate::io::{Origin, Ports};
 use crate::parse::{Ipv4Meta, L3_OFFSET, Transport};
 use crate::service::{RealId, RealServer};
 use crate::snapshot::{NextHop, Snapshot};
-use crate::stats::WorkerStats;
 use crate::time::{Tick, Ticks};
 use crate::verdict::{DropReason, Verdict};
 
 use super::local::Refusal;
 use super::persist::assure;
+use super::state::{count_state_change, next_state, next_unusual};
 use super::{Director, Turn};
 
 /// How long a path MTU that a router told is believed (RFC 1191 section 6.3).
@@ -105,8 +104,7 @@ impl<B: PacketBuf> Director<B> {
         }
         let service = flow.service;
         let shorter = flow.advance_kept((direction, turn.now), state, timeout);
-        if control.asks_for_packets() && control.is_unassured() && state.state().assures(direction)
-        {
+        if control.is_unassured() && state.state().assures(direction) {
             assure(flow, &mut self.templates);
         }
         if shorter {
@@ -116,13 +114,46 @@ impl<B: PacketBuf> Director<B> {
             count_state_change(&self.stats, way.real, before.is_active(), state.is_active());
             self.load_changed(snapshot, service, way.real);
         }
-        if control.asks_for_packets() && control.has_helper() {
+        if control.has_helper() {
             return self.relay_helped(turn, frame, packet, hit, &way);
         }
-        match self.rewrite(turn, &mut frame, packet, hit, &way) {
-            Ok(()) => self.egress.deliver(turn, way.hop, frame, Origin::Received),
-            Err(refusal) => self.refuse(turn, frame, &packet.ip, refusal),
+        let rewritten = self.rewrite(turn, &mut frame, packet, hit, &way);
+        self.send_on(turn, way.hop, frame, &packet.ip, rewritten)
+    }
+
+    /// Sends a packet that was rewritten on, or tells its sender why it was not.
+    #[inline(always)]
+    pub(super) fn send_on<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        hop: NextHop,
+        frame: B,
+        ip: &Ipv4Meta,
+        rewritten: Result<(), Refusal>,
+    ) -> Verdict {
+        match rewritten {
+            Ok(()) => self.egress.deliver(turn, hop, frame, Origin::Received),
+            Err(refusal) => self.refuse(turn, frame, ip, refusal),
         }
+    }
+
+    /// Sends a packet of no flow to `hop`, with addresses and ports as `translate` gives them to
+    /// it; that is told whether the NIC fills in UDP checksums.
+    pub(super) fn send_translated<P: Ports<B>>(
+        &mut self,
+        turn: &mut Turn<'_, B, P>,
+        hop: NextHop,
+        mut frame: B,
+        ip: &Ipv4Meta,
+        translate: impl FnOnce(&mut B, bool) -> Result<(), DropReason>,
+    ) -> Verdict {
+        let Some(port) = turn.snapshot.ports.get(hop.port.index()) else {
+            return Verdict::Dropped(DropReason::NoRoute);
+        };
+        let translated = hop_on(&mut frame, ip, port.mtu).and_then(|()| {
+            translate(&mut frame, port.fills_udp_checksum(ip.total_len)).map_err(Refusal::Silent)
+        });
+        self.send_on(turn, hop, frame, ip, translated)
     }
 
     #[inline(always)]
@@ -142,7 +173,7 @@ impl<B: PacketBuf> Director<B> {
             ForwardingMode::Tunnel => self.tunnel(turn, frame, ip, way),
             ForwardingMode::Nat | ForwardingMode::FullNat => {
                 hop_on(frame, ip, port.mtu)?;
-                let nic_fills_udp = port.tx_udp_checksum && ip.total_len <= port.mtu;
+                let nic_fills_udp = port.fills_udp_checksum(ip.total_len);
                 if let Some(flow) = self.flows.flow(hit.flow()) {
                     forward::translate(frame, ip, &target(flow, hit.direction()), nic_fills_udp)
                         .map_err(Refusal::Silent)?;
@@ -167,10 +198,7 @@ impl<B: PacketBuf> Director<B> {
             port.ok_or(Refusal::Silent(DropReason::NoRoute))
                 .and_then(|port| hop_on(&mut frame, ip, port.mtu))
         };
-        match rewritten {
-            Ok(()) => self.egress.deliver(turn, way.hop, frame, Origin::Received),
-            Err(refusal) => self.refuse(turn, frame, ip, refusal),
-        }
+        self.send_on(turn, way.hop, frame, ip, rewritten)
     }
 
     #[inline(always)]
@@ -216,10 +244,8 @@ impl<B: PacketBuf> Director<B> {
             Err(reason) => return Verdict::Dropped(reason),
         };
         self.stats.count_packet((flow.service, flow.real), hit.direction(), ip.total_len);
-        match self.rewrite_fragment(turn, &mut frame, ip, hit, &way) {
-            Ok(()) => self.egress.deliver(turn, way.hop, frame, Origin::Received),
-            Err(refusal) => self.refuse(turn, frame, ip, refusal),
-        }
+        let rewritten = self.rewrite_fragment(turn, &mut frame, ip, hit, &way);
+        self.send_on(turn, way.hop, frame, ip, rewritten)
     }
 
     fn rewrite_fragment<P>(
@@ -278,74 +304,13 @@ impl<B: PacketBuf> Director<B> {
             return Verdict::Dropped(DropReason::NoRoute);
         };
         let mtu = turn.snapshot.ports.get(hop.port.index()).map_or(0, |port| port.mtu);
-        match hop_on(&mut frame, ip, mtu) {
-            Ok(()) => self.egress.deliver(turn, hop, frame, Origin::Received),
-            Err(refusal) => self.refuse(turn, frame, ip, refusal),
-        }
+        let passed = hop_on(&mut frame, ip, mtu);
+        self.send_on(turn, hop, frame, ip, passed)
     }
 
     /// Whether packets between these two are routed: one of them is a NAT real server.
     pub(super) fn is_routed(snapshot: &Snapshot, src: Ipv4Addr, dst: Ipv4Addr) -> bool {
         snapshot.is_routed(src) || snapshot.is_routed(dst)
-    }
-}
-
-/// The state that a packet leads to, and how long the flow may idle after it.
-#[inline(always)]
-fn next_state(
-    timeouts: &Timeouts,
-    flow: &Flow,
-    direction: Direction,
-    packet: &Transport,
-) -> (KeptState, Ticks) {
-    if flow.state == KeptState::UDP {
-        return (KeptState::UDP, timeouts.udp());
-    }
-    match TcpState::next_of(flow.state.number(), heard(flow, direction), packet.flags) {
-        Some(next) => (KeptState::tcp(next), timeouts.tcp(next)),
-        None => next_sctp(timeouts, flow, direction, packet),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn next_sctp(
-    timeouts: &Timeouts,
-    flow: &Flow,
-    direction: Direction,
-    packet: &Transport,
-) -> (KeptState, Ticks) {
-    let FlowState::Sctp(state) = flow.state() else { return (flow.state, timeouts.udp()) };
-    let next = state.next(heard(flow, direction), packet.event);
-    (KeptState::of(FlowState::Sctp(next)), timeouts.sctp(next))
-}
-
-/// [`next_state`] where `secure_tcp` may be up, or services may have timeouts of their own.
-#[cold]
-#[inline(never)]
-fn next_unusual(
-    (snapshot, secure): (&Snapshot, bool),
-    flow: &Flow,
-    direction: Direction,
-    packet: &Transport,
-) -> (KeptState, Ticks) {
-    let timeouts = snapshot.timeouts_of(flow.service);
-    if let FlowState::Tcp(state) = flow.state()
-        && secure
-    {
-        let next = state.next_secure(heard(flow, direction), packet.flags);
-        return (KeptState::tcp(next), timeouts.tcp(next));
-    }
-    next_state(timeouts, flow, direction, packet)
-}
-
-/// From where the flow's state machine hears a packet.
-#[inline(always)]
-fn heard(flow: &Flow, direction: Direction) -> Heard {
-    match direction {
-        Direction::Request if flow.mode.sees_replies() => Heard::Input,
-        Direction::Request => Heard::InputOnly,
-        Direction::Reply => Heard::Output,
     }
 }
 
@@ -367,26 +332,4 @@ pub(super) fn take_hop<B: PacketBuf>(frame: &mut B, ip: &Ipv4Meta) -> Result<(),
     }
     forward::decrement_ttl(frame);
     Ok(())
-}
-
-/// Moves a flow between the active and the inactive ones of its real server.
-#[inline(never)]
-pub(super) fn count_state_change(
-    stats: &WorkerStats,
-    real: RealId,
-    was_active: bool,
-    is_active: bool,
-) {
-    let Some(real) = stats.real_server(real) else { return };
-    match (was_active, is_active) {
-        (false, true) => {
-            real.inactive.subtract(1);
-            real.active.add(1);
-        }
-        (true, false) => {
-            real.active.subtract(1);
-            real.inactive.add(1);
-        }
-        _ => {}
-    }
 }

@@ -78,13 +78,6 @@ impl Control {
         self.0 & UNASSURED != 0
     }
 
-    /// Whether any of the flow's packets mean something to others: a template or a helper.
-    #[inline(always)]
-    #[must_use]
-    pub const fn asks_for_packets(self) -> bool {
-        self.0 & (UNASSURED | HELPED) != 0
-    }
-
     /// The same with a helper.
     #[must_use]
     pub const fn with_helper(self) -> Self {

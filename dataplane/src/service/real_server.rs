@@ -35,19 +35,3 @@ pub struct RealServer {
     /// Where packets to it go; `None` if no route leads there.
     pub next_hop: Option<NextHop>,
 }
-
-impl RealServer {
-    /// The same with another rport.
-    #[must_use]
-    pub fn at_port(&self, l4_port: u16) -> Self {
-        Self { l4_port, ..*self }
-    }
-
-    /// The same with the rport of packets to `dst_port`, where they keep theirs.
-    #[inline]
-    #[must_use]
-    pub fn for_port(&self, dst_port: u16) -> Self {
-        let l4_port = if self.l4_port == 0 { dst_port } else { self.l4_port };
-        Self { l4_port, ..*self }
-    }
-}

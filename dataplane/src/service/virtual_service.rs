@@ -82,16 +82,17 @@ pub struct VirtualService {
 }
 
 impl VirtualService {
-    /// The port at which `real` gets packets to `dst_port`. As in IPVS those of persistent services
-    /// keep their port unless the service is for just that one.
+    /// `real` with the port at which it gets packets to `dst_port`. As in IPVS those of persistent
+    /// services keep their port unless the service is for just that one.
     #[inline]
     #[must_use]
-    pub fn rport(&self, real: &RealServer, dst_port: u16) -> u16 {
+    pub fn with_rport(&self, real: &RealServer, dst_port: u16) -> RealServer {
         let is_for_it = match self.key {
             ServiceKey::Endpoint { vport, .. } => vport == dst_port,
             ServiceKey::Mark(_) => self.persistence.is_none(),
         };
-        if is_for_it && real.l4_port != 0 { real.l4_port } else { dst_port }
+        let l4_port = if is_for_it && real.l4_port != 0 { real.l4_port } else { dst_port };
+        RealServer { l4_port, ..*real }
     }
 
     /// Whether its real servers call clients, as from VIP and vport: in NAT, by calls that

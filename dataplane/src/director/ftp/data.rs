@@ -28,7 +28,7 @@ use crate::verdict::DropReason;
 use crate::wire::{IpProto, TcpFlags};
 
 use super::super::local::Refusal;
-use super::super::relay::count_state_change;
+use super::super::state::count_state_change;
 use super::super::{Director, Turn};
 use super::Control;
 

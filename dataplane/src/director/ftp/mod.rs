@@ -15,7 +15,7 @@ use crate::flow::{Controller, Direction, Flow, FlowIdx, FlowState, Hit, TcpState
 use crate::forward::ForwardingMode;
 use crate::ftp::text::{self, Answer, Command, Named, Text};
 use crate::ftp::{ActiveEnd, Asked, ControlRecord, DATA_PORT_MIN, Segment};
-use crate::io::{Origin, Ports};
+use crate::io::Ports;
 use crate::parse::Transport;
 use crate::service::{RealServer, VirtualService};
 use crate::snapshot::Snapshot;
@@ -83,10 +83,8 @@ impl<B: PacketBuf> Director<B> {
     ) -> Verdict {
         let mut packet = *packet;
         self.help(turn, (&mut frame, &mut packet), hit, way);
-        match self.rewrite(turn, &mut frame, &packet, hit, way) {
-            Ok(()) => self.egress.deliver(turn, way.hop(), frame, Origin::Received),
-            Err(refusal) => self.refuse(turn, frame, &packet.ip, refusal),
-        }
+        let rewritten = self.rewrite(turn, &mut frame, &packet, hit, way);
+        self.send_on(turn, way.hop(), frame, &packet.ip, rewritten)
     }
 
     /// Reads a segment, edits it, and shifts its sequence numbers.
