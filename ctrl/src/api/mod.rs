@@ -21,6 +21,7 @@ use axum::routing::{get, post};
 use dataplane::control::Command;
 use serde::Deserialize;
 
+use crate::client::NO_SUCH_RESOURCE;
 use crate::listing;
 use crate::state::State;
 use proto::Refusal;
@@ -74,7 +75,7 @@ async fn neighbors(Shared(state): Here) -> Response {
 }
 
 async fn no_such_resource() -> Response {
-    refuse(StatusCode::NOT_FOUND, "no such resource".to_owned())
+    refuse(StatusCode::NOT_FOUND, NO_SUCH_RESOURCE.to_owned())
 }
 
 async fn no_such_method() -> Response {
