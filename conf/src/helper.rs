@@ -1,5 +1,10 @@
 //! [`Helper`]: who reads the payload of a service's connections.
 
+use crate::config::Protocol;
+
+/// The port of FTP's control connections.
+const FTP_PORT: u16 = 21;
+
 /// What reads the payload of a service's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Helper {
@@ -14,5 +19,11 @@ impl Helper {
         match self {
             Self::Ftp => "ftp",
         }
+    }
+
+    /// The helper of services that name none: as in IPVS FTP's for TCP port 21.
+    #[must_use]
+    pub fn of_port(protocol: Protocol, vport: u16) -> Option<Self> {
+        (protocol == Protocol::Tcp && vport == FTP_PORT).then_some(Self::Ftp)
     }
 }

@@ -107,8 +107,13 @@ fn report(error: &CtrlError, json: bool) {
 }
 
 fn check_file(config: &std::path::Path) -> Result<(), CtrlError> {
-    let checked = check::load(config)?;
-    print(&format!("{}: correct: {}\n", config.display(), check::summary(&checked)))
+    let document = check::read(config)?;
+    let mut text = format!("{}: correct: {}\n", config.display(), check::summary(&document.config));
+    for warning in conf::warnings(&document.config) {
+        let line = document.places.line(&warning.key_path).unwrap_or(1);
+        text += &format!("{}:{line}: warning: {warning}\n", config.display());
+    }
+    print(&text)
 }
 
 /// Writes to standard output.
