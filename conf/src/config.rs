@@ -14,6 +14,7 @@ use ipnet::Ipv4Net;
 
 use crate::ipvs::Ipvs;
 use crate::mark::{Mark, MarkRule};
+use crate::metrics::Metrics;
 use crate::real_server::{ForwardingMode, RealServer};
 use crate::scheduler::{Scheduler, SchedulerFlags};
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub ipvs: Ipvs,
     /// How tools reach the running daemon.
     pub control: Control,
+    /// What monitoring reads.
+    pub metrics: Metrics,
 }
 
 impl Config {
@@ -219,6 +222,15 @@ pub enum ServiceKey {
 }
 
 impl ServiceKey {
+    /// The transport protocol, unless packets are told by a mark.
+    #[must_use]
+    pub const fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Endpoint { protocol, .. } => Some(protocol),
+            Self::Mark(_) => None,
+        }
+    }
+
     /// The virtual address and port, unless packets are told by a mark.
     #[must_use]
     pub const fn vip(self) -> Option<SocketAddrV4> {

@@ -3,16 +3,39 @@
 //! `conf` checks what the file says; the rules here are limits of this version, reported after the
 //! file itself is in order.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use conf::{Config, Document, Machine, Protocol, ServiceKey};
 use dataplane::limits::PORT_COUNT_MAX;
 
+use crate::cli;
 use crate::error::CtrlError;
 use crate::machine;
 
 /// Warnings that are shown where there is no room for all of them.
 const WARNINGS_MAX: usize = 20;
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configuration file.
+    #[arg(value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Check {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<(), CtrlError> {
+        let (document, file) = (read(&self.config)?, self.config.display());
+        let mut text = format!("{file}: correct: {}\n", summary(&document.config));
+        for warning in conf::warnings(&document.config) {
+            let line = document.places.line(&warning.key_path).unwrap_or(1);
+            text += &format!("{file}:{line}: warning: {warning}\n");
+        }
+        cli::print(&text)
+    }
+}
 
 /// Reads and checks the file at `path`.
 pub(crate) fn load(path: &Path) -> Result<Config, CtrlError> {

@@ -114,7 +114,7 @@ impl Uses {
                 continue;
             };
             check_host(("real server", rip, span), ports, diags);
-            if !rip.is_loopback() && !self.0.contains_key(&rip) {
+            if !rip.is_loopback() {
                 check_real_server(At::new(rip, span), real.mode, (ports, routes), diags);
             }
         }

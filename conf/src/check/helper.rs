@@ -2,11 +2,10 @@
 
 use std::net::SocketAddrV4;
 
-use crate::config::Protocol;
+use crate::config::{Protocol, ServiceKey};
 use crate::diag::Diags;
 use crate::helper::Helper;
 use crate::raw::RawService;
-use crate::real_server::ForwardingMode;
 use crate::rule::Rule;
 use crate::span::At;
 use crate::value;
@@ -14,18 +13,19 @@ use crate::value;
 const HELPERS: &[(&str, Option<Helper>)] =
     &[(Helper::Ftp.as_str(), Some(Helper::Ftp)), ("none", None)];
 
-/// The helper of a service: the one that is named, or that of its port. `modes` are its own and
-/// those of its real servers, as far as they are known. `None` if it is wrong.
+/// The helper of a service: the one that is named, or that of its port. `None` if it is wrong.
 pub(super) fn choice(
     raw: &RawService<'_>,
     protocol: Option<At<Protocol>>,
-    modes: &[At<ForwardingMode>],
     vip: Option<At<SocketAddrV4>>,
     diags: &mut Diags,
 ) -> Option<Option<Helper>> {
     let Some(text) = raw.helper.as_ref() else {
-        let key = protocol.zip(vip).map(|(protocol, vip)| (protocol.value, vip.value.port()));
-        return Some(key.and_then(|(protocol, vport)| Helper::of_port(protocol, vport)));
+        let key = protocol.zip(vip).map(|(protocol, vip)| ServiceKey::Endpoint {
+            protocol: protocol.value,
+            vip: vip.value,
+        });
+        return Some(key.and_then(Helper::of_port));
     };
     let At { value: helper, span } = value::word(text, HELPERS, diags)?;
     if helper.is_none() {
@@ -41,16 +41,6 @@ pub(super) fn choice(
         let message = format!("helper ftp is for tcp, not for {}", protocol.value.as_str());
         let help = "remove `helper`, or write `protocol: tcp`";
         diags.error(Rule::Helper, span, message, help).see(protocol.span, "the protocol");
-        return None;
-    }
-    let is_rewritten = modes.iter().any(|mode| mode.value.rewrites());
-    if let Some(mode) = modes.first().filter(|_| !is_rewritten) {
-        let message =
-            format!("mode {} does not rewrite what helper ftp reads", mode.value.as_str());
-        let help = "use mode nat or fullnat, or remove `helper`: in modes dr and tun real servers \
-                    have the VIP themselves, and FTP needs that all of a client's connections go \
-                    to one of them";
-        diags.error(Rule::Helper, span, message, help).see(mode.span, "the mode");
         return None;
     }
     if let Some(vip) = vip.filter(|vip| vip.value.port() == 1) {

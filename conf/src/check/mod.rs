@@ -8,6 +8,7 @@ mod helper;
 mod ipvs;
 mod local;
 mod mark;
+mod metrics;
 mod persistence;
 mod port;
 mod real_server;
@@ -16,6 +17,10 @@ mod scheduler;
 mod service;
 mod settings;
 mod timeouts;
+
+pub(crate) use persistence::is_netmask;
+pub(crate) use port::not_a_host_of;
+pub(crate) use service::LOCAL_ADDRESSES_MAX;
 
 use crate::config::{Config, Machine};
 use crate::diag::Diags;
@@ -37,6 +42,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let locals = service::local_addresses(raw.local_addresses.as_ref(), diags);
     let has_pool = raw.local_addresses.as_ref().is_some_and(|list| list.written > 0);
     let control = settings::control(raw.control.as_ref(), has_pool, diags);
+    let metrics = metrics::metrics(raw.metrics.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);
     }
@@ -69,6 +75,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
         timeouts: timeouts?,
         ipvs: ipvs?,
         control: control?,
+        metrics: metrics?,
     })
 }
 
