@@ -9,7 +9,8 @@
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
 //! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself; `serve/`: to whom;
-//! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
+//! * `apply/`: another configuration while packets flow; `edit/`: single changes of what runs;
+//! * `links.rs`: links that come up;
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
@@ -30,6 +31,7 @@ mod client;
 mod conformance;
 mod daemon;
 mod device;
+mod edit;
 mod error;
 mod exit;
 mod identity;

@@ -6,6 +6,7 @@
 
 mod apply;
 mod body;
+mod edit;
 mod openapi;
 mod operation;
 pub mod proto;
@@ -102,7 +103,7 @@ fn routes_that_read(routes: Routes) -> Routes {
 
 fn routes_that_change(routes: Routes) -> Routes {
     let apply = "Puts a configuration into force, all of it or nothing.";
-    routes.change(
+    let routes = routes.change(
         Method::POST,
         "/v1/apply",
         Operation::answering::<proto::Applied>("apply", apply)
@@ -113,7 +114,8 @@ fn routes_that_change(routes: Routes) -> Routes {
             .refused(StatusCode::SERVICE_UNAVAILABLE, "earlier ones take too long")
             .refused(StatusCode::GATEWAY_TIMEOUT, "in force, but a worker has not taken it up"),
         apply::apply,
-    )
+    );
+    edit::routes(routes)
 }
 
 /// The router of all resources.
