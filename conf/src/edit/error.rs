@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ipnet::Ipv4Net;
 
-use crate::config::{ForwardingMode, Protocol, ServiceKey};
+use crate::config::{Protocol, ServiceKey};
+use crate::real_server::ForwardingMode;
 
 /// Why an edit is refused. Nothing was changed; the client must ask for something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,18 +96,26 @@ pub enum EditError {
     #[error("local address {0} is in no port's subnet")]
     LocalNotOnLink(Ipv4Addr),
     /// A real server has a port that packets to it do not get.
-    #[error("real server {address}: {}", port_kept(*port, *mode))]
+    #[error(
+        "real server {address}: mode {} does not rewrite ports, so its port has to be the \
+         service's, {vport}", mode.as_str()
+    )]
     PortKept {
         /// RIP and rport.
         address: SocketAddrV4,
-        /// The port it has to have; 0 for the one of the packet.
-        port: u16,
-        /// The mode that does not rewrite ports; `None` if persistence asks for it.
-        mode: Option<ForwardingMode>,
+        /// The port it has to have.
+        vport: u16,
+        /// The mode that does not rewrite ports.
+        mode: ForwardingMode,
     },
-    /// A real server of a NAT service has no port.
-    #[error("real server {0} needs a port: 0 is for services for all ports and by mark")]
-    PortMissing(SocketAddrV4),
+    /// A real server that is not in mode tun has a tunnel.
+    #[error("real server {address} is in mode {}, which has no tunnel", mode.as_str())]
+    TunnelMode {
+        /// RIP and rport.
+        address: SocketAddrV4,
+        /// The mode.
+        mode: ForwardingMode,
+    },
     /// The weight is greater than IPVS has it.
     #[error("the weight {weight} is more than {max}")]
     WeightTooLarge {
@@ -139,15 +148,9 @@ pub enum EditError {
     /// A persistence mask has holes.
     #[error("{0} is not a netmask: ones and then zeros")]
     BadMask(Ipv4Addr),
-    /// A persistence engine for another protocol than UDP.
-    #[error("persistence engine sip is for udp, not for {}", .0.as_str())]
-    EngineProtocol(Protocol),
     /// One-packet scheduling of a protocol with connections.
     #[error("one-packet scheduling is for udp and marks, not for {}", .0.as_str())]
     OnePacketProtocol(Protocol),
-    /// One-packet scheduling in mode fullnat.
-    #[error("one-packet scheduling does not go with mode fullnat, whose replies need a flow")]
-    OnePacketFullNat,
     /// An idle time that the service's protocol does not have.
     #[error("service {service} has no timeout `{key}`")]
     TimeoutProtocol {
@@ -157,11 +160,8 @@ pub enum EditError {
         key: &'static str,
     },
     /// Mode fullnat without local addresses.
-    #[error("mode fullnat needs local addresses, and service {0} has none")]
+    #[error("mode fullnat needs local addresses, and neither service {0} nor the director has any")]
     NoLocalAddresses(ServiceKey),
-    /// Local addresses without mode fullnat.
-    #[error("mode {} does not use local addresses", .0.as_str())]
-    LocalAddressMode(ForwardingMode),
     /// A local address stands twice.
     #[error("local address {0} stands twice")]
     LocalAddressTwice(Ipv4Addr),
@@ -191,8 +191,6 @@ pub enum EditError {
 /// What an address is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The director's own address on a port.
-    Own,
     /// What clients connect to.
     Vip,
     /// A source address towards real servers.
@@ -206,7 +204,6 @@ pub enum Role {
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Own => "the director's own address",
             Self::Vip => "VIP",
             Self::Local => "local address",
             Self::RealServer => "real server",
@@ -219,16 +216,4 @@ impl fmt::Display for Role {
 fn shown(text: &str) -> String {
     let printable = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     printable.take(64).collect()
-}
-
-fn port_kept(port: u16, mode: Option<ForwardingMode>) -> String {
-    let why = mode.map_or("packets of a persistent service keep their port", |mode| match mode {
-        ForwardingMode::Dr => "mode dr does not rewrite ports",
-        ForwardingMode::Tunnel => "mode tun does not rewrite ports",
-        ForwardingMode::Nat | ForwardingMode::FullNat => "packets keep their port",
-    });
-    match port {
-        0 => format!("{why}, so its port has to be 0"),
-        port => format!("{why}, so its port has to be the service's, {port}"),
-    }
 }

@@ -7,8 +7,9 @@ use super::RealServerPatch;
 use super::address::Addresses;
 use super::draft::{Done, Draft, Entry, Subject};
 use super::error::EditError;
-use crate::config::{ForwardingMode, RealServer, Service, ServiceKey};
-use crate::value::WEIGHT_MAX;
+use crate::config::{Service, ServiceKey};
+use crate::real_server::{ForwardingMode, RealServer, WEIGHT_MAX};
+use crate::tunnel::Tunnel;
 
 impl Draft {
     pub(super) fn add_real_server(
@@ -24,8 +25,12 @@ impl Draft {
         }
         let mut entry = old.clone();
         let service = Arc::make_mut(&mut entry.service);
-        check(service, &real, &self.addresses)?;
+        if entry.mode_open && service.real_servers.is_empty() {
+            service.mode = real.mode;
+        }
         service.real_servers.push(real);
+        self.check_pool(service)?;
+        check(service, &real, &self.addresses)?;
         let size = self.base.limits.real_servers;
         if self.real_server_count() >= size as usize {
             return Err(EditError::NoRoom { limit: "real_servers", size, waiting: 0 });
@@ -41,7 +46,9 @@ impl Draft {
         real: RealServer,
         done: &mut Done,
     ) -> Result<(), EditError> {
-        self.change_real_server(key, real.address, done, |old| *old = real)
+        self.change_real_server(key, real.address, done, |old| {
+            *old = RealServer { drain: old.drain, ..real };
+        })
     }
 
     pub(super) fn patch_real_server(
@@ -55,6 +62,7 @@ impl Draft {
             real.weight = patch.weight.unwrap_or(real.weight);
             real.upper_threshold = patch.upper_threshold.unwrap_or(real.upper_threshold);
             real.lower_threshold = patch.lower_threshold.unwrap_or(real.lower_threshold);
+            real.drain = patch.drain.unwrap_or(real.drain);
         })
     }
 
@@ -83,7 +91,9 @@ impl Draft {
         change(&mut real);
         check(&entry.service, &real, &self.addresses)?;
         if entry.service.real_servers[place] != real {
-            Arc::make_mut(&mut entry.service).real_servers[place] = real;
+            let service = Arc::make_mut(&mut entry.service);
+            service.real_servers[place] = real;
+            self.check_pool(service)?;
             self.replace(entry, done);
         }
         Ok(())
@@ -113,27 +123,26 @@ pub(super) fn check(
     real: &RealServer,
     addresses: &Addresses,
 ) -> Result<(), EditError> {
-    let RealServer { address, weight, upper_threshold: upper, lower_threshold: lower } = *real;
+    let RealServer { address, weight, upper_threshold: upper, lower_threshold: lower, .. } = *real;
     if weight > WEIGHT_MAX {
         return Err(EditError::WeightTooLarge { weight, max: WEIGHT_MAX });
     }
     if lower > upper {
         return Err(EditError::ThresholdsReversed { upper, lower });
     }
-    addresses.check_real(*address.ip(), service.mode)?;
-    check_port(service, address)
+    if real.tunnel != Tunnel::Ipip && real.mode != ForwardingMode::Tunnel {
+        return Err(EditError::TunnelMode { address, mode: real.mode });
+    }
+    addresses.check_real(*address.ip(), real.mode)?;
+    check_port(service, real)
 }
 
-/// What does not rewrite ports leaves real servers the port of the packet.
-fn check_port(service: &Service, address: SocketAddrV4) -> Result<(), EditError> {
-    let vport = service.key.vip().map(|vip| vip.port());
-    let is_for_all = vport == Some(0) || vport.is_none() && service.persistence.is_some();
-    let rewrites = matches!(service.mode, ForwardingMode::Nat | ForwardingMode::FullNat);
-    let (port, mode) = match vport {
-        _ if is_for_all => (0, None),
-        _ if !rewrites => (vport.unwrap_or(0), Some(service.mode)),
-        Some(_) if address.port() == 0 => return Err(EditError::PortMissing(address)),
-        _ => return Ok(()),
-    };
-    if address.port() == port { Ok(()) } else { Err(EditError::PortKept { address, port, mode }) }
+/// What does not rewrite ports leaves real servers the port of the service.
+fn check_port(service: &Service, real: &RealServer) -> Result<(), EditError> {
+    let RealServer { address, mode, .. } = *real;
+    let vport = service.key.vip().map_or(0, |vip| vip.port());
+    if mode.rewrites() || vport == 0 || address.port() == vport {
+        return Ok(());
+    }
+    Err(EditError::PortKept { address, vport, mode })
 }

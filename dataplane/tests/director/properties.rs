@@ -82,7 +82,7 @@ proptest! {
 
     #[test]
     fn weight_zero_is_never_chosen_and_anything_else_is(
-        weights in vec(prop_oneof![Just(0u32), 1..6u32, 1..65_536u32], 0..12),
+        weights in vec(prop_oneof![Just(0u32), 1..6u32, 1..=2_147_483_647u32], 0..12),
         wrr in any::<bool>(),
         revision in 0..2u32,
     ) {
@@ -93,7 +93,6 @@ proptest! {
         let service = VirtualService {
             id: ServiceId(0),
             key: ServiceKey::endpoint(6, LIP, 80),
-            mode: ForwardingMode::Dr,
             schedule: Schedule::new(scheduler, revision, &dests, Vec::new),
             dests,
             local_addresses: Box::default(),

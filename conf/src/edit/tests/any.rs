@@ -1,10 +1,13 @@
 //! Edits of all kinds, right and wrong.
 
+use std::num::NonZeroU16;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
 use crate::config::PersistenceEngine;
+use crate::tunnel::{self, GueChecksum};
 
 /// Ends of all kinds: in a subnet, behind a route, unreachable, taken, and no host's.
 fn address() -> impl Strategy<Value = SocketAddrV4> {
@@ -36,10 +39,20 @@ fn service_key() -> impl Strategy<Value = ServiceKey> {
 }
 
 fn real_server() -> impl Strategy<Value = RealServer> {
+    use ForwardingMode::{Dr, FullNat, Nat, Tunnel};
     let thresholds = (select(vec![0_u32, 1, 5]), select(vec![0_u32, 1, 5]));
-    (address(), select(vec![0, 1, 65_535, u32::MAX]), thresholds).prop_map(
-        |(address, weight, (upper_threshold, lower_threshold))| RealServer {
+    let (gre, ipip) = (tunnel::Tunnel::Gre { checksum: true }, tunnel::Tunnel::Ipip);
+    let (dst_port, checksum) = (NonZeroU16::MAX, GueChecksum::Full);
+    let gue = tunnel::Tunnel::Gue { dst_port, checksum };
+    let tunnel = select(vec![ipip, ipip, ipip, gre, gue]);
+    let how = (select(vec![Dr, Nat, Tunnel, FullNat]), tunnel, any::<bool>());
+    let weight = select(vec![0, 1, 2_147_483_647, u32::MAX]);
+    (address(), how, weight, thresholds).prop_map(
+        |(address, (mode, tunnel, drain), weight, (upper_threshold, lower_threshold))| RealServer {
             address,
+            mode,
+            tunnel,
+            drain,
             weight,
             upper_threshold,
             lower_threshold,
@@ -85,10 +98,13 @@ fn options() -> impl Strategy<Value = ServiceOptions> {
 
 pub(super) fn edit() -> impl Strategy<Value = Edit> {
     let number = || select(vec![None, Some(0_u32), Some(3), Some(70_000)]);
-    let patch = (number(), number(), number()).prop_map(|(weight, upper, lower)| RealServerPatch {
+    let drain = prop::option::of(any::<bool>());
+    let patch = (number(), number(), number(), drain);
+    let patch = patch.prop_map(|(weight, upper, lower, drain)| RealServerPatch {
         weight,
         upper_threshold: upper,
         lower_threshold: lower,
+        drain,
     });
     let seconds = || select(vec![0_u32, 0, 1, 60, 2_678_400, 2_678_401]);
     let timeouts = (seconds(), seconds(), seconds());

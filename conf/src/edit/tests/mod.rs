@@ -9,6 +9,7 @@ use std::net::SocketAddrV4;
 use super::*;
 use crate::config::{Config, Machine, Protocol};
 use crate::load::parse;
+use crate::tunnel::Tunnel;
 
 /// Two subnets, a route, and a service of each kind that edits can collide with.
 const BASE: &str = "
@@ -62,7 +63,19 @@ fn end(text: &str) -> SocketAddrV4 {
 }
 
 fn real(address: &str) -> RealServer {
-    RealServer { address: end(address), weight: 1, upper_threshold: 0, lower_threshold: 0 }
+    real_in(address, ForwardingMode::Dr)
+}
+
+fn real_in(address: &str, mode: ForwardingMode) -> RealServer {
+    RealServer {
+        address: end(address),
+        mode,
+        tunnel: Tunnel::Ipip,
+        weight: 1,
+        drain: false,
+        upper_threshold: 0,
+        lower_threshold: 0,
+    }
 }
 
 fn add(key: ServiceKey) -> Edit {
@@ -121,7 +134,7 @@ fn names_are_made_unique() {
 #[test]
 fn an_edit_that_changes_nothing_is_none() {
     let mut draft = Draft::new(config());
-    let same = RealServer { weight: 2, ..real("10.0.0.11:8080") };
+    let same = RealServer { weight: 2, ..real_in("10.0.0.11:8080", ForwardingMode::FullNat) };
     let kept = Timeouts { tcp_s: 0, tcp_fin_s: 120, udp_s: 0 };
     let patch = RealServerPatch { weight: Some(2), ..RealServerPatch::default() };
     let edits = [
@@ -208,20 +221,28 @@ fn what_cannot_be_is_refused_in_words() {
         (at("255.255.255.255:80"), "the broadcast address"),
         (at("0.0.0.0:80"), "this network"),
         (at("10.0.0.255:80"), "real server 10.0.0.255 is the broadcast address of 10.0.0.0/24"),
-        (at("10.0.0.2:80"), "real server 10.0.0.2 is also the director's own address"),
-        (at("192.0.2.10:80"), "real server 192.0.2.10 is also VIP"),
-        (at("10.0.0.100:80"), "real server 10.0.0.100 is also local address"),
         (at("203.0.113.1:80"), "no port and no route reaches real server 203.0.113.1"),
         (Edit::AddRealServer(dns(), real("10.9.0.1:53")), "behind a gateway"),
         (Edit::AddRealServer(dns(), real("10.0.0.12:54")), "mode dr does not rewrite ports"),
-        (at("10.0.0.12:0"), "needs a port"),
+        (at("10.0.0.12:0"), "its port has to be the service's, 80"),
+        (
+            Edit::AddRealServer(dns(), real_in("10.0.0.12:53", ForwardingMode::FullNat)),
+            "mode fullnat needs local addresses",
+        ),
+        (
+            Edit::AddRealServer(
+                web(),
+                RealServer { tunnel: Tunnel::Gre { checksum: true }, ..real("10.0.0.12:80") },
+            ),
+            "is in mode dr, which has no tunnel",
+        ),
         (Edit::AddRealServer(web(), reversed), "the lower threshold 2 is above the upper, 1"),
         (add(tcp("192.0.2.11:0")), "takes persistence"),
         (persistent(0, [255; 4]), "a persistence timeout of 0 s is out of range"),
         (persistent(2_678_401, [255; 4]), "2678401 s is out of range"),
         (persistent(1, [255, 0, 255, 0]), "255.0.255.0 is not a netmask"),
         (add(tcp("10.0.0.9:80")), "VIP 10.0.0.9 is also gateway"),
-        (add(tcp("10.0.0.11:80")), "VIP 10.0.0.11 is also real server"),
+        (add(tcp("10.0.0.100:80")), "VIP 10.0.0.100 is also local address"),
         (add(tcp("192.0.2.0:80")), "VIP 192.0.2.0 is the network address of 192.0.2.0/24"),
         (add_in(new, ForwardingMode::FullNat), "mode fullnat needs local addresses"),
         (
@@ -255,12 +276,10 @@ fn all_go_at_once() {
 }
 
 #[test]
-fn ftp_is_helped_where_its_port_is_rewritten() {
+fn ftp_is_helped_unless_the_edit_says_otherwise() {
     let ftp = tcp("192.0.2.11:21");
-    let config = edited(&[add_in(ftp, ForwardingMode::Nat)]).expect("right");
-    assert_eq!(config.services[2].helper, Some(Helper::Ftp));
     let config = edited(&[add(ftp)]).expect("right");
-    assert_eq!(config.services[2].helper, None, "mode dr");
+    assert_eq!(config.services[2].helper, Some(Helper::Ftp));
     let options = ServiceOptions {
         mode: Some(ForwardingMode::Nat),
         helper: Some(None),
@@ -269,4 +288,34 @@ fn ftp_is_helped_where_its_port_is_rewritten() {
     let settings = ServiceSettings::default();
     let config = edited(&[Edit::AddService { key: ftp, settings, options }]).expect("right");
     assert_eq!(config.services[2].helper, None, "nobody, as asked for");
+}
+
+#[test]
+fn the_first_real_server_decides_on_the_mode_unless_the_service_was_made_with_one() {
+    let key = tcp("192.0.2.11:443");
+    let nat = Edit::AddRealServer(key, real_in("10.0.0.13:8443", ForwardingMode::Nat));
+    let dr = Edit::AddRealServer(key, real("10.0.0.12:443"));
+    let modes = |edits: &[Edit]| {
+        let config = edited(edits).expect("right");
+        let made = config.services.last().expect("one more");
+        let reals: Vec<_> = made.real_servers.iter().map(|real| real.mode).collect();
+        (made.mode, reals)
+    };
+    let (is_dr, is_nat) = (ForwardingMode::Dr, ForwardingMode::Nat);
+    assert_eq!(modes(&[add(key), nat.clone(), dr.clone()]), (is_nat, vec![is_nat, is_dr]));
+    assert_eq!(modes(&[add_in(key, is_dr), nat.clone()]), (is_dr, vec![is_nat]));
+    let options = Some(ServiceOptions { mode: Some(is_nat), ..ServiceOptions::default() });
+    let anew = Edit::EditService { key, settings: ServiceSettings::default(), options };
+    assert_eq!(modes(&[add_in(key, is_dr), dr, anew]), (is_nat, vec![is_nat]));
+}
+
+#[test]
+fn a_real_server_drains_whatever_ipvs_says_of_it() {
+    let patch = RealServerPatch { drain: Some(true), ..RealServerPatch::default() };
+    let address = end("10.0.0.11:53");
+    let weight = RealServer { weight: 5, ..real("10.0.0.11:53") };
+    let edits = [Edit::PatchRealServer(dns(), address, patch), Edit::EditRealServer(dns(), weight)];
+    let config = edited(&edits).expect("right");
+    let drained = config.services[1].real_servers[0];
+    assert_eq!((drained.weight, drained.drain, drained.effective_weight()), (5, true, 0));
 }

@@ -1,5 +1,7 @@
 //! Edits as everybody would write them, to compare with.
 
+use std::collections::HashSet;
+
 use super::*;
 use crate::config::Service;
 
@@ -7,6 +9,8 @@ use crate::config::Service;
 #[derive(Debug, Clone)]
 pub(super) struct Naive {
     pub(super) config: Config,
+    /// Services whose mode is that of their first real server.
+    pub(super) open: HashSet<ServiceKey>,
 }
 
 impl Naive {
@@ -22,30 +26,42 @@ impl Naive {
                 }
                 let made = blank(services, *key, settings, options);
                 services.push(made);
+                options.mode.is_none().then(|| next.open.insert(*key));
             }
             Edit::EditService { key, settings, options } => {
                 change(find(services, *key)?, settings, options.as_ref());
+                let mode = options.as_ref().and_then(|options| options.mode);
+                mode.is_some().then(|| next.open.remove(key));
             }
             Edit::RemoveService(key) => {
                 find(services, *key)?;
                 services.retain(|service| service.key != *key);
+                next.open.remove(key);
             }
-            Edit::Flush => services.clear(),
+            Edit::Flush => {
+                services.clear();
+                next.open.clear();
+            }
             Edit::AddRealServer(key, real) => {
                 let service = find(services, *key)?;
                 if find_real(service, real.address).is_some() {
                     return None;
                 }
+                if service.real_servers.is_empty() && next.open.contains(key) {
+                    service.mode = real.mode;
+                }
                 service.real_servers.push(*real);
             }
             Edit::EditRealServer(key, real) => {
-                *find_real(find(services, *key)?, real.address)? = *real;
+                let old = find_real(find(services, *key)?, real.address)?;
+                *old = RealServer { drain: old.drain, ..*real };
             }
             Edit::PatchRealServer(key, address, patch) => {
                 let real = find_real(find(services, *key)?, *address)?;
                 patch.weight.iter().for_each(|weight| real.weight = *weight);
                 patch.upper_threshold.iter().for_each(|upper| real.upper_threshold = *upper);
                 patch.lower_threshold.iter().for_each(|lower| real.lower_threshold = *lower);
+                patch.drain.iter().for_each(|drain| real.drain = *drain);
             }
             Edit::RemoveRealServer(key, address) => {
                 let service = find(services, *key)?;
@@ -87,7 +103,7 @@ fn blank(
         timeouts: options.timeouts,
         local_addresses: options.local_addresses.clone(),
         real_servers: Vec::new(),
-        helper: options.helper.unwrap_or_else(|| Helper::of_port(key, mode)),
+        helper: options.helper.unwrap_or_else(|| of_port(key)),
     }
 }
 
@@ -98,12 +114,19 @@ fn change(service: &mut Service, settings: &ServiceSettings, options: Option<&Se
     service.persistence = settings.persistence;
     if let Some(options) = options {
         service.name = options.name.clone().unwrap_or_else(|| service.name.clone());
-        service.mode = options.mode.unwrap_or(service.mode);
+        let (old, mode) = (service.mode, options.mode.unwrap_or(service.mode));
+        service.mode = mode;
+        let inheriting = service.real_servers.iter_mut().filter(|real| real.mode == old);
+        inheriting.for_each(|real| real.mode = mode);
         service.timeouts = options.timeouts;
         service.local_addresses.clone_from(&options.local_addresses);
-        let of_port = || Helper::of_port(service.key, service.mode);
-        service.helper = options.helper.unwrap_or_else(of_port);
+        service.helper = options.helper.unwrap_or_else(|| of_port(service.key));
     }
+}
+
+fn of_port(key: ServiceKey) -> Option<Helper> {
+    let is_ftp = key.protocol() == Some(Protocol::Tcp) && key.vip()?.port() == 21;
+    is_ftp.then_some(Helper::Ftp)
 }
 
 fn find(services: &mut [Service], key: ServiceKey) -> Option<&mut Service> {

@@ -61,9 +61,13 @@ impl Order {
     }
 }
 
-/// Whether a cost for its weight is less than another. No product exceeds 64 bits: costs are below
-/// 2^41 and weights below 2^16.
+/// Whether a cost for its weight is less than another. Costs are below 2^41 and weights below 2^31,
+/// so the products take more than 64 bits.
 #[inline]
-fn is_less((cost, weight): (u64, u32), (other_cost, other_weight): (u64, u32)) -> bool {
-    other_cost * u64::from(weight) > cost * u64::from(other_weight)
+pub(in crate::sched) fn is_less(
+    (cost, weight): (u64, u32),
+    (other_cost, other_weight): (u64, u32),
+) -> bool {
+    let product = |cost: u64, weight: u32| u128::from(cost) * u128::from(weight);
+    product(other_cost, weight) > product(cost, other_weight)
 }
