@@ -1,8 +1,8 @@
 //! [`Helper`]: who reads the payload of a service's connections.
 
-use crate::config::Protocol;
+use crate::config::{Protocol, ServiceKey};
 
-/// The port of FTP's control connections.
+/// The port of FTP's control connections, where IPVS reads them, too.
 const FTP_PORT: u16 = 21;
 
 /// What reads the payload of a service's connections.
@@ -13,17 +13,20 @@ pub enum Helper {
 }
 
 impl Helper {
+    /// Whoever reads the connections of a service that does not say it: as in IPVS FTP's for TCP
+    /// port 21.
+    #[must_use]
+    pub fn of_port(key: ServiceKey) -> Option<Self> {
+        let is_ftp = key.protocol() == Some(Protocol::Tcp)
+            && key.vip().is_some_and(|vip| vip.port() == FTP_PORT);
+        is_ftp.then_some(Self::Ftp)
+    }
+
     /// The word the file uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ftp => "ftp",
         }
-    }
-
-    /// The helper of services that name none: as in IPVS FTP's for TCP port 21.
-    #[must_use]
-    pub fn of_port(protocol: Protocol, vport: u16) -> Option<Self> {
-        (protocol == Protocol::Tcp && vport == FTP_PORT).then_some(Self::Ftp)
     }
 }

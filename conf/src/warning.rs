@@ -75,15 +75,11 @@ fn of_service(service: &Service, say: &mut impl FnMut(String)) {
             say(format!("persistence engine sip finds no call in {protocol}: all is dropped"));
         }
     }
-    let modes = service.real_servers.iter().map(|real| real.mode).chain([service.mode]);
-    let default = service.key.vip().map(|vip| vip.port()).zip(service.key.protocol());
-    let default = default.and_then(|(vport, protocol)| Helper::of_port(protocol, vport));
-    if service.helper.is_some()
-        && service.helper != default
-        && !modes.clone().any(|mode| mode.rewrites())
-    {
-        say("its helper ftp reads nothing: modes dr and tun do not rewrite what it reads"
-            .to_owned());
+    let rewrites =
+        service.mode.rewrites() || service.real_servers.iter().any(|r| r.mode.rewrites());
+    // On FTP's own port it is there by itself.
+    if service.helper.is_some_and(|_| Helper::of_port(service.key).is_none()) && !rewrites {
+        say("its helper reads nothing: nothing of it is in mode nat or fullnat".to_owned());
     }
     if !service.local_addresses.is_empty() && !service.has_mode(ForwardingMode::FullNat) {
         say("its local addresses are not used: nothing of it is in mode fullnat".to_owned());
@@ -145,6 +141,8 @@ mod tests {
              services:\n  marked: {mark: 7, mode: dr, real_servers: [{address: \
              \"10.0.0.12:80\"}]}\n  here: {vip: \"127.0.0.1:80\", protocol: tcp, mode: nat, \
              persistence: 1m, persistence_engine: sip, local_addresses: [10.0.0.100], \
+             real_servers: []}\n  ftp: {vip: \"10.0.0.9:2121\", protocol: tcp, mode: dr, helper: \
+             ftp, real_servers: []}\n  ftp_port: {vip: \"10.0.0.9:21\", protocol: tcp, mode: dr, \
              real_servers: []}\n  all: {vip: \"10.0.0.9:0\", protocol: udp, mode: nat, \
              persistence: 1m, ops: true, local_addresses: [10.0.0.100], real_servers: \
              [{address: \"10.0.0.12:80\"}, {address: 10.0.0.13, mode: fullnat}]}\n",
@@ -156,6 +154,7 @@ mod tests {
             "here: packets to 127.0.0.1 do not leave the client's machine",
             "here: persistence engine sip finds no call in tcp: all is dropped",
             "here: its local addresses are not used: nothing of it is in mode fullnat",
+            "ftp: its helper reads nothing: nothing of it is in mode nat or fullnat",
             "all: packets to real server 10.0.0.12:80 keep their port: 80 means nothing",
             "all: real server 10.0.0.13:0 gets flows, not single datagrams: replies in mode \
              fullnat need them",

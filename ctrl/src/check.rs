@@ -27,8 +27,7 @@ pub(crate) struct Check {
 impl Check {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<(), CtrlError> {
-        let file = self.config.display();
-        let document = read(&self.config)?;
+        let (document, file) = (read(&self.config)?, self.config.display());
         let mut text = format!("{file}: correct: {}\n", summary(&document.config));
         for warning in conf::warnings(&document.config) {
             let line = document.places.line(&warning.key_path).unwrap_or(1);

@@ -114,7 +114,6 @@ impl Uses {
                 continue;
             };
             check_host(("real server", rip, span), ports, diags);
-            // Not those that are a VIP as well: the VIP may go.
             if !rip.is_loopback() {
                 check_real_server(At::new(rip, span), real.mode, (ports, routes), diags);
             }

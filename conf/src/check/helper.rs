@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use crate::config::Protocol;
+use crate::config::{Protocol, ServiceKey};
 use crate::diag::Diags;
 use crate::helper::Helper;
 use crate::raw::RawService;
@@ -21,8 +21,11 @@ pub(super) fn choice(
     diags: &mut Diags,
 ) -> Option<Option<Helper>> {
     let Some(text) = raw.helper.as_ref() else {
-        let key = protocol.zip(vip).map(|(protocol, vip)| (protocol.value, vip.value.port()));
-        return Some(key.and_then(|(protocol, vport)| Helper::of_port(protocol, vport)));
+        let key = protocol.zip(vip).map(|(protocol, vip)| ServiceKey::Endpoint {
+            protocol: protocol.value,
+            vip: vip.value,
+        });
+        return Some(key.and_then(Helper::of_port));
     };
     let At { value: helper, span } = value::word(text, HELPERS, diags)?;
     if helper.is_none() {

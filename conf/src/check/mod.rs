@@ -39,10 +39,10 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let limits = settings::limits(raw.limits.as_ref(), diags);
     let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
     let ipvs = ipvs::ipvs(raw.ipvs.as_ref(), diags);
-    let metrics = metrics::metrics(raw.metrics.as_ref(), diags);
     let locals = service::local_addresses(raw.local_addresses.as_ref(), diags);
     let has_pool = raw.local_addresses.as_ref().is_some_and(|list| list.written > 0);
     let control = settings::control(raw.control.as_ref(), has_pool, diags);
+    let metrics = metrics::metrics(raw.metrics.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);
     }

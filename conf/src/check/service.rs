@@ -100,8 +100,6 @@ fn draft<'a>(
     let mode = raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags));
     let real_servers: Vec<_> =
         real_servers.iter().map(|raw| real_server::draft(raw, vport, mode, diags)).collect();
-    let of_real_servers = real_servers.iter().filter_map(|real| real.mode);
-    let modes: Vec<_> = mode.into_iter().chain(of_real_servers).collect();
     let draft = ServiceDraft {
         name,
         protocol,
@@ -118,7 +116,8 @@ fn draft<'a>(
     };
     real_server::check_between(&draft, diags);
     check_ops(&draft, raw, diags);
-    let fullnat = modes.iter().find(|mode| mode.value == ForwardingMode::FullNat);
+    let modes = draft.mode.into_iter().chain(draft.real_servers.iter().filter_map(|one| one.mode));
+    let fullnat = modes.into_iter().find(|mode| mode.value == ForwardingMode::FullNat);
     let is_written = |list: &List<_>| list.written > 0;
     if let Some(fullnat) = fullnat
         && ![&raw.local_addresses, pool].into_iter().flatten().any(is_written)

@@ -21,8 +21,8 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
         marks,
         ipvs,
         control,
-        metrics,
         local_addresses,
+        metrics,
         // Compared elsewhere.
         ports: _,
         routes: _,
@@ -62,6 +62,9 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     let Control { socket, masquerading } = control;
     let path = |path: &std::path::PathBuf| path.display().to_string();
     changes.setting(&["control", "socket"], true, (socket, &new.control.socket), path);
+    let becomes = (masquerading, &new.control.masquerading);
+    let word = |one: &Masquerading| one.mode().as_str().to_owned();
+    changes.setting(&["control", "masquerading"], false, becomes, word);
 
     let Metrics { listen, real_servers_max } = metrics;
     let address =
@@ -70,9 +73,6 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     let most = |most: &Option<u32>| most.map_or_else(|| "all".to_owned(), |most| most.to_string());
     let mosts = (real_servers_max, &new.metrics.real_servers_max);
     changes.setting(&["metrics", "real_servers"], false, mosts, most);
-    let becomes = (masquerading, &new.control.masquerading);
-    let word = |one: &Masquerading| one.mode().as_str().to_owned();
-    changes.setting(&["control", "masquerading"], false, becomes, word);
 }
 
 /// Ports, by name.

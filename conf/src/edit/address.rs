@@ -79,7 +79,10 @@ impl Addresses {
 
     /// Whether an address can be a VIP.
     pub(super) fn check_vip(&self, vip: Ipv4Addr) -> Result<(), EditError> {
-        self.check_end(Role::Vip, vip)?;
+        if vip.is_loopback() {
+            return Ok(());
+        }
+        self.check_host(Role::Vip, vip)?;
         let taken =
             [(Role::Local, self.locals.has(vip)), (Role::Gateway, self.gateways.contains(&vip))];
         refuse_taken(Role::Vip, vip, taken)
@@ -96,11 +99,14 @@ impl Addresses {
         refuse_taken(Role::Local, local, taken)
     }
 
-    /// Whether an address can be that of a real server in this mode. One of the director's own can,
-    /// though such a real server gets nothing.
+    /// Whether an address can be that of a real server in this mode. One of the director's own can:
+    /// nothing is sent to it ([`crate::OwnAddresses`]).
     pub(super) fn check_real(&self, rip: Ipv4Addr, mode: ForwardingMode) -> Result<(), EditError> {
-        self.check_end(Role::RealServer, rip)?;
-        if rip.is_loopback() || self.on_link(rip).is_some() {
+        if rip.is_loopback() {
+            return Ok(());
+        }
+        self.check_host(Role::RealServer, rip)?;
+        if self.on_link(rip).is_some() {
             Ok(())
         } else if !self.is_routed(rip) {
             Err(EditError::Unreachable(rip))
@@ -109,11 +115,6 @@ impl Addresses {
         } else {
             Ok(())
         }
-    }
-
-    /// Whether a host can have an address, this one included.
-    fn check_end(&self, role: Role, address: Ipv4Addr) -> Result<(), EditError> {
-        if address.is_loopback() { Ok(()) } else { self.check_host(role, address) }
     }
 
     /// Whether a host, and one of its subnet if that is a port's, can have an address.

@@ -95,27 +95,22 @@ pub enum EditError {
     /// A local address is in no port's subnet, so replies would not come back to it.
     #[error("local address {0} is in no port's subnet")]
     LocalNotOnLink(Ipv4Addr),
-    /// A real server has a port that packets to it do not get.
+    /// A real server has another port than its service, in a mode that does not rewrite ports.
     #[error(
         "real server {address}: mode {} does not rewrite ports, so its port has to be the \
-         service's, {vport}", mode.as_str()
+         service's, {port}", mode.as_str()
     )]
     PortKept {
         /// RIP and rport.
         address: SocketAddrV4,
-        /// The port it has to have.
-        vport: u16,
-        /// The mode that does not rewrite ports.
-        mode: ForwardingMode,
-    },
-    /// A real server that is not in mode tun has a tunnel.
-    #[error("real server {address} is in mode {}, which has no tunnel", mode.as_str())]
-    TunnelMode {
-        /// RIP and rport.
-        address: SocketAddrV4,
+        /// The port of the service.
+        port: u16,
         /// The mode.
         mode: ForwardingMode,
     },
+    /// A tunnel for a real server that is reached without one.
+    #[error("a tunnel for a real server in mode {}", .0.as_str())]
+    TunnelMode(ForwardingMode),
     /// The weight is greater than IPVS has it.
     #[error("the weight {weight} is more than {max}")]
     WeightTooLarge {
@@ -160,7 +155,7 @@ pub enum EditError {
         key: &'static str,
     },
     /// Mode fullnat without local addresses.
-    #[error("mode fullnat needs local addresses, and neither service {0} nor the director has any")]
+    #[error("mode fullnat needs local addresses, and service {0} has none")]
     NoLocalAddresses(ServiceKey),
     /// A local address stands twice.
     #[error("local address {0} stands twice")]
@@ -191,6 +186,8 @@ pub enum EditError {
 /// What an address is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
+    /// The director's own address on a port.
+    Own,
     /// What clients connect to.
     Vip,
     /// A source address towards real servers.
@@ -204,6 +201,7 @@ pub enum Role {
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Own => "the director's own address",
             Self::Vip => "VIP",
             Self::Local => "local address",
             Self::RealServer => "real server",

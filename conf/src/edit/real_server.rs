@@ -25,12 +25,12 @@ impl Draft {
         }
         let mut entry = old.clone();
         let service = Arc::make_mut(&mut entry.service);
-        if entry.mode_open && service.real_servers.is_empty() {
+        if std::mem::take(&mut entry.mode_open) {
             service.mode = real.mode;
         }
+        check(service, &real, &self.addresses)?;
         service.real_servers.push(real);
         self.check_pool(service)?;
-        check(service, &real, &self.addresses)?;
         let size = self.base.limits.real_servers;
         if self.real_server_count() >= size as usize {
             return Err(EditError::NoRoom { limit: "real_servers", size, waiting: 0 });
@@ -46,9 +46,8 @@ impl Draft {
         real: RealServer,
         done: &mut Done,
     ) -> Result<(), EditError> {
-        self.change_real_server(key, real.address, done, |old| {
-            *old = RealServer { drain: old.drain, ..real };
-        })
+        let anew = |old: &mut RealServer| *old = RealServer { drain: old.drain, ..real };
+        self.change_real_server(key, real.address, done, anew)
     }
 
     pub(super) fn patch_real_server(
@@ -60,9 +59,9 @@ impl Draft {
     ) -> Result<(), EditError> {
         self.change_real_server(key, address, done, |real| {
             real.weight = patch.weight.unwrap_or(real.weight);
+            real.drain = patch.drain.unwrap_or(real.drain);
             real.upper_threshold = patch.upper_threshold.unwrap_or(real.upper_threshold);
             real.lower_threshold = patch.lower_threshold.unwrap_or(real.lower_threshold);
-            real.drain = patch.drain.unwrap_or(real.drain);
         })
     }
 
@@ -91,9 +90,8 @@ impl Draft {
         change(&mut real);
         check(&entry.service, &real, &self.addresses)?;
         if entry.service.real_servers[place] != real {
-            let service = Arc::make_mut(&mut entry.service);
-            service.real_servers[place] = real;
-            self.check_pool(service)?;
+            Arc::make_mut(&mut entry.service).real_servers[place] = real;
+            self.check_pool(&entry.service)?;
             self.replace(entry, done);
         }
         Ok(())
@@ -123,26 +121,27 @@ pub(super) fn check(
     real: &RealServer,
     addresses: &Addresses,
 ) -> Result<(), EditError> {
-    let RealServer { address, weight, upper_threshold: upper, lower_threshold: lower, .. } = *real;
+    let RealServer { address, mode, weight, .. } = *real;
+    let (upper, lower) = (real.upper_threshold, real.lower_threshold);
+    if real.tunnel != Tunnel::Ipip && mode != ForwardingMode::Tunnel {
+        return Err(EditError::TunnelMode(mode));
+    }
     if weight > WEIGHT_MAX {
         return Err(EditError::WeightTooLarge { weight, max: WEIGHT_MAX });
     }
     if lower > upper {
         return Err(EditError::ThresholdsReversed { upper, lower });
     }
-    if real.tunnel != Tunnel::Ipip && real.mode != ForwardingMode::Tunnel {
-        return Err(EditError::TunnelMode { address, mode: real.mode });
-    }
-    addresses.check_real(*address.ip(), real.mode)?;
+    addresses.check_real(*address.ip(), mode)?;
     check_port(service, real)
 }
 
-/// What does not rewrite ports leaves real servers the port of the service.
+/// What does not rewrite ports leaves real servers the port of the service, if that has one.
 fn check_port(service: &Service, real: &RealServer) -> Result<(), EditError> {
-    let RealServer { address, mode, .. } = *real;
-    let vport = service.key.vip().map_or(0, |vip| vip.port());
-    if mode.rewrites() || vport == 0 || address.port() == vport {
-        return Ok(());
+    let vport = service.key.vip().map(|vip| vip.port()).filter(|vport| *vport != 0);
+    let (address, mode) = (real.address, real.mode);
+    match vport.filter(|_| !mode.rewrites()) {
+        Some(port) if port != address.port() => Err(EditError::PortKept { address, port, mode }),
+        Some(_) | None => Ok(()),
     }
-    Err(EditError::PortKept { address, vport, mode })
 }

@@ -13,6 +13,7 @@ use crate::config::{Persistence, Protocol, Service, ServiceKey};
 use crate::helper::Helper;
 use crate::read::is_name;
 use crate::real_server::ForwardingMode;
+use crate::tunnel::Tunnel;
 use crate::value::SECONDS_MAX;
 
 impl Draft {
@@ -45,10 +46,10 @@ impl Draft {
             timeouts: options.timeouts,
             local_addresses: options.local_addresses.clone(),
             real_servers: Vec::new(),
-            helper: options.helper.unwrap_or_else(|| helper_of(key)),
+            helper: options.helper.unwrap_or_else(|| Helper::of_port(key)),
         };
-        self.check_pool(&blank)?;
         check(&blank, &self.addresses)?;
+        self.check_pool(&blank)?;
         let size = self.base.limits.services;
         if self.service_count() >= size as usize {
             return Err(EditError::NoRoom { limit: "services", size, waiting: 0 });
@@ -82,10 +83,10 @@ impl Draft {
             }
             service.timeouts = options.timeouts;
             service.local_addresses.clone_from(&options.local_addresses);
-            service.helper = options.helper.unwrap_or_else(|| helper_of(key));
+            service.helper = options.helper.unwrap_or_else(|| Helper::of_port(key));
         }
-        self.check_pool(&service)?;
         check(&service, &self.addresses)?;
+        self.check_pool(&service)?;
         self.replace(Entry { service: Arc::new(service), mode_open }, done);
         Ok(())
     }
@@ -98,13 +99,13 @@ impl Draft {
         if self.remove(key, done) { Ok(()) } else { Err(EditError::NoSuchService(key)) }
     }
 
-    /// Mode fullnat needs local addresses: those of the service, or the director's.
+    /// Mode fullnat needs local addresses, of the service or of all.
     pub(super) fn check_pool(&self, service: &Service) -> Result<(), EditError> {
-        let has_any = !service.local_addresses.is_empty() || !self.base.local_addresses.is_empty();
-        if has_any || !service.has_mode(ForwardingMode::FullNat) {
-            return Ok(());
+        let is_empty = service.local_addresses.is_empty() && self.base.local_addresses.is_empty();
+        if is_empty && service.has_mode(ForwardingMode::FullNat) {
+            return Err(EditError::NoLocalAddresses(service.key));
         }
-        Err(EditError::NoLocalAddresses(service.key))
+        Ok(())
     }
 
     fn checked_name(&self, key: ServiceKey, name: &str) -> Result<String, EditError> {
@@ -118,20 +119,16 @@ impl Draft {
     }
 }
 
-/// Gives a service another mode, and with it those of its real servers that had the service's.
-fn set_mode(service: &mut Service, mode: ForwardingMode) {
+/// Gives a service another mode, and with it the real servers that had the same.
+pub(super) fn set_mode(service: &mut Service, mode: ForwardingMode) {
     let old = std::mem::replace(&mut service.mode, mode);
-    for real in service.real_servers.iter_mut().filter(|real| real.mode == old) {
-        real.mode = mode;
+    for real in service.real_servers.iter_mut().filter(|real| real.mode == old && old != mode) {
+        (real.mode, real.tunnel) = (mode, Tunnel::Ipip);
     }
 }
 
-/// The helper of a service that names none.
-fn helper_of(key: ServiceKey) -> Option<Helper> {
-    Helper::of_port(key.protocol()?, key.vip()?.port())
-}
-
-/// Whether a service keeps all rules but those about its VIP.
+/// Whether a service keeps all rules but those about its VIP, and about local addresses that it
+/// does not have itself.
 fn check(service: &Service, addresses: &Addresses) -> Result<(), EditError> {
     check_persistence(service)?;
     check_ops(service)?;
@@ -165,7 +162,7 @@ fn check_ops(service: &Service) -> Result<(), EditError> {
     }
     match service.key.protocol() {
         Some(protocol) if protocol != Protocol::Udp => Err(EditError::OnePacketProtocol(protocol)),
-        _ => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -184,7 +181,6 @@ fn check_timeouts(service: &Service) -> Result<(), EditError> {
     Ok(())
 }
 
-/// Local addresses are hosts of a port's subnet, each once.
 fn check_local_addresses(service: &Service, addresses: &Addresses) -> Result<(), EditError> {
     let locals = &service.local_addresses;
     if locals.len() > LOCAL_ADDRESSES_MAX as usize {

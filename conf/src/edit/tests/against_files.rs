@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::any::edit;
 use super::naive::Naive;
 use super::*;
-use crate::tunnel::{GueChecksum, Tunnel};
+use crate::tunnel::Tunnel;
 
 /// The file of a configuration that differs from the base in its services and timeouts.
 fn file(config: &Config) -> String {
@@ -39,19 +39,10 @@ fn file(config: &Config) -> String {
             let _ = writeln!(text, "    local_addresses: {}", list(locals));
         }
         let reals = service.real_servers.iter().map(|real| {
-            let RealServer { address, mode, weight, drain, .. } = real;
+            let RealServer { address, mode, tunnel, weight, drain, .. } = real;
             let (upper, lower) = (real.upper_threshold, real.lower_threshold);
-            let tunnel = match real.tunnel {
-                Tunnel::Ipip => String::new(),
-                Tunnel::Gre { checksum } => {
-                    let checksum = if checksum { "csum" } else { "none" };
-                    format!(", tunnel: {{type: gre, checksum: {checksum}}}")
-                }
-                Tunnel::Gue { dst_port, checksum } => {
-                    assert_eq!(checksum, GueChecksum::Full);
-                    format!(", tunnel: {{type: gue, port: {dst_port}, checksum: csum}}")
-                }
-            };
+            let tunnel = Some(tunnel).filter(|tunnel| **tunnel != Tunnel::Ipip);
+            let tunnel = tunnel.map(|tunnel| format!(", tunnel: {tunnel}")).unwrap_or_default();
             format!(
                 "{{address: {address}, mode: {}, weight: {weight}, drain: {drain}, \
                  upper_threshold: {upper}, lower_threshold: {lower}{tunnel}}}",

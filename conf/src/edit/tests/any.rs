@@ -7,7 +7,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::config::PersistenceEngine;
-use crate::tunnel::{self, GueChecksum};
+use crate::tunnel::{GueChecksum, Tunnel};
 
 /// Ends of all kinds: in a subnet, behind a route, unreachable, taken, and no host's.
 fn address() -> impl Strategy<Value = SocketAddrV4> {
@@ -39,23 +39,15 @@ fn service_key() -> impl Strategy<Value = ServiceKey> {
 }
 
 fn real_server() -> impl Strategy<Value = RealServer> {
-    use ForwardingMode::{Dr, FullNat, Nat, Tunnel};
+    use ForwardingMode::{Dr, FullNat, Nat, Tunnel as Tun};
     let thresholds = (select(vec![0_u32, 1, 5]), select(vec![0_u32, 1, 5]));
-    let (gre, ipip) = (tunnel::Tunnel::Gre { checksum: true }, tunnel::Tunnel::Ipip);
-    let (dst_port, checksum) = (NonZeroU16::MAX, GueChecksum::Full);
-    let gue = tunnel::Tunnel::Gue { dst_port, checksum };
-    let tunnel = select(vec![ipip, ipip, ipip, gre, gue]);
-    let how = (select(vec![Dr, Nat, Tunnel, FullNat]), tunnel, any::<bool>());
-    let weight = select(vec![0, 1, 2_147_483_647, u32::MAX]);
-    (address(), how, weight, thresholds).prop_map(
-        |(address, (mode, tunnel, drain), weight, (upper_threshold, lower_threshold))| RealServer {
-            address,
-            mode,
-            tunnel,
-            drain,
-            weight,
-            upper_threshold,
-            lower_threshold,
+    let gue = Tunnel::Gue { dst_port: NonZeroU16::MIN, checksum: GueChecksum::Remote };
+    let tunnel = select(vec![Tunnel::Ipip, Tunnel::Ipip, gue, Tunnel::Gre { checksum: true }]);
+    let way = (select(vec![Dr, Nat, Tun, Tun, FullNat]), tunnel);
+    let weight = (select(vec![0, 1, 65_536, 2_147_483_647, u32::MAX]), any::<bool>());
+    (address(), way, weight, thresholds).prop_map(
+        |(address, (mode, tunnel), (weight, drain), (upper_threshold, lower_threshold))| {
+            RealServer { address, mode, tunnel, weight, drain, upper_threshold, lower_threshold }
         },
     )
 }
@@ -98,14 +90,14 @@ fn options() -> impl Strategy<Value = ServiceOptions> {
 
 pub(super) fn edit() -> impl Strategy<Value = Edit> {
     let number = || select(vec![None, Some(0_u32), Some(3), Some(70_000)]);
-    let drain = prop::option::of(any::<bool>());
-    let patch = (number(), number(), number(), drain);
-    let patch = patch.prop_map(|(weight, upper, lower, drain)| RealServerPatch {
-        weight,
-        upper_threshold: upper,
-        lower_threshold: lower,
-        drain,
-    });
+    let patch = (number(), any::<Option<bool>>(), number(), number()).prop_map(
+        |(weight, drain, upper_threshold, lower_threshold)| RealServerPatch {
+            weight,
+            drain,
+            upper_threshold,
+            lower_threshold,
+        },
+    );
     let seconds = || select(vec![0_u32, 0, 1, 60, 2_678_400, 2_678_401]);
     let timeouts = (seconds(), seconds(), seconds());
     prop_oneof![

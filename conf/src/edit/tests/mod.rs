@@ -9,7 +9,7 @@ use std::net::SocketAddrV4;
 use super::*;
 use crate::config::{Config, Machine, Protocol};
 use crate::load::parse;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{GueChecksum, Tunnel};
 
 /// Two subnets, a route, and a service of each kind that edits can collide with.
 const BASE: &str = "
@@ -63,10 +63,10 @@ fn end(text: &str) -> SocketAddrV4 {
 }
 
 fn real(address: &str) -> RealServer {
-    real_in(address, ForwardingMode::Dr)
+    real_in(ForwardingMode::Dr, address)
 }
 
-fn real_in(address: &str, mode: ForwardingMode) -> RealServer {
+fn real_in(mode: ForwardingMode, address: &str) -> RealServer {
     RealServer {
         address: end(address),
         mode,
@@ -134,7 +134,7 @@ fn names_are_made_unique() {
 #[test]
 fn an_edit_that_changes_nothing_is_none() {
     let mut draft = Draft::new(config());
-    let same = RealServer { weight: 2, ..real_in("10.0.0.11:8080", ForwardingMode::FullNat) };
+    let same = RealServer { weight: 2, ..real_in(ForwardingMode::FullNat, "10.0.0.11:8080") };
     let kept = Timeouts { tcp_s: 0, tcp_fin_s: 120, udp_s: 0 };
     let patch = RealServerPatch { weight: Some(2), ..RealServerPatch::default() };
     let edits = [
@@ -202,6 +202,8 @@ fn services_that_exchange_names_get_them_back() {
 fn what_cannot_be_is_refused_in_words() {
     let new = tcp("192.0.2.11:443");
     let at = |address: &str| Edit::AddRealServer(web(), real(address));
+    let with = |mode, address| Edit::AddRealServer(dns(), real_in(mode, address));
+    let gre = Tunnel::Gre { checksum: false };
     let reversed = RealServer { upper_threshold: 1, lower_threshold: 2, ..real("10.0.0.13:80") };
     let persistent = |timeout_s, mask: [u8; 4]| Edit::AddService {
         key: tcp("192.0.2.11:0"),
@@ -224,17 +226,18 @@ fn what_cannot_be_is_refused_in_words() {
         (at("203.0.113.1:80"), "no port and no route reaches real server 203.0.113.1"),
         (Edit::AddRealServer(dns(), real("10.9.0.1:53")), "behind a gateway"),
         (Edit::AddRealServer(dns(), real("10.0.0.12:54")), "mode dr does not rewrite ports"),
-        (at("10.0.0.12:0"), "its port has to be the service's, 80"),
+        (with(ForwardingMode::Tunnel, "10.0.0.12:54"), "mode tun does not rewrite ports"),
+        (with(ForwardingMode::FullNat, "10.0.0.12:54"), "mode fullnat needs local addresses"),
         (
-            Edit::AddRealServer(dns(), real_in("10.0.0.12:53", ForwardingMode::FullNat)),
-            "mode fullnat needs local addresses",
+            Edit::AddRealServer(web(), RealServer { tunnel: gre, ..real("10.0.0.12:80") }),
+            "a tunnel for a real server in mode dr",
         ),
         (
             Edit::AddRealServer(
                 web(),
-                RealServer { tunnel: Tunnel::Gre { checksum: true }, ..real("10.0.0.12:80") },
+                RealServer { weight: 2_147_483_648, ..real("10.0.0.12:80") },
             ),
-            "is in mode dr, which has no tunnel",
+            "the weight 2147483648 is more than 2147483647",
         ),
         (Edit::AddRealServer(web(), reversed), "the lower threshold 2 is above the upper, 1"),
         (add(tcp("192.0.2.11:0")), "takes persistence"),
@@ -242,7 +245,6 @@ fn what_cannot_be_is_refused_in_words() {
         (persistent(2_678_401, [255; 4]), "2678401 s is out of range"),
         (persistent(1, [255, 0, 255, 0]), "255.0.255.0 is not a netmask"),
         (add(tcp("10.0.0.9:80")), "VIP 10.0.0.9 is also gateway"),
-        (add(tcp("10.0.0.100:80")), "VIP 10.0.0.100 is also local address"),
         (add(tcp("192.0.2.0:80")), "VIP 192.0.2.0 is the network address of 192.0.2.0/24"),
         (add_in(new, ForwardingMode::FullNat), "mode fullnat needs local addresses"),
         (
@@ -276,10 +278,74 @@ fn all_go_at_once() {
 }
 
 #[test]
-fn ftp_is_helped_unless_the_edit_says_otherwise() {
+fn the_first_real_server_of_a_service_without_a_mode_gives_it_one_and_others_keep_theirs() {
+    use ForwardingMode::{Dr, Nat, Tunnel as Tun};
+    let new = tcp("192.0.2.11:443");
+    let at = |mode, address| Edit::AddRealServer(new, real_in(mode, address));
+    let three = [at(Nat, "10.0.0.11:1"), at(Tun, "10.0.0.12:443"), at(Dr, "192.0.2.11:443")];
+    let with = |mode: Edit| edited(&[&[mode], &three[..]].concat()).expect("right");
+    let modes = |config: &Config| {
+        let service = config.services.last().expect("one more");
+        (service.mode, service.real_servers.iter().map(|real| real.mode).collect::<Vec<_>>())
+    };
+    assert_eq!(modes(&with(add(new))), (Nat, vec![Nat, Tun, Dr]));
+    assert_eq!(modes(&with(add_in(new, Dr))), (Dr, vec![Nat, Tun, Dr]));
+    // Those that have the service's mode go along with it.
+    let change = Edit::EditService {
+        key: new,
+        settings: ServiceSettings::default(),
+        options: Some(ServiceOptions { mode: Some(Nat), ..ServiceOptions::default() }),
+    };
+    let all = [&[add_in(new, Dr)], &three[..], &[change]].concat();
+    assert_eq!(modes(&edited(&all).expect("right")), (Nat, vec![Nat, Tun, Nat]));
+}
+
+#[test]
+fn what_ipvs_takes_and_nothing_comes_of_is_taken_with_a_warning() {
+    let here = tcp("127.0.0.1:80");
+    let gue = Tunnel::Gue { dst_port: std::num::NonZeroU16::MIN, checksum: GueChecksum::None };
+    let tunnelled = RealServer { tunnel: gue, ..real_in(ForwardingMode::Tunnel, "10.0.0.12:80") };
+    let mark = ServiceKey::Mark(crate::mark::Mark::new(7).expect("not 0"));
+    let at = |address| real_in(ForwardingMode::Nat, address);
+    let edits = [
+        add(here),
+        add(mark),
+        Edit::AddRealServer(mark, real("10.0.0.12:80")),
+        Edit::AddRealServer(web(), tunnelled),
+        Edit::AddRealServer(web(), at("192.0.2.10:80")),
+        Edit::AddRealServer(web(), at("10.0.0.2:80")),
+        Edit::AddRealServer(web(), at("10.0.0.100:80")),
+        Edit::AddRealServer(web(), at("127.0.0.1:80")),
+    ];
+    let config = edited(&edits).expect("right");
+    assert_eq!(crate::warning::warnings(&config).len(), 8);
+}
+
+#[test]
+fn an_edit_of_a_real_server_leaves_it_draining_and_a_patch_need_not() {
+    let mut draft = Draft::new(config());
+    let of_web = |draft: &Draft| draft.desired().services()[0].real_servers[0];
+    let address = end("10.0.0.11:8080");
+    let patch = |drain| {
+        let patch = RealServerPatch { drain: Some(drain), ..RealServerPatch::default() };
+        [Edit::PatchRealServer(web(), address, patch)]
+    };
+    draft.edit(&patch(true)).expect("right");
+    let anew = RealServer { weight: 9, ..real_in(ForwardingMode::Nat, "10.0.0.11:8080") };
+    draft.edit(&[Edit::EditRealServer(web(), anew)]).expect("right");
+    let drains = of_web(&draft);
+    assert_eq!((drains.weight, drains.drain, drains.effective_weight()), (9, true, 0));
+    draft.edit(&patch(false)).expect("right");
+    assert_eq!(of_web(&draft), RealServer { drain: false, ..anew });
+}
+
+#[test]
+fn ftp_is_helped_at_its_port() {
     let ftp = tcp("192.0.2.11:21");
-    let config = edited(&[add(ftp)]).expect("right");
+    let config = edited(&[add_in(ftp, ForwardingMode::Nat)]).expect("right");
     assert_eq!(config.services[2].helper, Some(Helper::Ftp));
+    let config = edited(&[add(ftp)]).expect("right");
+    assert_eq!(config.services[2].helper, Some(Helper::Ftp), "real servers may come in mode nat");
     let options = ServiceOptions {
         mode: Some(ForwardingMode::Nat),
         helper: Some(None),
@@ -288,34 +354,4 @@ fn ftp_is_helped_unless_the_edit_says_otherwise() {
     let settings = ServiceSettings::default();
     let config = edited(&[Edit::AddService { key: ftp, settings, options }]).expect("right");
     assert_eq!(config.services[2].helper, None, "nobody, as asked for");
-}
-
-#[test]
-fn the_first_real_server_decides_on_the_mode_unless_the_service_was_made_with_one() {
-    let key = tcp("192.0.2.11:443");
-    let nat = Edit::AddRealServer(key, real_in("10.0.0.13:8443", ForwardingMode::Nat));
-    let dr = Edit::AddRealServer(key, real("10.0.0.12:443"));
-    let modes = |edits: &[Edit]| {
-        let config = edited(edits).expect("right");
-        let made = config.services.last().expect("one more");
-        let reals: Vec<_> = made.real_servers.iter().map(|real| real.mode).collect();
-        (made.mode, reals)
-    };
-    let (is_dr, is_nat) = (ForwardingMode::Dr, ForwardingMode::Nat);
-    assert_eq!(modes(&[add(key), nat.clone(), dr.clone()]), (is_nat, vec![is_nat, is_dr]));
-    assert_eq!(modes(&[add_in(key, is_dr), nat.clone()]), (is_dr, vec![is_nat]));
-    let options = Some(ServiceOptions { mode: Some(is_nat), ..ServiceOptions::default() });
-    let anew = Edit::EditService { key, settings: ServiceSettings::default(), options };
-    assert_eq!(modes(&[add_in(key, is_dr), dr, anew]), (is_nat, vec![is_nat]));
-}
-
-#[test]
-fn a_real_server_drains_whatever_ipvs_says_of_it() {
-    let patch = RealServerPatch { drain: Some(true), ..RealServerPatch::default() };
-    let address = end("10.0.0.11:53");
-    let weight = RealServer { weight: 5, ..real("10.0.0.11:53") };
-    let edits = [Edit::PatchRealServer(dns(), address, patch), Edit::EditRealServer(dns(), weight)];
-    let config = edited(&edits).expect("right");
-    let drained = config.services[1].real_servers[0];
-    assert_eq!((drained.weight, drained.drain, drained.effective_weight()), (5, true, 0));
 }

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::config::Service;
+use crate::tunnel::Tunnel;
 
 /// A list of services: no index, no thought, and no rule but whether a thing is there.
 #[derive(Debug, Clone)]
 pub(super) struct Naive {
     pub(super) config: Config,
-    /// Services whose mode is that of their first real server.
+    /// Services whose mode is up to their first real server.
     pub(super) open: HashSet<ServiceKey>,
 }
 
@@ -26,12 +27,15 @@ impl Naive {
                 }
                 let made = blank(services, *key, settings, options);
                 services.push(made);
-                options.mode.is_none().then(|| next.open.insert(*key));
+                if options.mode.is_none() {
+                    next.open.insert(*key);
+                }
             }
             Edit::EditService { key, settings, options } => {
                 change(find(services, *key)?, settings, options.as_ref());
-                let mode = options.as_ref().and_then(|options| options.mode);
-                mode.is_some().then(|| next.open.remove(key));
+                if options.as_ref().is_some_and(|options| options.mode.is_some()) {
+                    next.open.remove(key);
+                }
             }
             Edit::RemoveService(key) => {
                 find(services, *key)?;
@@ -47,10 +51,10 @@ impl Naive {
                 if find_real(service, real.address).is_some() {
                     return None;
                 }
-                if service.real_servers.is_empty() && next.open.contains(key) {
+                service.real_servers.push(*real);
+                if next.open.remove(key) {
                     service.mode = real.mode;
                 }
-                service.real_servers.push(*real);
             }
             Edit::EditRealServer(key, real) => {
                 let old = find_real(find(services, *key)?, real.address)?;
@@ -59,9 +63,9 @@ impl Naive {
             Edit::PatchRealServer(key, address, patch) => {
                 let real = find_real(find(services, *key)?, *address)?;
                 patch.weight.iter().for_each(|weight| real.weight = *weight);
+                patch.drain.iter().for_each(|drain| real.drain = *drain);
                 patch.upper_threshold.iter().for_each(|upper| real.upper_threshold = *upper);
                 patch.lower_threshold.iter().for_each(|lower| real.lower_threshold = *lower);
-                patch.drain.iter().for_each(|drain| real.drain = *drain);
             }
             Edit::RemoveRealServer(key, address) => {
                 let service = find(services, *key)?;
@@ -103,7 +107,7 @@ fn blank(
         timeouts: options.timeouts,
         local_addresses: options.local_addresses.clone(),
         real_servers: Vec::new(),
-        helper: options.helper.unwrap_or_else(|| of_port(key)),
+        helper: options.helper.unwrap_or_else(|| Helper::of_port(key)),
     }
 }
 
@@ -114,19 +118,18 @@ fn change(service: &mut Service, settings: &ServiceSettings, options: Option<&Se
     service.persistence = settings.persistence;
     if let Some(options) = options {
         service.name = options.name.clone().unwrap_or_else(|| service.name.clone());
-        let (old, mode) = (service.mode, options.mode.unwrap_or(service.mode));
-        service.mode = mode;
-        let inheriting = service.real_servers.iter_mut().filter(|real| real.mode == old);
-        inheriting.for_each(|real| real.mode = mode);
+        let (old, new) = (service.mode, options.mode.unwrap_or(service.mode));
+        service.mode = new;
+        for real in &mut service.real_servers {
+            if real.mode == old && old != new {
+                (real.mode, real.tunnel) = (new, Tunnel::Ipip);
+            }
+        }
         service.timeouts = options.timeouts;
         service.local_addresses.clone_from(&options.local_addresses);
-        service.helper = options.helper.unwrap_or_else(|| of_port(service.key));
+        let of_port = || Helper::of_port(service.key);
+        service.helper = options.helper.unwrap_or_else(of_port);
     }
-}
-
-fn of_port(key: ServiceKey) -> Option<Helper> {
-    let is_ftp = key.protocol() == Some(Protocol::Tcp) && key.vip()?.port() == 21;
-    is_ftp.then_some(Helper::Ftp)
 }
 
 fn find(services: &mut [Service], key: ServiceKey) -> Option<&mut Service> {
