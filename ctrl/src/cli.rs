@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use clap::{Args, Parser, Subcommand};
 
 use crate::apply::command::{self, Apply};
+use crate::doctor::Doctor;
 use crate::error::CtrlError;
 use crate::log::{self, Format, Level};
 use crate::show::{self, Show};
@@ -48,6 +49,8 @@ enum Command {
     Schema,
     /// Ask the running daemon.
     Show(Show),
+    /// Find what would go wrong on this machine, or goes wrong in the running daemon.
+    Doctor(Doctor),
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Apply(apply) => (command::run(&apply), false),
         Command::Schema => (print(&conf::json_schema()), false),
         Command::Show(show) => (show::run(&show), false),
+        Command::Doctor(doctor) => (doctor.run(), false),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
