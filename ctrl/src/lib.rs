@@ -8,12 +8,12 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself;
+//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself; `serve/`: to whom;
 //! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs doctor` is `doctor/`, `rvs show` is `client.rs` and `show/`, `rvs apply` `apply/command.rs`.
+//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -32,6 +32,7 @@ mod daemon;
 mod device;
 mod doctor;
 mod error;
+mod exit;
 mod identity;
 mod links;
 mod listing;
@@ -42,6 +43,7 @@ mod memory;
 mod numa;
 mod port;
 mod rates;
+mod serve;
 mod show;
 mod shutdown;
 mod signals;

@@ -8,6 +8,7 @@ mod helper;
 mod ipvs;
 mod local;
 mod mark;
+mod metrics;
 mod persistence;
 mod port;
 mod route;
@@ -15,6 +16,10 @@ mod scheduler;
 mod service;
 mod settings;
 mod timeouts;
+
+pub(crate) use persistence::is_netmask;
+pub(crate) use port::not_a_host_of;
+pub(crate) use service::LOCAL_ADDRESSES_MAX;
 
 use crate::config::{Config, Machine};
 use crate::diag::Diags;
@@ -34,6 +39,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
     let ipvs = ipvs::ipvs(raw.ipvs.as_ref(), diags);
     let control = settings::control(raw.control.as_ref(), diags);
+    let metrics = metrics::metrics(raw.metrics.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);
     }
@@ -61,6 +67,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
         timeouts: timeouts?,
         ipvs: ipvs?,
         control: control?,
+        metrics: metrics?,
     })
 }
 

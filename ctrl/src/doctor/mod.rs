@@ -44,7 +44,7 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The daemon's control socket [default: the one in the configuration file].
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, env = "RVS_SOCKET", value_name = "PATH")]
     socket: Option<PathBuf>,
     /// Open the ports' devices through DPDK and say what they can do. Not while a daemon runs.
     #[arg(long)]

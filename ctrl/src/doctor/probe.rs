@@ -1,12 +1,13 @@
 //! `--probe`: what the ports' devices can do, asked of DPDK itself, which opens them for a moment.
 
 use conf::{Config, Port};
-use dpdk::{DpdkError, Eal, EalArgs, HugePages, PortInfo, RssEnds, hugepages};
+use dpdk::{DpdkError, Eal, EalArgs, HugePages, PortConfig, PortInfo, RssEnds, hugepages};
 
 use super::finding::Finding;
 use crate::device;
 use crate::error::CtrlError;
 use crate::memory::NO_HUGE;
+use crate::port::names;
 use crate::steering::{self, Ability, PortPlan};
 
 /// Enough for drivers to open their devices.
@@ -85,13 +86,20 @@ fn queues(config: &Config, port: &Port, ability: &Ability, info: &PortInfo) -> F
     ];
     let ends = ends.iter().filter(|(ends, _)| info.hashes(*ends)).map(|(_, name)| *name);
     let ends = ends.collect::<Vec<_>>().join(", ");
+    let workers = config.workers.len();
+    let wanted = PortConfig {
+        rx_queues: u16::try_from(workers).unwrap_or(u16::MAX),
+        ..PortConfig::default()
+    };
+    let help = names(&info.choose_offloads(&wanted)).join(", ");
+    let help = if help.is_empty() { "none".to_owned() } else { help };
     let hashes = if ends.is_empty() { "no RSS".to_owned() } else { format!("RSS by {ends}") };
     let (rx, table) = (ability.rx_queues_max, ability.table_size);
     let found = format!(
-        "port {}: {}, {rx} receive queues at most, {hashes}, a redirection table of {table}",
+        "port {}: {}, {rx} receive queues at most, {hashes}, a redirection table of \
+         {table}, offloads: {help}",
         port.name, info.driver
     );
-    let workers = config.workers.len();
     if usize::from(rx.min(info.max_tx_queues)) >= workers {
         return Finding::ok(found);
     }

@@ -137,12 +137,11 @@ mod tests {
     }
 
     fn with(config: &str, uid: &str, held: &str, locked: &str, files: &str) -> Vec<Finding> {
+        let limits =
+            format!("Max locked memory  {locked} x bytes\nMax open files  {files} 1 files");
         let tree = Tree::new()
             .file("proc/self/status", &format!("Uid:\t{uid}\t{uid}\t0\t0\nCapEff:\t{held}\n"))
-            .file(
-                "proc/self/limits",
-                &format!("Limit  Soft\nMax locked memory  {locked} x bytes\nMax open files  {files} 1 files\n"),
-            );
+            .file("proc/self/limits", &limits);
         check(&tree.case(config)).unwrap()
     }
 

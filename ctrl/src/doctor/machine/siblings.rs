@@ -24,7 +24,7 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
             } else if !isolated.contains(&other) {
                 findings.push(
                     Finding::warning(format!(
-                        "CPU {other}, which other programs use, is the same core as worker CPU {cpu}"
+                        "CPU {other}, which other programs use, shares a core with worker CPU {cpu}"
                     ))
                     .why("whatever runs there takes up to half of the worker's rate.")
                     .advice("Switch it off, or isolate it, too.")

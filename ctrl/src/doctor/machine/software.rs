@@ -7,8 +7,7 @@ use crate::doctor::root::{Root, Seen};
 /// Where programs are.
 const PROGRAMS: &[&str] = &["usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin"];
 /// Where the library is, through which the others talk to RVS.
-const LIBRARIES: &[&str] =
-    &["usr/local/lib", "usr/lib", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu"];
+const LIBRARIES: &[&str] = &["usr/local/lib/rvs", "usr/lib/rvs"];
 const LIBRARY: &str = "librvs_ipvs.so";
 
 pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
@@ -57,9 +56,9 @@ mod tests {
         says(&findings(&tree), Fine, &["neither"]);
         let tree = tree.file("usr/sbin/ipvsadm", "");
         says(&findings(&tree), Note, &["/usr/sbin/ipvsadm without librvs_ipvs.so"]);
-        let tree = tree.file("usr/local/lib/librvs_ipvs.so", "");
-        says(&findings(&tree), Fine, &["through /usr/local/lib/librvs_ipvs.so"]);
-        let alone = Tree::new().file("usr/lib/librvs_ipvs.so", "");
+        let tree = tree.file("usr/local/lib/rvs/librvs_ipvs.so", "");
+        says(&findings(&tree), Fine, &["through /usr/local/lib/rvs/librvs_ipvs.so"]);
+        let alone = Tree::new().file("usr/lib/rvs/librvs_ipvs.so", "");
         says(&findings(&alone), Note, &["apt-get install"]);
     }
 }

@@ -40,7 +40,8 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
     ])
 }
 
-/// Time stolen from a CPU by its name in `/proc/stat`, and all its time. (Guests' time is in user's already.)
+/// Time stolen from a CPU by its name in `/proc/stat`, and all its time. (Guests' time is in user's
+/// already.)
 fn times(stat: &str, name: &str) -> Option<(u64, u64)> {
     let line = stat.lines().find(|line| line.split(' ').next() == Some(name))?;
     let times: Vec<u64> = line.split_whitespace().skip(1).take(8).flat_map(str::parse).collect();

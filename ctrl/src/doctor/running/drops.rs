@@ -62,7 +62,7 @@ const ADVICE: &[(&str, Severity, &str)] = &[
     (
         "bad_ipv4_checksum",
         Severity::Warning,
-        "Damaged on the way; or the sender is a virtual machine whose checksum offload must be off.",
+        "Damaged on the way; or a virtual machine sends with checksum offload: switch that off.",
     ),
     ("no_call_id", Severity::Note, "They are no SIP: `persistence_engine: sip` needs a Call-ID."),
 ];

@@ -16,7 +16,7 @@ use super::Asked;
 use super::finding::{Finding, Group};
 use super::report::Report;
 use crate::api::proto::Status;
-use crate::client;
+use crate::client::Daemon;
 use crate::error::CtrlError;
 use sample::{Change, Sample};
 
@@ -35,8 +35,7 @@ const CHECKS: &[(&str, Check)] = &[
 
 /// Asks the daemon what it is.
 pub(super) fn status(socket: &Path) -> Asked {
-    let answer = client::get_whole(socket, "/v1/status")?;
-    client::understand(socket, &answer)
+    Daemon::at(socket.to_path_buf()).ask("/v1/status", &[])
 }
 
 /// Makes all checks, on two samples `interval` apart.
@@ -103,12 +102,14 @@ mod tests {
     #[test]
     fn a_daemon_that_does_not_answer_is_told_from_none() {
         let socket = Path::new("/run/rvs/rvs.sock");
-        let path = || socket.to_path_buf();
-        let none = absent(socket, &CtrlError::NoDaemon { socket: path() });
+        let (daemon, advice) = (socket.display().to_string(), String::new());
+        let none = CtrlError::NoDaemon { daemon: daemon.clone(), advice: advice.clone() };
+        let none = absent(socket, &none);
         only(&[none], Note, &["no daemon answers at /run/rvs/rvs.sock"]);
-        let denied = absent(socket, &CtrlError::Denied { socket: path() });
+        let denied = CtrlError::Denied { daemon: daemon.clone(), advice };
+        let denied = absent(socket, &denied);
         only(&[denied], Unknown, &["may not be opened", "as the user of the daemon"]);
-        let odd = CtrlError::Answer { socket: path(), why: "nothing came for 40 s".to_owned() };
+        let odd = CtrlError::Answer { daemon, why: "nothing came for 40 s".to_owned() };
         only(&[absent(socket, &odd)], Warning, &["nothing came for 40 s"]);
     }
 }

@@ -56,7 +56,7 @@ fn losses(change: &Change, was: &Port, is: &Port) -> Vec<Finding> {
         (
             (was.tx_errors, is.tx_errors, "tx_errors"),
             (Severity::Warning, "the device does not send what it took"),
-            "Check cable and transceiver; `--log-level debug` of `rvs run` shows the driver's words.",
+            "Check cable and transceiver; `rvs run --log-level debug` shows the driver's words.",
         ),
         (
             (was.tx_refused, is.tx_refused, "tx_refused"),

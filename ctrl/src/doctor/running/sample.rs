@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use serde::de::DeserializeOwned;
-
 use crate::api::proto::{Drops, Neighbors, Ports, Services, Workers};
-use crate::client;
+use crate::client::Daemon;
 use crate::error::CtrlError;
 
 /// What a daemon answers at one time.
@@ -23,20 +21,16 @@ pub(super) struct Sample {
 impl Sample {
     /// Asks the daemon at `socket` for all of it.
     pub(super) fn take(socket: &Path) -> Result<Self, CtrlError> {
+        let daemon = Daemon::at(socket.to_path_buf());
         Ok(Self {
             at: Instant::now(),
-            workers: ask(socket, "workers")?,
-            ports: ask(socket, "ports")?,
-            drops: ask(socket, "drops")?,
-            services: ask(socket, "services")?,
-            neighbors: ask(socket, "neighbors")?,
+            workers: daemon.ask("/v1/workers", &[])?,
+            ports: daemon.ask("/v1/ports", &[])?,
+            drops: daemon.ask("/v1/drops", &[])?,
+            services: daemon.ask("/v1/services", &[])?,
+            neighbors: daemon.ask("/v1/neighbors", &[])?,
         })
     }
-}
-
-fn ask<T: DeserializeOwned>(socket: &Path, what: &str) -> Result<T, CtrlError> {
-    let answer = client::get_whole(socket, &format!("/v1/{what}"))?;
-    client::understand(socket, &answer)
 }
 
 /// Two samples of a daemon.
