@@ -11,7 +11,7 @@ mod reload;
 mod restart;
 mod summary;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
@@ -87,14 +87,16 @@ async fn exclusively(state: &Arc<State>, name: &str, text: Vec<u8>) -> Result<Ap
     let (registry, file) = (Arc::clone(&applier.registry), name.to_owned());
     let prepare = move || prepare(&desired.config(), document, &file, &edit::lock(&registry));
     let prepared = tokio::task::spawn_blocking(prepare).await;
-    let Prepared { changes, warnings, replacement } =
+    let Prepared { changes, warnings, listen, replacement } =
         prepared.map_err(|_| ApplyError::Stopping)??;
 
     let generation = state.in_force.load().generation;
     edit::settle(state).await.map_err(|lcore| ApplyError::Behind { lcore, generation })?;
     let is_new = !changes.is_empty() || state.desk.desired().1 != revision;
     if is_new {
+        let door = state.metrics.door.open(listen)?;
         state.desk.replace(replacement, name.to_owned());
+        state.metrics.door.put_into_use(door);
     }
     // Also what commands have changed and nobody has put into force yet.
     let generation =
@@ -106,6 +108,8 @@ async fn exclusively(state: &Arc<State>, name: &str, text: Vec<u8>) -> Result<Ap
 struct Prepared {
     changes: Vec<Change>,
     warnings: Vec<String>,
+    /// Where metrics are to be had.
+    listen: Option<SocketAddr>,
     replacement: Replacement,
 }
 
@@ -127,7 +131,9 @@ fn prepare(
     registry.check(&config).map_err(ApplyError::NoRoom)?;
     let mut warnings = warnings(desired, &config);
     warnings.extend(check::warnings(&config));
-    Ok(Prepared { changes, warnings, replacement: Replacement::new(config, registry) })
+    let listen = config.metrics.listen;
+    let replacement = Replacement::new(config, registry);
+    Ok(Prepared { changes, warnings, listen, replacement })
 }
 
 /// Has ports steer the replies to the local addresses of `config`, as far as they do so by rules.

@@ -59,14 +59,16 @@ pub(crate) fn build(
             snapshot.add_address(*address, AddressUse::Local);
         }
         let built = add_service(&mut snapshot, (service, pool), (named, &own), registry);
-        let calls_out = built.calls_out();
+        let calls_at = service.key.vip().filter(|_| built.calls_out()).map(|vip| vip.port());
         for (real, named) in service.real_servers.iter().zip(&named.real_servers) {
             if real.mode != conf::ForwardingMode::Nat || own.unusable(real).is_some() {
                 continue;
             }
             snapshot.add_routed(*real.address.ip());
-            if calls_out {
-                snapshot.add_caller(*real.address.ip(), real.address.port(), named.id);
+            if let Some(vport) = calls_at {
+                // Without a port of its own it has that of the service.
+                let rport = Some(real.address.port()).filter(|rport| *rport != 0);
+                snapshot.add_caller(*real.address.ip(), rport.unwrap_or(vport), named.id);
             }
         }
         services.push(built);

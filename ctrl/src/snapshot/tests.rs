@@ -246,3 +246,19 @@ fn real_servers_have_modes_of_their_own_and_some_are_not_there() {
     }
     assert!(snapshot.announced.iter().flatten().all(|vip| !vip.address.is_loopback()));
 }
+
+#[test]
+fn nat_real_servers_of_calls_call_from_their_port_or_that_of_the_service() {
+    let mut registry = registry();
+    let config = config(
+        "  sip: {vip: \"192.0.2.10:5060\", protocol: udp, mode: nat, persistence: 1m, \
+         persistence_engine: sip, real_servers: [{address: \"10.0.0.11:5070\"}, {address: \
+         \"10.0.0.12:0\"}, {address: 10.0.0.13, mode: dr}]}\n",
+    );
+    let named = registry.assign(&config, 7, &Unused);
+    let snapshot = build(&config, &[FACTS, FACTS], &named, &mut registry, 7);
+    let caller = |rip, rport| snapshot.caller(ip(rip), rport).map(|real| real.id.0);
+    assert_eq!(caller("10.0.0.11", 5070), Some(0));
+    assert_eq!(caller("10.0.0.12", 5060), Some(1));
+    assert_eq!([caller("10.0.0.12", 0), caller("10.0.0.13", 5060)], [None, None]);
+}

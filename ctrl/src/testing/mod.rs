@@ -32,6 +32,7 @@ use crate::apply::Applier;
 use crate::edit::{Desk, Replacement};
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
+use crate::metrics::Exporter;
 use crate::numa::{Layout, two_nodes};
 use crate::port::{LivePort, RunningPort};
 use crate::serve::{self, Admins};
@@ -39,6 +40,9 @@ use crate::snapshot::{self, PortFacts};
 use crate::startup::{self, FIRST_GENERATION};
 use crate::state::{InForce, Seat, Seats, State};
 use crate::steering::{Method, PortPlan, Rule, Rules, Steerable, choose};
+
+/// Cycles in a second of the rig's clock.
+const CYCLES_PER_S: u64 = 1_000_000_000;
 
 /// What a port of the rig tells about itself.
 #[derive(Debug)]
@@ -208,6 +212,7 @@ impl Rig {
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(Arc::new([Seat { lcore: 5, running, stats, ring }])),
             rates: ArcSwap::default(),
+            metrics: Exporter::new(CYCLES_PER_S),
             desk: Desk::new(Replacement::new(config.clone(), &registry), name.clone()),
             in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),
             applier: Mutex::new(Applier::new(

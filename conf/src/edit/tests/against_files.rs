@@ -40,12 +40,8 @@ fn file(config: &Config) -> String {
         let reals = service.real_servers.iter().map(|real| {
             let RealServer { address, mode, tunnel, weight, drain, .. } = real;
             let (upper, lower) = (real.upper_threshold, real.lower_threshold);
-            let tunnel = match tunnel {
-                Tunnel::Ipip => String::new(),
-                wrapped @ (Tunnel::Gue { .. } | Tunnel::Gre { .. }) => {
-                    format!(", tunnel: {wrapped}")
-                }
-            };
+            let tunnel = Some(tunnel).filter(|tunnel| **tunnel != Tunnel::Ipip);
+            let tunnel = tunnel.map(|tunnel| format!(", tunnel: {tunnel}")).unwrap_or_default();
             format!(
                 "{{address: {address}, mode: {}, weight: {weight}, drain: {drain}, \
                  upper_threshold: {upper}, lower_threshold: {lower}{tunnel}}}",

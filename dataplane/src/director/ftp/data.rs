@@ -56,7 +56,7 @@ impl<B: PacketBuf> Director<B> {
         let client = (control.flow.request.src_ipv4(), cport);
         let (service, real) = (control.service, control.real);
         let request = active_request(service, client)?;
-        let rport = data_port(real.l4_port)?;
+        let rport = data_rport(service, real)?;
         let owner = self.team.owner(turn.snapshot, &request);
         let (local, end) = if real.mode == ForwardingMode::FullNat {
             // Real servers connect to nobody but whom the control connection comes from.
@@ -151,7 +151,7 @@ impl<B: PacketBuf> Director<B> {
             }
             ForwardingMode::Dr | ForwardingMode::Tunnel => return None,
         };
-        let rport = data_port(real.l4_port)?;
+        let rport = data_rport(service, real)?;
         let reply = FlowKey::ipv4(IpProto::TCP, real.address, rport, lip, lport);
         let (hash, reply_hash) = (self.flows.hash(&request), self.flows.hash(&reply));
         if let Some(old) = self.flows.lookup(hash, &request) {
@@ -298,6 +298,12 @@ impl<B: PacketBuf> Director<B> {
 /// 3.2: the one below).
 fn data_port(control: u16) -> Option<u16> {
     control.checked_sub(1).filter(|port| *port > 0)
+}
+
+/// The port that a real server's active data connections come from.
+fn data_rport(service: &VirtualService, real: &RealServer) -> Option<u16> {
+    let ServiceKey::Endpoint { vport, .. } = service.key else { return None };
+    data_port(service.with_rport(real, vport).l4_port)
 }
 
 /// The key of a client's packets on an active data connection.

@@ -71,3 +71,27 @@ pub(in crate::sched) fn is_less(
     let product = |cost: u64, weight: u32| u128::from(cost) * u128::from(weight);
     product(other_cost, weight) > product(cost, other_weight)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEIGHT_MAX: u32 = 2_147_483_647;
+
+    #[test]
+    fn the_greatest_weights_and_loads_are_compared_exactly() {
+        let busy = |active| Load { active, inactive: 0 };
+        let orders =
+            [Order::WeightedLeastConnections, Order::ShortestExpectedDelay, Order::NeverQueue];
+        for order in orders {
+            // The shares differ by one connection in four thousand millions.
+            let first = Some((WEIGHT_MAX, busy(u32::MAX)));
+            let second = Some((WEIGHT_MAX, busy(u32::MAX - 1)));
+            assert!(order.is_better(first, second) && !order.is_better(second, first));
+            assert!(!order.is_better(first, first), "the first of equals");
+            // By weight: 1 for weight 1 is more than all for the greatest.
+            let light = Some((1, busy(3)));
+            assert!(order.is_better(light, first) && !order.is_better(first, light));
+        }
+    }
+}
