@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use conf::ConfErrors;
 use dpdk::DpdkError;
 
+use crate::check::counted;
+use crate::metrics::ListenError;
 use crate::steering::SteeringError;
 
 /// Why a command failed.
@@ -65,6 +67,9 @@ pub enum CtrlError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is nowhere to serve metrics at.
+    #[error("{0}")]
+    Metrics(ListenError),
     /// A PCI device needs huge pages, and there are not enough.
     #[error(
         "port {port} is the PCI device {device}, which needs huge pages, and there are not enough: \
@@ -212,6 +217,18 @@ pub enum CtrlError {
         text: String,
         /// Whether they are a report on a configuration.
         is_report: bool,
+    },
+    /// `rvs doctor` has found something.
+    #[error(
+        "{} and {} found; the report says what to do.",
+        counted(*problems, "problem"),
+        counted(*warnings, "warning")
+    )]
+    Unwell {
+        /// How many problems.
+        problems: usize,
+        /// How many warnings.
+        warnings: usize,
     },
     /// The result cannot be written.
     #[error("the result cannot be written: {0}.")]

@@ -8,12 +8,13 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself; `serve/`: to whom;
-//! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
-//!   `local_ports.rs`: local ports that run out;
+//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself;
+//!   `serve/`: to whom;
+//! * `apply/`: another configuration while packets flow; `edit/`: single changes of what runs;
+//! * `links.rs`: links that come up; `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs show` is `client/` and `show/`, `rvs apply` `apply/command.rs`.
+//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -30,6 +31,8 @@ mod client;
 mod conformance;
 mod daemon;
 mod device;
+mod doctor;
+mod edit;
 mod error;
 mod exit;
 mod identity;
@@ -39,6 +42,7 @@ mod local_ports;
 mod log;
 mod machine;
 mod memory;
+mod metrics;
 mod numa;
 mod port;
 mod rates;
@@ -57,3 +61,5 @@ mod worker;
 
 pub use cli::main;
 pub use error::CtrlError;
+#[cfg(feature = "bench")]
+pub use metrics::bench as metrics_bench;

@@ -23,11 +23,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::apply::{self, Applier};
 use crate::device;
+use crate::edit::{Desk, Replacement};
 use crate::error::CtrlError;
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
 use crate::machine;
 use crate::memory::{Memory, NO_HUGE};
+use crate::metrics::Exporter;
 use crate::numa::{self, Layout, PoolSize, Pools, Topology};
 use crate::port::{self, Queues, Started};
 use crate::shutdown::Running;
@@ -71,21 +73,21 @@ pub(crate) fn start(
     apply::steer(&mut rules, &config, &ports);
     let machine = Machine { eal: &eal, pools: &pools, publisher: &publisher, plan: &plan };
     let (seats, parts) = seat_workers(&config, queues, &machine)?;
-    let now = Instant::now();
     let name = file.display().to_string();
-    let generation = FIRST_GENERATION;
     let state = State {
         file: file.to_path_buf(),
-        in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since: now }),
-        applier: Mutex::new(Applier { publisher, registry, rules }),
+        desk: Desk::new(Replacement::new(config.clone(), &registry), name.clone()),
+        in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),
+        applier: Mutex::new(Applier::new(publisher, registry, rules)),
         machine: machine::facts(),
         memory: memory.describe(),
         layout: memory.layout,
         dpdk: dpdk::version(),
-        started: now,
+        started: Instant::now(),
         ports,
-        workers: Seats(seats),
+        workers: Seats(seats.into()),
         rates: ArcSwap::default(),
+        metrics: Exporter::new(dpdk::tsc::hz()),
     };
     let workers = Workers::launch(parts, ended)?;
     Ok(Running { workers, state: Arc::new(state), pools, eal, directory })

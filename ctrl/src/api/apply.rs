@@ -41,20 +41,18 @@ pub(super) async fn apply(
         let error = format!("the name is longer than {NAME_BYTES_MAX} bytes");
         return refuse(StatusCode::BAD_REQUEST, error);
     }
-    let text = Vec::from(body);
-    // A task of its own goes on to its end when the client goes away.
-    let task = tokio::spawn(async move { apply::apply(&state, "apply", name, text).await });
-    match task.await {
-        Ok(Ok(applied)) => Json(applied).into_response(),
-        Ok(Err(error)) => refused(&error),
-        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    match apply::apply(&state, "apply", name, Vec::from(body)).await {
+        Ok(applied) => Json(applied).into_response(),
+        Err(error) => refused(&error),
     }
 }
 
 fn refused(error: &ApplyError) -> Response {
     let status = match error {
         ApplyError::File(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        ApplyError::NeedsRestart { .. } | ApplyError::NoRoom(_) => StatusCode::CONFLICT,
+        ApplyError::NeedsRestart { .. } | ApplyError::NoRoom(_) | ApplyError::Listen(_) => {
+            StatusCode::CONFLICT
+        }
         ApplyError::Behind { .. } | ApplyError::Busy | ApplyError::Stopping => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod body;
+mod edit;
 mod openapi;
 mod operation;
 pub mod proto;
@@ -30,6 +31,7 @@ use serde::Deserialize;
 
 use crate::client::NO_SUCH_RESOURCE;
 use crate::listing;
+use crate::metrics::{self, MEDIA_TYPE};
 use crate::state::State;
 use operation::Operation;
 use proto::Refusal;
@@ -93,6 +95,12 @@ fn routes_that_read(routes: Routes) -> Routes {
             flows,
         )
         .read(
+            "/metrics",
+            Operation::sending("metrics", "All counters, in OpenMetrics.", MEDIA_TYPE)
+                .refused(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time"),
+            metrics::metrics,
+        )
+        .read(
             "/v1/neighbors",
             Operation::answering::<proto::Neighbors>("neighbors", "Neighbours of all workers.")
                 .refused(StatusCode::SERVICE_UNAVAILABLE, slow),
@@ -102,7 +110,7 @@ fn routes_that_read(routes: Routes) -> Routes {
 
 fn routes_that_change(routes: Routes) -> Routes {
     let apply = "Puts a configuration into force, all of it or nothing.";
-    routes.change(
+    let routes = routes.change(
         Method::POST,
         "/v1/apply",
         Operation::answering::<proto::Applied>("apply", apply)
@@ -113,7 +121,8 @@ fn routes_that_change(routes: Routes) -> Routes {
             .refused(StatusCode::SERVICE_UNAVAILABLE, "earlier ones take too long")
             .refused(StatusCode::GATEWAY_TIMEOUT, "in force, but a worker has not taken it up"),
         apply::apply,
-    )
+    );
+    edit::routes(routes)
 }
 
 /// The router of all resources.

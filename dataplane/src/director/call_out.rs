@@ -1,4 +1,4 @@
-//! Calls that real servers begin: what a real server of a NAT service by calls sends from its rport
+//! Calls that real servers begin: what a NAT real server of a service by calls sends from its rport
 //! without a flow leaves as from VIP and vport, as IPVS has it with `--pe sip`. The client's
 //! template for the call says that real server from then on, whatever it said before.
 //!
@@ -118,6 +118,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Verdict {
         if let Some(service) = turn.snapshot.real_server(real).map(|real| real.service) {
             self.stats.count_connection((service, real));
+            self.stats.count_closed((service, real));
             self.stats.count_packet((service, real), Direction::Reply, packet.ip.total_len);
         }
         self.send_out(turn, frame, &packet.ip, |frame, nic_fills_udp| {

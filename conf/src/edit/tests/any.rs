@@ -1,10 +1,13 @@
 //! Edits of all kinds, right and wrong.
 
+use std::num::NonZeroU16;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
 use crate::config::PersistenceEngine;
+use crate::tunnel::GueChecksum;
 
 /// Ends of all kinds: in a subnet, behind a route, unreachable, taken, and no host's.
 fn address() -> impl Strategy<Value = SocketAddrV4> {
@@ -35,14 +38,23 @@ fn service_key() -> impl Strategy<Value = ServiceKey> {
     prop_oneof![4 => usual, 1 => any]
 }
 
+fn mode() -> impl Strategy<Value = ForwardingMode> {
+    use ForwardingMode::{Dr, FullNat, Nat, Tunnel as Tun};
+    select(vec![Dr, Nat, Tun, Tun, FullNat])
+}
+
+fn tunnel() -> impl Strategy<Value = Tunnel> {
+    let gue = Tunnel::Gue { dst_port: NonZeroU16::MIN, checksum: GueChecksum::Remote };
+    select(vec![Tunnel::Ipip, Tunnel::Ipip, gue, Tunnel::Gre { checksum: true }])
+}
+
 fn real_server() -> impl Strategy<Value = RealServer> {
     let thresholds = (select(vec![0_u32, 1, 5]), select(vec![0_u32, 1, 5]));
-    (address(), select(vec![0, 1, 65_535, u32::MAX]), thresholds).prop_map(
-        |(address, weight, (upper_threshold, lower_threshold))| RealServer {
-            address,
-            weight,
-            upper_threshold,
-            lower_threshold,
+    let way = (mode(), tunnel());
+    let weight = (select(vec![0, 1, 65_536, 2_147_483_647, u32::MAX]), any::<bool>());
+    (address(), way, weight, thresholds).prop_map(
+        |(address, (mode, tunnel), (weight, drain), (upper_threshold, lower_threshold))| {
+            RealServer { address, mode, tunnel, weight, drain, upper_threshold, lower_threshold }
         },
     )
 }
@@ -64,9 +76,8 @@ fn settings() -> impl Strategy<Value = ServiceSettings> {
 }
 
 fn options() -> impl Strategy<Value = ServiceOptions> {
-    use ForwardingMode::{Dr, FullNat, Nat, Tunnel};
     let name = select(vec![None, None, Some("web"), Some("a"), Some("1st"), Some("x y")]);
-    let mode = select(vec![None, Some(Dr), Some(Nat), Some(Tunnel), Some(FullNat)]);
+    let mode = prop::option::of(mode());
     let seconds = || select(vec![None, None, None, Some(0), Some(30), Some(2_678_401)]);
     let timeouts = (seconds(), seconds(), seconds());
     let local = select(vec!["10.0.0.100", "10.0.0.102", "10.0.0.11", "192.0.2.10", "203.0.113.9"]);
@@ -85,11 +96,18 @@ fn options() -> impl Strategy<Value = ServiceOptions> {
 
 pub(super) fn edit() -> impl Strategy<Value = Edit> {
     let number = || select(vec![None, Some(0_u32), Some(3), Some(70_000)]);
-    let patch = (number(), number(), number()).prop_map(|(weight, upper, lower)| RealServerPatch {
-        weight,
-        upper_threshold: upper,
-        lower_threshold: lower,
-    });
+    let thresholds = (number(), number());
+    let forward = (prop::option::of(mode()), prop::option::weighted(0.2, tunnel()));
+    let patch = (number(), any::<Option<bool>>(), forward, thresholds).prop_map(
+        |(weight, drain, (mode, tunnel), (upper_threshold, lower_threshold))| RealServerPatch {
+            weight,
+            drain,
+            mode,
+            tunnel,
+            upper_threshold,
+            lower_threshold,
+        },
+    );
     let seconds = || select(vec![0_u32, 0, 1, 60, 2_678_400, 2_678_401]);
     let timeouts = (seconds(), seconds(), seconds());
     prop_oneof![

@@ -6,6 +6,7 @@
 
 mod apply;
 mod drops;
+mod edit;
 mod ftp;
 
 use std::net::Ipv4Addr;
@@ -16,6 +17,10 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::{Applied, ConfigError, Refusal, Tally};
 pub use drops::{Drop, Drops, Ended, Generated};
+pub use edit::{
+    EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec,
+    TunnelSpec, Zero,
+};
 pub use ftp::Ftp;
 
 /// Answer of `/v1/status`.
@@ -33,6 +38,9 @@ pub struct Status {
     pub config: String,
     /// The file of the configuration in force, as whoever applied it called it.
     pub applied: String,
+    /// How often commands have changed it since then.
+    #[serde(default)]
+    pub edits: u64,
     /// Seconds since it was put into force.
     pub applied_s_ago: u64,
     /// Number of the configuration in force, counted from 1.
@@ -91,6 +99,9 @@ pub struct Services {
 pub struct Traffic {
     /// Connections scheduled.
     pub connections: u64,
+    /// Connections that have ended: their flow was forgotten.
+    #[serde(default)]
+    pub closed: u64,
     /// Packets from clients.
     pub in_packets: u64,
     /// Bytes from clients.
@@ -106,6 +117,7 @@ impl Traffic {
     pub(crate) fn plus(&self, stats: &TrafficStats) -> Self {
         Self {
             connections: self.connections + stats.connections.value(),
+            closed: self.closed + stats.closed.value(),
             in_packets: self.in_packets + stats.in_packets.value(),
             in_bytes: self.in_bytes + stats.in_bytes.value(),
             out_packets: self.out_packets + stats.out_packets.value(),
@@ -118,6 +130,7 @@ impl Traffic {
     pub(crate) fn since(&self, base: &Self) -> Self {
         Self {
             connections: self.connections.wrapping_sub(base.connections),
+            closed: self.closed.wrapping_sub(base.closed),
             in_packets: self.in_packets.wrapping_sub(base.in_packets),
             in_bytes: self.in_bytes.wrapping_sub(base.in_bytes),
             out_packets: self.out_packets.wrapping_sub(base.out_packets),
@@ -176,6 +189,17 @@ pub struct Service {
     pub real_servers: Vec<RealServer>,
 }
 
+/// How packets to a real server in mode tun are wrapped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tunnel {
+    /// `ipip`, `gue` or `gre`.
+    pub r#type: String,
+    /// UDP port of the real server, with `gue`; else `null`.
+    pub port: Option<u16>,
+    /// `none`, `csum` or `remcsum`; `null` with `ipip`.
+    pub checksum: Option<String>,
+}
+
 /// A real server of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RealServer {
@@ -183,8 +207,20 @@ pub struct RealServer {
     pub rip: Ipv4Addr,
     /// Its port; 0 if packets keep the one they have.
     pub rport: u16,
+    /// How packets reach it: `dr`, `nat`, `tun` or `fullnat`.
+    #[serde(default)]
+    pub mode: String,
+    /// How they are wrapped, with `tun`; else `null`.
+    #[serde(default)]
+    pub tunnel: Option<Tunnel>,
     /// Its share of new connections.
     pub weight: u32,
+    /// Whether it takes no new connections, whatever its weight.
+    #[serde(default)]
+    pub drain: bool,
+    /// Why it gets no packets at all; `null` if it may get some.
+    #[serde(default)]
+    pub unusable: Option<String>,
     /// Connections at which it takes no new ones; 0 for no limit.
     pub upper_threshold: u32,
     /// Connections below which it takes new ones again; 0 for three quarters of the upper.
