@@ -10,7 +10,7 @@ r ipvsadm -a -t 192.0.2.10:80 -r 192.0.2.105 -i --tun-type gue --tun-port 6080 -
 r ipvsadm -a -t 192.0.2.10:80 -r 192.0.2.106 -i --tun-type gue --tun-port 6080 --tun-remcsum
 r ipvsadm -a -t 192.0.2.10:80 -r 192.0.2.107 -i --tun-type gre
 r ipvsadm -a -t 192.0.2.10:80 -r 192.0.2.108 -i --tun-type gre --tun-csum
-r ipvsadm -a -t 192.0.2.10:80 -r 192.0.2.10 -g # differs: own address
+r ipvsadm -a -t 192.0.2.10:80 -r 192.0.2.10 -g
 r ipvsadm -A -t 192.0.2.10:443 -s wlc -p
 r ipvsadm -A -t 192.0.2.10:0 -s wrr -p 600 -M 255.255.255.0
 r ipvsadm -A -u 192.0.2.10:53 -s rr -o
@@ -59,4 +59,4 @@ cat /proc/net/ip_vs # differs: order
 cat /proc/net/ip_vs_conn
 cat /proc/net/ip_vs_conn_sync
 cat /proc/net/ip_vs_stats
-cat /proc/net/ip_vs_stats_percpu
+cat /proc/net/ip_vs_stats_percpu # differs: CPUs

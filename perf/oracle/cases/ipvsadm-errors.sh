@@ -52,7 +52,7 @@ r ipvsadm -a -t $S -r 192.0.2.108 -y abc
 r ipvsadm -a -t $S -r 224.0.0.1
 r ipvsadm -a -t $S -r 255.255.255.255
 r ipvsadm -a -t $S -r 0.0.0.0
-r ipvsadm -a -t $S -r 127.0.0.1 # differs: own address
+r ipvsadm -a -t $S -r 127.0.0.1
 r ipvsadm -a -t $S -r 192.0.2.255
 r ipvsadm -a -t $S -r [2001:db8::1]:80 -m
 r ipvsadm -a -t $S -r [2001:db8::1]:80 -i # differs: IPv6
