@@ -68,6 +68,13 @@ pub struct Port {
     pub tx_descriptors: u16,
 }
 
+impl Port {
+    /// The MTU of a port that names none.
+    pub(crate) const MTU_DEFAULT: u16 = 1500;
+    /// The descriptors of a queue where none are named.
+    pub(crate) const DESCRIPTORS_DEFAULT: u16 = 1024;
+}
+
 /// What DPDK opens for a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Device {
@@ -265,6 +272,11 @@ pub enum ForwardingMode {
 }
 
 impl ForwardingMode {
+    /// Whether addresses change, so that both ends see others than each other's.
+    pub(crate) const fn rewrites_addresses(self) -> bool {
+        matches!(self, Self::Nat | Self::FullNat)
+    }
+
     /// The word the file uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -2,9 +2,6 @@
 
 use crate::config::{ForwardingMode, Protocol, ServiceKey};
 
-/// The port of FTP's control connections, where IPVS reads them, too.
-const FTP_PORT: u16 = 21;
-
 /// What reads the payload of a service's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Helper {
@@ -12,12 +9,18 @@ pub enum Helper {
     Ftp,
 }
 
+/// The port of FTP's control connections, where IPVS reads them, too.
+const FTP_PORT: u16 = 21;
+
 impl Helper {
+    /// The word in the file for none.
+    pub(crate) const NONE: &'static str = "none";
+
     /// Whoever reads the connections of a service in this mode unless the file says otherwise.
     pub(crate) fn of_port(key: ServiceKey, mode: ForwardingMode) -> Option<Self> {
         let is_ftp = key.protocol() == Some(Protocol::Tcp)
             && key.vip().is_some_and(|vip| vip.port() == FTP_PORT)
-            && matches!(mode, ForwardingMode::Nat | ForwardingMode::FullNat);
+            && mode.rewrites_addresses();
         is_ftp.then_some(Self::Ftp)
     }
 

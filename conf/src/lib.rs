@@ -8,8 +8,10 @@
 //! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw.rs`: keys and shapes.
 //! * `value.rs`: single values (numbers, addresses, durations); `check/`: rules between them.
 //! * `config.rs`: the checked types, the only ones that leave this crate.
-//! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in;
-//!   `edit/`: single changes, as commands make them.
+//! * `document.rs`: a configuration with the places of its keys; `edit/`: single changes, as
+//!   commands make them.
+//! * `form/`: a configuration in words of the file; `diff/` makes of it what two differ in,
+//!   `emit/` the text of a file, `save/` a text that was changed as little as possible.
 //! * `error.rs`, `diag.rs`, `render.rs`: collecting errors and showing them.
 //!
 //! The crate depends on no other crate of RVS and does no I/O but reading the file it is given;
@@ -22,7 +24,9 @@ mod diag;
 pub mod diff;
 mod document;
 pub mod edit;
+mod emit;
 mod error;
+mod form;
 mod helper;
 mod ipvs;
 mod load;
@@ -32,10 +36,13 @@ mod raw;
 mod read;
 mod render;
 mod rule;
+mod save;
 mod scheduler;
 mod schema;
 mod span;
 mod suggest;
+#[cfg(test)]
+mod testing;
 mod value;
 
 pub use config::{
@@ -44,6 +51,7 @@ pub use config::{
     Timeouts,
 };
 pub use document::{Document, Places};
+pub use emit::emit;
 pub use error::{ConfError, ConfErrors};
 pub use helper::Helper;
 pub use ipnet::Ipv4Net;
@@ -51,5 +59,6 @@ pub use ipvs::{Defence, Ipvs};
 pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document, read};
 pub use mark::{Mark, MarkRule};
 pub use rule::Rule;
+pub use save::{Kept, Saved, save};
 pub use scheduler::{Scheduler, SchedulerFlags};
 pub use schema::json_schema;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use crate::config::{ForwardingMode, Protocol};
+use crate::config::{ForwardingMode, Protocol, ServiceKey};
 use crate::diag::Diags;
 use crate::helper::Helper;
 use crate::raw::RawService;
@@ -10,11 +10,8 @@ use crate::rule::Rule;
 use crate::span::At;
 use crate::value;
 
-/// The port of FTP's control connections, where IPVS reads them, too.
-const FTP_PORT: u16 = 21;
-
 const HELPERS: &[(&str, Option<Helper>)] =
-    &[(Helper::Ftp.as_str(), Some(Helper::Ftp)), ("none", None)];
+    &[(Helper::Ftp.as_str(), Some(Helper::Ftp)), (Helper::NONE, None)];
 
 /// The helper of a service: the one that is named, or that of its port. `None` if it is wrong.
 pub(super) fn choice(
@@ -24,12 +21,12 @@ pub(super) fn choice(
     vip: Option<At<SocketAddrV4>>,
     diags: &mut Diags,
 ) -> Option<Option<Helper>> {
-    let rewrites = |mode| matches!(mode, ForwardingMode::Nat | ForwardingMode::FullNat);
     let Some(text) = raw.helper.as_ref() else {
-        let is_ftp = protocol.is_some_and(|protocol| protocol.value == Protocol::Tcp)
-            && vip.is_some_and(|vip| vip.value.port() == FTP_PORT)
-            && mode.is_some_and(|mode| rewrites(mode.value));
-        return Some(is_ftp.then_some(Helper::Ftp));
+        let (Some(protocol), Some(vip), Some(mode)) = (protocol, vip, mode) else {
+            return Some(None);
+        };
+        let key = ServiceKey::Endpoint { protocol: protocol.value, vip: vip.value };
+        return Some(Helper::of_port(key, mode.value));
     };
     let At { value: helper, span } = value::word(text, HELPERS, diags)?;
     if helper.is_none() {
@@ -47,7 +44,7 @@ pub(super) fn choice(
         diags.error(Rule::Helper, span, message, help).see(protocol.span, "the protocol");
         return None;
     }
-    if let Some(mode) = mode.filter(|mode| !rewrites(mode.value)) {
+    if let Some(mode) = mode.filter(|mode| !mode.value.rewrites_addresses()) {
         let message =
             format!("mode {} does not rewrite what helper ftp reads", mode.value.as_str());
         let help = "use mode nat or fullnat, or remove `helper`: in modes dr and tun real servers \

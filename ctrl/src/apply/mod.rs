@@ -196,14 +196,16 @@ fn warnings(old: &Config, new: &Config) -> Vec<String> {
 
 fn applied(generation: u64, workers: usize, changes: &[Change], warnings: Vec<String>) -> Applied {
     let tally = |is_meant: fn(&Subject) -> bool| proto::Tally::from(Tally::of(changes, is_meant));
-    let settings = tally(|subject| matches!(subject, Subject::Setting(_) | Subject::Port(_)));
+    let settings = |subject: &Subject| {
+        matches!(subject, Subject::Setting(_) | Subject::Port(_) | Subject::Mark(_))
+    };
     Applied {
         generation,
         workers,
         services: tally(|subject| matches!(subject, Subject::Service(_))),
         real_servers: tally(|subject| matches!(subject, Subject::RealServer(..))),
         routes: tally(|subject| matches!(subject, Subject::Route(_))),
-        settings: settings.changed,
+        settings: Tally::of(changes, settings).total(),
         warnings,
     }
 }

@@ -13,10 +13,13 @@ fn words(change: &Change, places: &Places) -> String {
     let path = change.subject.key_path();
     let line = places.line(&path);
     let what = match &change.edit {
-        Edit::Added => "added".to_owned(),
-        Edit::Removed => "removed".to_owned(),
+        Edit::Added(_) => "added".to_owned(),
+        Edit::Removed(_) => "removed".to_owned(),
         Edit::Changed(fields) => {
-            let fields = fields.iter().map(|field| format!("{} -> {}", field.old, field.new));
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+            let fields = fields
+                .iter()
+                .map(|field| format!("{} -> {}", value(&field.old), value(&field.new)));
             let default = if line.is_none() { " (the default)" } else { "" };
             fields.collect::<Vec<_>>().join(", ") + default
         }
