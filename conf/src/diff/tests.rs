@@ -129,6 +129,16 @@ fn a_change_of_a_setting_names_its_keys_and_says_whether_it_can_be_made_live() {
             "~ control.socket; value /run/rvs/rvs.sock -> /tmp/x!",
         ),
         (
+            "version: 1",
+            "version: 1\nmetrics: {real_servers: all}",
+            "~ metrics.real_servers; value 10000 -> all",
+        ),
+        (
+            "version: 1",
+            "version: 1\nmetrics: {listen: 127.0.0.1:9}",
+            "~ metrics.listen; value none -> 127.0.0.1:9",
+        ),
+        (
             "device: net_null1",
             "device: net_tap1",
             "~ ports.lan.device; value net_null1 -> net_tap1!",

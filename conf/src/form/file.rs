@@ -5,6 +5,7 @@ use super::{Field, Member, Need, Value};
 use crate::config::{Config, Control, Dpdk, Limits, Port, Protocol, Route, Timeouts};
 use crate::ipvs::{Defence, Ipvs};
 use crate::mark::MarkRule;
+use crate::metrics::Metrics;
 use crate::value::is_host;
 
 /// The keys at the top of the file, in the order of `docs/CONFIG.md`, with these services.
@@ -20,6 +21,7 @@ pub(crate) fn file(config: &Config, services: Vec<Member>) -> Vec<Field> {
         timeouts,
         ipvs,
         control,
+        metrics,
     } = config;
     let ports_form = ports.iter().map(|one| member(&one.name, &one.name, port(one)));
     let routes_form = routes.iter().map(|one| member(&one.to.to_string(), "", route(one, ports)));
@@ -40,6 +42,7 @@ pub(crate) fn file(config: &Config, services: Vec<Member>) -> Vec<Field> {
         timeouts_section(timeouts),
         ipvs_section(ipvs),
         control_section(control),
+        metrics_section(metrics),
     ]
 }
 
@@ -134,6 +137,19 @@ fn control_section(control: &Control) -> Field {
     // A checked path came out of a text.
     let path = Value::text(socket.display());
     Field::section("control", vec![Field::unless(is_default, "socket", path).at_start()])
+}
+
+fn metrics_section(metrics: &Metrics) -> Field {
+    let Metrics { listen, real_servers_max } = metrics;
+    let is_default = *real_servers_max == Metrics::default().real_servers_max;
+    let most = real_servers_max.map_or_else(|| Value::plain("all"), Value::plain);
+    Field::section(
+        "metrics",
+        vec![
+            Field::if_any("listen", listen.map(Value::text)),
+            Field::unless(is_default, "real_servers", most),
+        ],
+    )
 }
 
 /// What a port says.

@@ -14,6 +14,7 @@ use crate::helper::Helper;
 use crate::ipvs::{Defence, Ipvs};
 use crate::load;
 use crate::mark::{Mark, MarkRule};
+use crate::metrics::Metrics;
 use crate::scheduler::{Scheduler, SchedulerFlags};
 
 pub(crate) use styles::{Comment, styled};
@@ -87,6 +88,10 @@ pub(crate) fn config(dice: &mut Dice) -> Config {
         ipvs: ipvs(dice),
         control: Control {
             socket: dice.mostly(Control::default().socket, &[PathBuf::from("/tmp/a b#\u{e9}")]),
+        },
+        metrics: Metrics {
+            listen: dice.pick(&[None, Some("[::1]:9180".parse().expect("an address"))]),
+            real_servers_max: dice.mostly(Metrics::default().real_servers_max, &[None, Some(0)]),
         },
     }
 }
@@ -290,6 +295,7 @@ pub(crate) fn variant(config: &Config, dice: &mut Dice) -> Config {
         new.dpdk = other.dpdk.clone();
         new.workers.clone_from(&other.workers);
         new.control = other.control.clone();
+        new.metrics = other.metrics;
     }
     if dice.once_in(3) {
         new.timeouts = other.timeouts;

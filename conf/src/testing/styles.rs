@@ -167,7 +167,7 @@ impl Writer<'_> {
                 let text = emit::flow(value);
                 // Some with blanks inside, some over several lines.
                 match self.dice.below(6) {
-                    0 => text.replace('[', "[ ").replace('}', " }"),
+                    0 if !text.contains('"') => text.replace('[', "[ ").replace('}', " }"),
                     1 if !text.contains('"') => text.replace(", ", ",\n                 "),
                     _ => text,
                 }
