@@ -6,6 +6,7 @@
 
 pub(crate) mod command;
 mod error;
+pub(crate) mod plan;
 mod reload;
 mod restart;
 mod summary;
@@ -21,7 +22,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use error::ApplyError;
 pub(crate) use reload::reload_on;
-pub(crate) use summary::summary;
+pub(crate) use restart::printable;
+pub(crate) use summary::{summary, tallies};
 
 use crate::api::proto::{self, Applied};
 use crate::check;
@@ -84,11 +86,13 @@ async fn exclusively(
     await_workers(&state.workers, before.generation)
         .await
         .map_err(|lcore| ApplyError::Behind { lcore, generation: before.generation })?;
+    let read = Arc::new(document.config.clone());
     let generation = if changes.is_empty() {
         before.generation
     } else {
         applier.put_into_force(state, name, document.config)?
     };
+    state.from_file.store(read);
     clock.end_of("built and published");
     let awaited = await_workers(&state.workers, generation).await;
     clock.end_of("taken up by the workers");

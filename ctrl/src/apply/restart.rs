@@ -1,7 +1,7 @@
 //! Changes that need a restart, in words.
 
 use conf::Places;
-use conf::diff::{Change, Edit};
+use conf::diff::{Change, Edit, Subject};
 
 /// Those of `changes` that need a restart, with their lines in the new file.
 pub(super) fn listed(changes: &[Change], places: &Places) -> Vec<String> {
@@ -28,7 +28,20 @@ fn words(change: &Change, places: &Places) -> String {
     printable(&format!("{place}{}: {what}", path.join(".")))
 }
 
+/// Why something takes a restart.
+pub(super) fn why(subject: &Subject) -> &'static str {
+    let path = subject.key_path();
+    match path.first().map(String::as_str) {
+        Some("dpdk") => "DPDK takes its memory and arguments when it starts",
+        Some("workers") => "workers are started with the daemon",
+        Some("limits") => "tables are made when the daemon starts",
+        Some("ports") => "devices are opened and set up when the daemon starts",
+        Some("control") => "who may control the daemon is settled when it starts",
+        _ => "it is set up when the daemon starts",
+    }
+}
+
 /// Without what a terminal would take for a command.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -209,6 +209,7 @@ impl Rig {
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
             rates: ArcSwap::default(),
+            from_file: ArcSwap::from_pointee(config.clone()),
             in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
             applier: Mutex::new(Applier {
                 publisher,
