@@ -30,13 +30,16 @@ impl Walk<'_> {
             return Err(Coarse);
         }
         let mut out = self.text[range.start..first.start].to_owned();
-        let stays = |index| {
-            let is_it =
-                |child: &Child<'_>| matches!(child, Child::Old { index: at, .. } if *at == index);
-            children.iter().any(is_it)
-        };
-        let is_as_before = children.len() == count && (0..count).all(stays);
-        for index in (0..count).filter(|index| !stays(*index)) {
+        let mut stays = vec![false; count];
+        for child in &children {
+            if let Child::Old { index, .. } = child
+                && let Some(stays) = stays.get_mut(*index)
+            {
+                *stays = true;
+            }
+        }
+        let is_as_before = children.len() == count && stays.iter().all(|stays| *stays);
+        for (index, _) in stays.iter().enumerate().filter(|(_, stays)| !**stays) {
             self.forget_child(written, index);
         }
         let mut before = None;

@@ -343,3 +343,34 @@ fn a_file_that_is_wrong_is_refused_and_one_that_is_right_stays() {
     let errors = save("f.yaml", &FILE.replace("tcp", "tpc"), &config).expect_err("no protocol");
     assert_eq!(errors.file(), "f.yaml");
 }
+
+#[test]
+fn of_thousands_of_services_only_those_that_differ_change() {
+    let mut config = parsed(FILE);
+    let web = config.services[0].clone();
+    config.services = (0..1_000_u32)
+        .map(|index| {
+            let mut service = web.clone();
+            let vip = std::net::Ipv4Addr::from(0xc633_6401 + index);
+            service.name = format!("web-{index}");
+            service.key = crate::ServiceKey::Endpoint {
+                protocol: crate::Protocol::Tcp,
+                vip: std::net::SocketAddrV4::new(vip, 80),
+            };
+            service
+        })
+        .collect();
+    let text = emit(&config);
+    let json = form::of(&config).iter().fold(String::new(), |text, field| {
+        let value = field.value.as_ref().filter(|_| field.is_written());
+        let entry = value.map(|value| format!("{}: {},\n", field.key, crate::emit::flow(value)));
+        text + &entry.unwrap_or_default()
+    });
+    config.services.remove(300);
+    config.services[700].real_servers[0].weight = 9;
+    for text in [text, format!("{{{json}}}")] {
+        let saved = saved(&text, &config);
+        assert_eq!(saved.kept, Kept::Values);
+        assert!(saved.text.len() + 500 > text.len(), "only one went");
+    }
+}
