@@ -1,6 +1,6 @@
 //! [`Helper`]: who reads the payload of a service's connections.
 
-use crate::config::{ForwardingMode, Protocol, ServiceKey};
+use crate::config::{Protocol, ServiceKey};
 
 /// What reads the payload of a service's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,11 +16,12 @@ impl Helper {
     /// The word in the file for none.
     pub(crate) const NONE: &'static str = "none";
 
-    /// Whoever reads the connections of a service in this mode unless the file says otherwise.
-    pub(crate) fn of_port(key: ServiceKey, mode: ForwardingMode) -> Option<Self> {
+    /// Whoever reads the connections of a service that does not say it: as in IPVS FTP's for TCP
+    /// port 21.
+    #[must_use]
+    pub fn of_port(key: ServiceKey) -> Option<Self> {
         let is_ftp = key.protocol() == Some(Protocol::Tcp)
-            && key.vip().is_some_and(|vip| vip.port() == FTP_PORT)
-            && mode.rewrites_addresses();
+            && key.vip().is_some_and(|vip| vip.port() == FTP_PORT);
         is_ftp.then_some(Self::Ftp)
     }
 

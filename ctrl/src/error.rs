@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use conf::ConfErrors;
 use dpdk::DpdkError;
 
+use crate::check::counted;
 use crate::steering::SteeringError;
 
 /// Why a command failed.
@@ -236,6 +237,18 @@ pub enum CtrlError {
     /// A plan is not empty, and that is what was asked.
     #[error("something would change.")]
     WouldChange,
+    /// `rvs doctor` has found something.
+    #[error(
+        "{} and {} found; the report says what to do.",
+        counted(*problems, "problem"),
+        counted(*warnings, "warning")
+    )]
+    Unwell {
+        /// How many problems.
+        problems: usize,
+        /// How many warnings.
+        warnings: usize,
+    },
     /// The result cannot be written.
     #[error("the result cannot be written: {0}.")]
     Output(#[source] io::Error),

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::{Change, Edit, Field, Subject};
-use crate::config::{Config, Port, RealServer, Service};
-use crate::form::{self, Field as Form, Value, list};
+use crate::config::{Config, Port, Service};
+use crate::form::{self, Field as Form, Need, Value, list};
+use crate::real_server::RealServer;
 
 /// The settings that stand alone.
 pub(super) fn settings(old: &Config, new: &Config, changes: &mut Vec<Change>) {
@@ -204,6 +205,8 @@ fn collect(prefix: &str, old: &[Form], new: &[Form], fields: &mut Vec<Field>) {
                 collect(&format!("{name}."), before, after, fields);
             }
             (Some(Value::Named(_) | Value::Items(_)), _) => {}
+            // What has its default both times follows something else that is told.
+            _ if old.need == Need::Default && new.need == Need::Default => {}
             (before, after) if before != after => {
                 fields.push(Field { name, old: old.shown(), new: new.shown() });
             }

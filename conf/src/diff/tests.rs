@@ -292,12 +292,28 @@ fn persistence_and_helper_are_compared() {
     let by_call = format!("{dns}    persistence: 5m\n    persistence_engine: sip\n");
     assert_eq!(
         changes(&[(dns, &by_call)]),
-        ["~ dns (udp 192.0.2.10:53); persistence none -> 5m; persistence_mask none -> \
-         255.255.255.255; persistence_engine none -> sip"]
+        ["~ dns (udp 192.0.2.10:53); persistence none -> 5m; \
+             persistence_engine none -> sip"]
     );
     let with_helper = "    scheduler: wrr\n    helper: ftp\n";
     let found = changes(&[("    scheduler: wrr\n", with_helper)]);
     assert_eq!(found, ["~ web (tcp 192.0.2.10:80); helper none -> ftp"]);
+}
+
+#[test]
+fn what_follows_the_service_is_told_of_the_service_alone() {
+    let dns = "protocol: udp\n    mode: nat\n";
+    let found = changes(&[(dns, "protocol: udp\n    mode: tun\n")]);
+    assert_eq!(found, ["~ dns (udp 192.0.2.10:53); mode nat -> tun"]);
+    let real = "{address: 10.0.0.12:8080}";
+    let other = "{address: 10.0.0.12:8080, mode: nat, drain: true}";
+    let found = changes(&[(real, other)]);
+    assert_eq!(found, ["~ web 10.0.0.12:8080; mode fullnat -> nat; drain false -> true"]);
+    let real = "{address: 10.0.0.11}";
+    let other = "{address: 10.0.0.11, mode: tun, tunnel: {type: gue, port: 6080}}";
+    let found = changes(&[(real, other)]);
+    let expected = "~ dns 10.0.0.11:53; mode nat -> tun; tunnel none -> {type: gue, port: 6080}";
+    assert_eq!(found, [expected]);
 }
 
 /// Without what means nothing: the order of services and routes.

@@ -16,6 +16,7 @@ pub(crate) fn file(config: &Config, services: Vec<Member>) -> Vec<Field> {
         ports,
         routes,
         marks,
+        local_addresses,
         services: _,
         limits,
         timeouts,
@@ -36,6 +37,10 @@ pub(crate) fn file(config: &Config, services: Vec<Member>) -> Vec<Field> {
             marks.is_empty(),
             "marks",
             Value::Items(marks.iter().map(mark_form).collect()),
+        ),
+        Field::if_any(
+            "local_addresses",
+            (!local_addresses.is_empty()).then(|| text::addresses(local_addresses)),
         ),
         Field::always("services", Value::Named(services)),
         limits_section(limits),
@@ -132,11 +137,18 @@ fn ipvs_section(ipvs: &Ipvs) -> Field {
 }
 
 fn control_section(control: &Control) -> Field {
-    let Control { socket } = control;
-    let is_default = *socket == Control::default().socket;
+    let Control { socket, masquerading } = control;
+    let default = Control::default();
     // A checked path came out of a text.
     let path = Value::text(socket.display());
-    Field::section("control", vec![Field::unless(is_default, "socket", path).at_start()])
+    let becomes = Value::plain(masquerading.mode().as_str());
+    Field::section(
+        "control",
+        vec![
+            Field::unless(*socket == default.socket, "socket", path).at_start(),
+            Field::unless(*masquerading == default.masquerading, "masquerading", becomes),
+        ],
+    )
 }
 
 fn metrics_section(metrics: &Metrics) -> Field {

@@ -2,11 +2,11 @@
 
 use super::text::{self, seconds};
 use super::{Field, Member, Value};
-use crate::config::{
-    Config, Persistence, PersistenceEngine, RealServer, Service, ServiceKey, ServiceTimeouts,
-};
+use crate::config::{Config, Persistence, PersistenceEngine, Service, ServiceKey, ServiceTimeouts};
 use crate::helper::Helper;
+use crate::real_server::{ForwardingMode, RealServer};
 use crate::scheduler::Scheduler;
+use crate::tunnel::Tunnel;
 
 /// All services, by what makes them the same.
 pub(crate) fn members(config: &Config) -> Vec<Member> {
@@ -37,9 +37,9 @@ pub(crate) fn service(service: &Service) -> Vec<Field> {
         ServiceKey::Endpoint { protocol, vip } => (Some((*protocol, *vip)), None),
         ServiceKey::Mark(mark) => (None, Some(Value::plain(mark))),
     };
-    let flags = scheduler_flags.names(*scheduler).into_iter().map(Value::Plain).collect::<Vec<_>>();
+    let flags = scheduler_flags.names(*scheduler).into_iter().map(Value::plain).collect::<Vec<_>>();
     let [time, mask, engine] = persistence_fields(*persistence);
-    let usual_helper = Helper::of_port(*key, *mode);
+    let usual_helper = Helper::of_port(*key);
     let helper_name = Value::plain(helper.map_or(Helper::NONE, Helper::as_str));
     let member = |one: &RealServer| Member {
         id: one.address.to_string(),
@@ -93,14 +93,29 @@ fn timeouts_section(timeouts: &ServiceTimeouts) -> Field {
 
 /// What a real server of `service` says.
 pub(crate) fn real_server(real: &RealServer, service: &Service) -> Vec<Field> {
-    let RealServer { address, weight, upper_threshold, lower_threshold } = real;
+    let RealServer { address, mode, tunnel, weight, drain, upper_threshold, lower_threshold } =
+        real;
     // Without a port it has that of the service.
     let is_usual_port = service.key.vip().map_or(0, |vip| vip.port()) == address.port();
     let address = if is_usual_port { Value::text(address.ip()) } else { Value::text(address) };
+    let is_wrapped = *mode == ForwardingMode::Tunnel;
+    let wrapping = is_wrapped.then(|| Value::Fields(tunnel_fields(*tunnel)));
     vec![
         Field::always("address", address),
+        Field::unless(*mode == service.mode, "mode", Value::plain(mode.as_str())),
+        Field::if_any("tunnel", wrapping).left_out_if(*tunnel == Tunnel::default()),
         Field::unless(*weight == 1, "weight", Value::plain(weight)),
+        Field::unless(!drain, "drain", Value::plain(drain)),
         Field::unless(*upper_threshold == 0, "upper_threshold", Value::plain(upper_threshold)),
         Field::unless(*lower_threshold == 0, "lower_threshold", Value::plain(lower_threshold)),
+    ]
+}
+
+fn tunnel_fields(tunnel: Tunnel) -> Vec<Field> {
+    let checksum = tunnel.checksum();
+    vec![
+        Field::always("type", Value::plain(tunnel.kind())),
+        Field::if_any("port", tunnel.dst_port().map(Value::plain)),
+        Field::if_any("checksum", checksum.map(Value::plain)).left_out_if(checksum == Some("none")),
     ]
 }

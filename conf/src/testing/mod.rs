@@ -3,21 +3,27 @@
 mod styles;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use crate::config::{
-    Config, Control, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Persistence,
-    PersistenceEngine, Port, Protocol, RealServer, Route, Service, ServiceKey, ServiceTimeouts,
-    Timeouts,
+    Config, Control, Device, Dpdk, InterfaceAddr, Limits, Machine, Masquerading, Persistence,
+    PersistenceEngine, Port, Protocol, Route, Service, ServiceKey, ServiceTimeouts, Timeouts,
 };
 use crate::helper::Helper;
 use crate::ipvs::{Defence, Ipvs};
 use crate::load;
 use crate::mark::{Mark, MarkRule};
 use crate::metrics::Metrics;
+use crate::real_server::{ForwardingMode, RealServer, WEIGHT_MAX};
 use crate::scheduler::{Scheduler, SchedulerFlags};
+use crate::tunnel::{GueChecksum, Tunnel};
 
 pub(crate) use styles::{Comment, styled};
+
+/// All modes.
+const MODES: [ForwardingMode; 4] =
+    [ForwardingMode::Dr, ForwardingMode::Nat, ForwardingMode::Tunnel, ForwardingMode::FullNat];
 
 /// Numbers by chance (SplitMix64); the same seed gives the same numbers.
 #[derive(Debug)]
@@ -82,11 +88,13 @@ pub(crate) fn config(dice: &mut Dice) -> Config {
         routes: routes(dice),
         marks: marks(dice, &services, ports.len()),
         ports,
+        local_addresses: pool(dice),
         services,
         limits,
         timeouts,
         ipvs: ipvs(dice),
         control: Control {
+            masquerading: dice.pick(&[Masquerading::Nat, Masquerading::FullNat]),
             socket: dice.mostly(Control::default().socket, &[PathBuf::from("/tmp/a b#\u{e9}")]),
         },
         metrics: Metrics {
@@ -211,14 +219,8 @@ pub(crate) fn service(name: String, key: ServiceKey, dice: &mut Dice) -> Service
         ServiceKey::Endpoint { protocol, .. } => Some(protocol),
         ServiceKey::Mark(_) => None,
     };
-    let mode = dice.pick(&[
-        ForwardingMode::Dr,
-        ForwardingMode::Nat,
-        ForwardingMode::Tunnel,
-        ForwardingMode::FullNat,
-    ]);
+    let mode = dice.pick(&MODES);
     let scheduler = dice.pick(&Scheduler::ALL);
-    let has_flags = matches!(scheduler, Scheduler::Sh | Scheduler::Mh);
     let by_datagram = matches!(protocol, None | Some(Protocol::Udp));
     let all_ports = key.vip().is_some_and(|vip| vip.port() == 0);
     let persistence = (all_ports || dice.once_in(3)).then(|| Persistence {
@@ -226,30 +228,25 @@ pub(crate) fn service(name: String, key: ServiceKey, dice: &mut Dice) -> Service
         mask: dice.pick(&[[255; 4], [255, 255, 255, 0], [0; 4]]).into(),
         engine: (by_datagram && dice.once_in(2)).then_some(PersistenceEngine::Sip),
     });
-    let locals = dice.pick(&[vec![100], vec![100, 101, 102], vec![105, 100, 101, 108]]);
-    let local = |host| Ipv4Addr::from([10, 0, 0, host]);
-    let local_addresses = match mode {
-        ForwardingMode::FullNat => locals.into_iter().map(local).collect(),
-        ForwardingMode::Dr | ForwardingMode::Nat | ForwardingMode::Tunnel => Vec::new(),
-    };
-    let usual_helper = Helper::of_port(key, mode);
-    let may_help = protocol == Some(Protocol::Tcp) && mode.rewrites_addresses();
+    let may_help = protocol == Some(Protocol::Tcp);
     let helpers = [None, may_help.then_some(Helper::Ftp)];
+    let local_addresses = if dice.once_in(2) { pool(dice) } else { Vec::new() };
     let mut service = Service {
         name,
         key,
         mode,
         scheduler,
         scheduler_flags: SchedulerFlags {
-            fallback: has_flags && dice.once_in(2),
-            port: has_flags && dice.once_in(2),
+            flag_1: dice.once_in(3),
+            flag_2: dice.once_in(3),
+            flag_3: dice.once_in(4),
         },
-        ops: by_datagram && mode != ForwardingMode::FullNat && dice.once_in(3),
+        ops: by_datagram && dice.once_in(3),
         persistence,
         timeouts: timeouts(protocol, dice),
         local_addresses,
         real_servers: Vec::new(),
-        helper: dice.mostly(usual_helper, &helpers),
+        helper: dice.mostly(Helper::of_port(key), &helpers),
     };
     for _ in 0..dice.below(6) {
         let real = real_server(&service, dice);
@@ -275,16 +272,31 @@ fn timeouts(protocol: Option<Protocol>, dice: &mut Dice) -> ServiceTimeouts {
 /// A real server that `service` can have.
 pub(crate) fn real_server(service: &Service, dice: &mut Dice) -> RealServer {
     let vport = service.key.vip().map_or(0, |vip| vip.port());
-    let keeps_port =
-        !service.mode.rewrites_addresses() || (vport == 0 && (service.persistence.is_some()));
-    let rport = if keeps_port { vport } else { dice.pick(&[80, 8080, 21]) };
+    let mode = dice.mostly(service.mode, &MODES);
+    let tunnels = [
+        Tunnel::Gre { checksum: true },
+        Tunnel::Gre { checksum: false },
+        Tunnel::Gue { dst_port: NonZeroU16::MIN, checksum: GueChecksum::None },
+        Tunnel::Gue { dst_port: NonZeroU16::MAX, checksum: GueChecksum::Remote },
+    ];
+    let is_wrapped = mode == ForwardingMode::Tunnel && dice.once_in(2);
+    let rport = if mode.rewrites() { dice.pick(&[0, 80, 8080, 21]) } else { vport };
     let upper_threshold = dice.mostly(0, &[10, u32::MAX]);
     RealServer {
         address: SocketAddrV4::new([10, 0, 0, dice.pick(&[11, 12, 13, 14, 15, 16])].into(), rport),
-        weight: dice.mostly(1, &[0, 2, 65_535]),
+        mode,
+        tunnel: if is_wrapped { dice.pick(&tunnels) } else { Tunnel::Ipip },
+        weight: dice.mostly(1, &[0, 2, WEIGHT_MAX]),
+        drain: dice.once_in(6),
         upper_threshold,
         lower_threshold: if upper_threshold > 0 { dice.pick(&[0, 7]) } else { 0 },
     }
+}
+
+/// Local addresses.
+fn pool(dice: &mut Dice) -> Vec<Ipv4Addr> {
+    let hosts = dice.pick(&[vec![100], vec![100, 101, 102], vec![105, 100, 101, 108]]);
+    hosts.into_iter().map(|host| Ipv4Addr::from([10, 0, 0, host])).collect()
 }
 
 /// What becomes of `config` when some of it is changed.
@@ -301,6 +313,9 @@ pub(crate) fn variant(config: &Config, dice: &mut Dice) -> Config {
         new.timeouts = other.timeouts;
         new.limits = other.limits;
         new.ipvs = other.ipvs;
+    }
+    if dice.once_in(4) {
+        new.local_addresses.clone_from(&other.local_addresses);
     }
     if dice.once_in(4) {
         new.ports.clone_from(&other.ports);

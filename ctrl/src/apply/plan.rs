@@ -59,7 +59,8 @@ async fn no_room(state: &State, config: &Config) -> Result<Option<String>, Apply
 
 fn planned(file: String, in_force: &InForce, config: &Config) -> Plan {
     let changes = diff(&in_force.config, config);
-    let warnings = warnings(&in_force.config, config);
+    let mut warnings = warnings(&in_force.config, config);
+    warnings.extend(check::warnings(config));
     let generation = in_force.generation;
     let Applied { services, real_servers, routes, settings, warnings, .. } =
         applied(generation, 0, &changes, warnings);
