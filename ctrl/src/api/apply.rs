@@ -61,7 +61,9 @@ pub(super) fn name(query: Result<Query<FileQuery>, QueryRejection>) -> Result<St
 pub(super) fn refused(error: &ApplyError) -> Response {
     let status = match error {
         ApplyError::File(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        ApplyError::NeedsRestart { .. } | ApplyError::NoRoom(_) => StatusCode::CONFLICT,
+        ApplyError::NeedsRestart { .. } | ApplyError::NoRoom(_) | ApplyError::Listen(_) => {
+            StatusCode::CONFLICT
+        }
         ApplyError::Behind { .. } | ApplyError::Busy | ApplyError::Stopping => {
             StatusCode::SERVICE_UNAVAILABLE
         }

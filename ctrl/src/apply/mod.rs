@@ -90,7 +90,10 @@ async fn exclusively(
     let generation = if changes.is_empty() {
         before.generation
     } else {
-        applier.put_into_force(state, name, document.config)?
+        let door = state.metrics.door.open(document.config.metrics.listen)?;
+        let generation = applier.put_into_force(state, name, document.config)?;
+        state.metrics.door.put_into_use(door);
+        generation
     };
     state.from_file.store(read);
     clock.end_of("built and published");
