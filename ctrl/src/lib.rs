@@ -8,7 +8,8 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself; `serve/`: to whom;
+//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself; `serve/`: to
+//!   whom;
 //! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
@@ -40,6 +41,7 @@ mod local_ports;
 mod log;
 mod machine;
 mod memory;
+mod metrics;
 mod numa;
 mod port;
 mod rates;
@@ -58,3 +60,5 @@ mod worker;
 
 pub use cli::main;
 pub use error::CtrlError;
+#[cfg(feature = "bench")]
+pub use metrics::bench as metrics_bench;

@@ -30,6 +30,7 @@ use serde::Deserialize;
 
 use crate::client::NO_SUCH_RESOURCE;
 use crate::listing;
+use crate::metrics::{self, MEDIA_TYPE};
 use crate::state::State;
 use operation::Operation;
 use proto::Refusal;
@@ -91,6 +92,12 @@ fn routes_that_read(routes: Routes) -> Routes {
             Operation::answering::<proto::Flows>("flows", "Flows, sent while they are listed.")
                 .query::<FlowQuery>(),
             flows,
+        )
+        .read(
+            "/metrics",
+            Operation::sending("metrics", "All counters, in OpenMetrics.", MEDIA_TYPE)
+                .refused(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time"),
+            metrics::metrics,
         )
         .read(
             "/v1/neighbors",
