@@ -47,6 +47,7 @@ pub(crate) fn help() -> String {
 
 impl Exit {
     /// How a command ended that failed with `error`.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most errors have no status of their own")]
     pub(crate) fn of(error: &CtrlError) -> Self {
         match error {
             CtrlError::NoDaemon { .. } | CtrlError::Denied { .. } => Self::Unreachable,
