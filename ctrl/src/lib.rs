@@ -8,8 +8,8 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself; `serve/`: to
-//!   whom;
+//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself; `serve/`:
+//!   to whom;
 //! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
