@@ -14,7 +14,8 @@
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`.
+//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`,
+//! `rvs plan` `plan/`, `rvs save` `save/`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -43,8 +44,10 @@ mod machine;
 mod memory;
 mod metrics;
 mod numa;
+mod plan;
 mod port;
 mod rates;
+mod save;
 mod serve;
 mod show;
 mod shutdown;

@@ -74,10 +74,13 @@ pub(crate) fn start(
     let (seats, parts) = seat_workers(&config, queues, &machine)?;
     let now = Instant::now();
     let name = file.display().to_string();
+    let from_file = ArcSwap::from_pointee(config.clone());
     let generation = FIRST_GENERATION;
     let state = State {
-        file: file.to_path_buf(),
+        // Who asks for it may be in another directory.
+        file: std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf()),
         in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since: now }),
+        from_file,
         applier: Mutex::new(Applier { publisher, registry, rules }),
         machine: machine::facts(),
         memory: memory.describe(),

@@ -214,6 +214,7 @@ impl Rig {
             workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
             rates: ArcSwap::default(),
             metrics: Exporter::new(CYCLES_PER_S),
+            from_file: ArcSwap::from_pointee(config.clone()),
             in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
             applier: Mutex::new(Applier {
                 publisher,

@@ -8,6 +8,7 @@ mod apply;
 mod drops;
 mod edit;
 mod ftp;
+mod plan;
 
 use std::net::Ipv4Addr;
 
@@ -21,6 +22,7 @@ pub use edit::{
     EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec, Zero,
 };
 pub use ftp::Ftp;
+pub use plan::{Became, Kind, Plan, Planned, PlannedField};
 
 /// Answer of `/v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
