@@ -18,7 +18,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use dataplane::control::Command;
+use dataplane::control::{Command, Selection};
 use serde::Deserialize;
 
 use crate::client::NO_SUCH_RESOURCE;
@@ -57,7 +57,7 @@ async fn flows(Shared(state): Here, query: Result<Query<FlowQuery>, QueryRejecti
         Ok(Query(query)) => query.limit,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.body_text()),
     };
-    let listing = listing::start(&state, Command::ListFlows);
+    let listing = listing::start(&state, Command::ListFlows(Selection::ALL));
     let body = Body::new(FlowStream::new(listing, state.in_force.load().service_names(), limit));
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }

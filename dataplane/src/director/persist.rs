@@ -192,7 +192,7 @@ impl<B: PacketBuf> Director<B> {
         }
         let service = snapshot.services.by_id(template.service());
         let mode = service.map_or(ForwardingMode::Nat, |service| service.mode);
-        Some(FlowReport::of_template(template, mode, deadline.since(now).as_secs_ceil()))
+        Some(FlowReport::of_template(template, mode, now))
     }
 
     /// Counts a template that came or went.

@@ -36,6 +36,8 @@ mod marks;
 #[cfg(test)]
 mod nics;
 #[cfg(test)]
+mod on_request;
+#[cfg(test)]
 mod options;
 #[cfg(test)]
 mod persist;
