@@ -186,6 +186,15 @@ pub enum ServiceKey {
 }
 
 impl ServiceKey {
+    /// The transport protocol, unless packets are told by a mark.
+    #[must_use]
+    pub const fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Endpoint { protocol, .. } => Some(protocol),
+            Self::Mark(_) => None,
+        }
+    }
+
     /// The virtual address and port, unless packets are told by a mark.
     #[must_use]
     pub const fn vip(self) -> Option<SocketAddrV4> {

@@ -8,7 +8,8 @@
 //! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw.rs`: keys and shapes.
 //! * `value.rs`: single values (numbers, addresses, durations); `check/`: rules between them.
 //! * `config.rs`: the checked types, the only ones that leave this crate.
-//! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in.
+//! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in;
+//!   `edit/`: single changes, as commands make them.
 //! * `error.rs`, `diag.rs`, `render.rs`: collecting errors and showing them.
 //!
 //! The crate depends on no other crate of RVS and does no I/O but reading the file it is given;
@@ -20,6 +21,7 @@ mod config;
 mod diag;
 pub mod diff;
 mod document;
+pub mod edit;
 mod error;
 mod helper;
 mod ipvs;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::error::CtrlError;
 use crate::log::{self, Format, Level};
+use crate::serve::{Admins, Server};
 use crate::shutdown::Running;
 use crate::signals::Signals;
 use crate::socket::ControlSocket;
@@ -71,10 +72,10 @@ async fn serve(
 ) -> Result<(), CtrlError> {
     let listener = socket.listener().and_then(UnixListener::from_std).map_err(CtrlError::Serve)?;
     let router = api::router(Arc::clone(&running.state));
-    let server = axum::serve(listener, router);
+    let server = Server::new(router, Admins::of_this_process());
     let hang_up = signals.hang_up();
     tokio::select! {
-        served = server => served.map_err(CtrlError::Serve),
+        never = server.serve_socket(&listener) => match never {},
         name = signals.stop() => {
             tracing::info!("{name}: stopping");
             Ok(())

@@ -8,7 +8,7 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself;
+//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself; `serve/`: to whom;
 //! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
@@ -32,6 +32,7 @@ mod daemon;
 mod device;
 mod error;
 mod exit;
+mod kill;
 mod identity;
 mod links;
 mod listing;
@@ -42,6 +43,10 @@ mod memory;
 mod numa;
 mod port;
 mod rates;
+mod real_server;
+mod select;
+mod serve;
+mod shell;
 mod show;
 mod shutdown;
 mod signals;
@@ -49,7 +54,9 @@ mod snapshot;
 mod socket;
 mod startup;
 mod state;
+mod stats;
 mod steering;
+mod term;
 #[cfg(test)]
 mod testing;
 mod worker;

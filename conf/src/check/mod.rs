@@ -16,6 +16,10 @@ mod service;
 mod settings;
 mod timeouts;
 
+pub(crate) use persistence::is_netmask;
+pub(crate) use port::not_a_host_of;
+pub(crate) use service::LOCAL_ADDRESSES_MAX;
+
 use crate::config::{Config, Machine};
 use crate::diag::Diags;
 use crate::node::{Kind, Node};

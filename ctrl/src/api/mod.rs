@@ -1,77 +1,202 @@
-//! The control socket's API: HTTP/1.1 and JSON over a unix socket, described in `docs/API.md`.
+//! The API: HTTP/1.1 and JSON, described in `docs/API.md` and `docs/openapi.json`.
 //!
-//! `proto.rs` has the messages, `view.rs` fills them in, `stream.rs` sends those without a bound
-//! piece by piece. Handlers read counters and ask workers; only `apply.rs` changes anything.
+//! [`routes`] is the list of all resources. `proto/` has the messages, `view.rs` fills them in;
+//! `flows/` lists, counts and ends flows. Who may come in, and how long they may
+//! take, is seen to in `serve/`.
 
 mod apply;
+mod body;
+pub(crate) mod flows;
+mod local_ports;
+mod openapi;
+mod operation;
 pub mod proto;
-mod stream;
+mod query;
+mod reach;
+mod role;
+mod routes;
 pub(crate) mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as Shared};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
-use dataplane::control::{Command, Selection};
-use serde::Deserialize;
+use conf::FILE_BYTES_MAX;
+use serde::Serialize;
 
 use crate::client::NO_SUCH_RESOURCE;
-use crate::listing;
+use crate::select::{FlowFilter, NoSuchService, ServiceFilter};
 use crate::state::State;
+use operation::Operation;
 use proto::Refusal;
-use stream::FlowStream;
+use routes::Routes;
 
-/// What `/v1/flows` may be asked with.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FlowQuery {
-    limit: Option<usize>,
+pub(crate) use role::Peer;
+pub use role::Role;
+
+/// All resources.
+fn routes() -> Routes {
+    let routes = Routes::default();
+    routes_that_change(routes_to_flows(routes_that_read(routes)))
 }
 
-/// All resources of the API.
+fn routes_that_read(routes: Routes) -> Routes {
+    let no_service = "there is no such service";
+    routes
+        .read(
+            "/v1/openapi.json",
+            Operation::sending("openapi", "This description.", "application/json"),
+            openapi::openapi,
+        )
+        .read(
+            "/v1/status",
+            Operation::answering::<proto::Status>("status", "What runs."),
+            async |Shared(state): Here| Json(view::status(&state)),
+        )
+        .read(
+            "/v1/workers",
+            Operation::answering::<proto::Workers>("workers", "The workers."),
+            async |Shared(state): Here| Json(view::workers(&state)),
+        )
+        .read(
+            "/v1/services",
+            Operation::answering::<proto::Services>("services", "Services and real servers.")
+                .query::<ServiceFilter>()
+                .refused(StatusCode::NOT_FOUND, no_service),
+            async |Shared(state): Here, query: Services| {
+                of_services(state, query, view::chosen_services).await
+            },
+        )
+        .read(
+            "/v1/real-servers",
+            Operation::answering::<proto::RealServers>("real-servers", "Real servers in one list.")
+                .query::<ServiceFilter>()
+                .refused(StatusCode::NOT_FOUND, no_service),
+            async |Shared(state): Here, query: Services| {
+                of_services(state, query, view::real_servers).await
+            },
+        )
+        .read(
+            "/v1/ports",
+            Operation::answering::<proto::Ports>("ports", "The ports."),
+            async |Shared(state): Here| Json(view::ports(&state)),
+        )
+        .read(
+            "/v1/drops",
+            Operation::answering::<proto::Drops>("drops", "What became of all packets."),
+            async |Shared(state): Here| Json(view::drops(&state)),
+        )
+        .read(
+            "/v1/neighbors",
+            Operation::answering::<proto::Neighbors>("neighbors", "Neighbours of all workers.")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            reach::neighbors,
+        )
+        .read(
+            "/v1/routes",
+            Operation::answering::<proto::Routes>("routes", "Routes and their gateways.")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            reach::routes,
+        )
+}
+
+fn routes_to_flows(routes: Routes) -> Routes {
+    let ended = "Ends flows; nobody is told.";
+    routes
+        .read(
+            "/v1/flows",
+            Operation::answering::<proto::Flows>("flows", "Flows, sent while they are listed.")
+                .query::<FlowFilter>()
+                .query::<flows::ListOptions>()
+                .refused(StatusCode::NOT_FOUND, "there is no such service or worker")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            flows::list,
+        )
+        .read(
+            "/v1/flows/count",
+            Operation::answering::<proto::FlowCount>("count-flows", "How many flows there are.")
+                .query::<FlowFilter>()
+                .query::<flows::CountOptions>()
+                .refused(StatusCode::NOT_FOUND, "there is no such service or worker")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            flows::count,
+        )
+        .change(
+            Method::DELETE,
+            "/v1/flows",
+            Operation::answering::<proto::FlowsEnded>("end-flows", ended)
+                .query::<FlowFilter>()
+                .query::<flows::EndOptions>()
+                .refused(StatusCode::NOT_FOUND, "there is no such service or worker")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, "earlier listings take too long")
+                .refused(StatusCode::GATEWAY_TIMEOUT, "a worker does not answer; some have ended"),
+            flows::end,
+        )
+        .read(
+            "/v1/local-ports",
+            Operation::answering::<proto::LocalPorts>("local-ports", "Local ports in use.")
+                .query::<ServiceFilter>()
+                .refused(StatusCode::NOT_FOUND, "there is no such service")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            local_ports::local_ports,
+        )
+}
+
+fn routes_that_change(routes: Routes) -> Routes {
+    let apply = "Puts a configuration into force, all of it or nothing.";
+    routes.change(
+        Method::POST,
+        "/v1/apply",
+        Operation::answering::<proto::Applied>("apply", apply)
+            .query::<apply::ApplyQuery>()
+            .taking_text("application/yaml", FILE_BYTES_MAX)
+            .refused(StatusCode::CONFLICT, "it needs a restart, or there is no room under `limits`")
+            .refused(StatusCode::UNPROCESSABLE_ENTITY, "the configuration has errors")
+            .refused(StatusCode::SERVICE_UNAVAILABLE, "earlier ones take too long")
+            .refused(StatusCode::GATEWAY_TIMEOUT, "in force, but a worker has not taken it up"),
+        apply::apply,
+    )
+}
+
+/// The router of all resources.
 pub(crate) fn router(state: Arc<State>) -> Router {
-    Router::new()
-        .route("/v1/status", get(async |Shared(state): Here| Json(view::status(&state))))
-        .route("/v1/workers", get(async |Shared(state): Here| Json(view::workers(&state))))
-        .route("/v1/services", get(async |Shared(state): Here| Json(view::services(&state))))
-        .route("/v1/ports", get(async |Shared(state): Here| Json(view::ports(&state))))
-        .route("/v1/drops", get(async |Shared(state): Here| Json(view::drops(&state))))
-        .route("/v1/flows", get(flows))
-        .route("/v1/neighbors", get(neighbors))
-        .route("/v1/apply", post(apply::apply))
+    routes()
+        .into_router()
         .fallback(no_such_resource)
         .method_not_allowed_fallback(no_such_method)
         .with_state(state)
 }
 
 type Here = Shared<Arc<State>>;
+type Services = Result<Query<ServiceFilter>, QueryRejection>;
 
-async fn flows(Shared(state): Here, query: Result<Query<FlowQuery>, QueryRejection>) -> Response {
-    let limit = match query {
-        Ok(Query(query)) => query.limit,
+/// Why listings are refused.
+const SLOW: &str = "a worker does not answer, or earlier listings take too long";
+
+/// On a thread of its own: a hundred thousand real servers take a moment, in which others are
+/// answered.
+async fn of_services<T: Serialize + 'static>(
+    state: Arc<State>,
+    query: Result<Query<ServiceFilter>, QueryRejection>,
+    view: fn(&State, &ServiceFilter) -> Result<T, NoSuchService>,
+) -> Response {
+    let filter = match query {
+        Ok(Query(filter)) => filter,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.body_text()),
     };
-    let listing = listing::start(&state, Command::ListFlows(Selection::ALL));
-    let body = Body::new(FlowStream::new(listing, state.in_force.load().service_names(), limit));
-    ([(CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-async fn neighbors(Shared(state): Here) -> Response {
-    let mut listing = listing::start(&state, Command::ListNeighbors);
-    let mut neighbors = Vec::new();
-    while let Some(batch) = listing.recv().await {
-        match batch {
-            Ok(batch) => view::add_neighbors(&state, batch, &mut neighbors),
-            Err(error) => return refuse(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        }
+    let text = tokio::task::spawn_blocking(move || {
+        view(&state, &filter).map(|view| serde_json::to_vec(&view))
+    });
+    match text.await {
+        Ok(Ok(Ok(text))) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
+        Ok(Ok(Err(error))) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Ok(Err(error)) => refuse(StatusCode::NOT_FOUND, error.to_string()),
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping".to_owned()),
     }
-    Json(proto::Neighbors { neighbors }).into_response()
 }
 
 async fn no_such_resource() -> Response {
@@ -79,16 +204,18 @@ async fn no_such_resource() -> Response {
 }
 
 async fn no_such_method() -> Response {
-    let error = "resources are read with GET; only /v1/apply takes POST, and nothing else";
+    let error = "this resource does not take that method; the header Allow has those it takes";
     refuse(StatusCode::METHOD_NOT_ALLOWED, error.to_owned())
 }
 
-fn refuse(status: StatusCode, error: String) -> Response {
+pub(crate) fn refuse(status: StatusCode, error: String) -> Response {
     (status, Json(Refusal { error, errors: Vec::new() })).into_response()
 }
 
 #[cfg(test)]
 pub(crate) use view::services as services_of;
 
+#[cfg(test)]
+mod described;
 #[cfg(test)]
 mod tests;

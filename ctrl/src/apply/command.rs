@@ -30,7 +30,7 @@ impl Apply {
         let text = conf::read(&self.config)?;
         let name = self.config.to_string_lossy().into_owned();
         let daemon = self.connection.daemon()?;
-        let answer = daemon.send(Method::POST, "/v1/apply", &[("name", name)], text)?;
+        let answer = daemon.send(Method::POST, "/v1/apply", &[("name".to_owned(), name)], text)?;
         if self.json {
             return cli::print(&format!("{}\n", String::from_utf8_lossy(&answer)));
         }

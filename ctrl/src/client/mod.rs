@@ -32,7 +32,7 @@ pub(crate) use refusal::NO_SUCH_RESOURCE;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Parameters of a request: names and values.
-pub(crate) type Parameters = [(&'static str, String)];
+pub(crate) type Parameters = [(String, String)];
 
 /// What takes an answer piece by piece.
 type Take<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;

@@ -57,7 +57,7 @@ impl Fake {
 
     /// The error of a request, and the requests that came.
     fn error(self) -> (CtrlError, String, Vec<String>) {
-        let error = self.daemon().ask::<Answer>("/v1/thing", &[("x", "a b".into())]).unwrap_err();
+        let error = self.daemon().ask::<Answer>("/v1/thing", &[("x".into(), "a b".into())]).unwrap_err();
         let text = error.to_string();
         (error, text, self.thread.join().unwrap())
     }
@@ -68,7 +68,7 @@ const OLD: (&str, &str) = ("200 OK", r#"{"version": "0.0.7", "pid": 1}"#);
 #[test]
 fn parameters_are_encoded_and_unknown_fields_ignored() {
     let fake = Fake::answering(&[("200 OK", r#"{"needed": 7, "later": [1, 2]}"#)]);
-    let answer: Answer = fake.daemon().ask("/v1/thing", &[("x", "a b&c".into())]).unwrap();
+    let answer: Answer = fake.daemon().ask("/v1/thing", &[("x".into(), "a b&c".into())]).unwrap();
     assert_eq!(answer.needed, 7);
     let requests = fake.thread.join().unwrap();
     assert!(requests[0].starts_with("GET /v1/thing?x=a%20b%26c HTTP/1.1\r\n"), "{requests:?}");

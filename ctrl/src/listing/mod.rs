@@ -136,12 +136,13 @@ impl Ring {
     }
 }
 
-/// Starts a listing of all workers, one after the other.
-pub(crate) fn start(state: &Arc<State>, command: Command) -> Listing {
+/// Starts a listing of all workers, one after the other, or of the one on this CPU.
+pub(crate) fn start(state: &Arc<State>, command: Command, lcore: Option<u32>) -> Listing {
     let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
     let state = Arc::clone(state);
     tokio::spawn(async move {
-        for seat in state.workers.iter() {
+        let is_meant = |seat: &&Seat| lcore.is_none_or(|lcore| lcore == seat.lcore);
+        for seat in state.workers.iter().filter(is_meant) {
             if let Err(error) = list_one(seat, command, &sender).await {
                 // The client may be gone, too.
                 let _ = timeout(CLIENT_PATIENCE, sender.send(Err(error))).await;

@@ -9,7 +9,7 @@ const FLOWS: u16 = 3000;
 const FLOWS_OF_ALL: Command = Command::ListFlows(Selection::ALL);
 
 async fn count(state: &Arc<State>, command: Command) -> Result<usize, ListingError> {
-    let mut listing = start(state, command);
+    let mut listing = start(state, command, None);
     let mut count = 0;
     while let Some(batch) = listing.recv().await {
         let batch = batch?;
@@ -34,7 +34,7 @@ async fn a_client_that_goes_away_leaves_the_ring_as_it_was() {
     let rig = Rig::turning(ECHO);
     rig.datagrams("192.0.2.10:7", FLOWS);
     for taken in 0..3 {
-        let mut listing = start(&rig.state, FLOWS_OF_ALL);
+        let mut listing = start(&rig.state, FLOWS_OF_ALL, None);
         for _ in 0..taken {
             listing.recv().await.unwrap().unwrap();
         }

@@ -33,6 +33,7 @@ use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
 use crate::numa::{Layout, two_nodes};
 use crate::port::{LivePort, RunningPort};
+use crate::serve::{self, Admins};
 use crate::snapshot::{self, PortFacts};
 use crate::startup::{self, FIRST_GENERATION};
 use crate::state::{InForce, Seat, Seats, State};
@@ -322,8 +323,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves `state`.
+    /// Serves `state` to the user that tests run as, an admin.
     pub(crate) fn start(state: &Arc<State>) -> Self {
+        Self::start_for(state, Admins::of_this_process())
+    }
+
+    /// Serves `state` to clients of whom these are admins.
+    pub(crate) fn start_for(state: &Arc<State>, admins: Admins) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = std::os::unix::net::UnixListener::bind(directory.path().join("s")).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -333,8 +339,9 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
+                let server = serve::Server::new(router, admins);
                 tokio::select! {
-                    served = axum::serve(listener, router) => served,
+                    never = server.serve_socket(&listener) => match never {},
                     _ = stopped => Ok(()),
                 }
             })

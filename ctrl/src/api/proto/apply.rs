@@ -1,9 +1,10 @@
 //! Answers about a changed configuration: what it changed, or why it was refused.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Answer of `/v1/apply`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Applied {
     /// Number of the configuration in force, which all workers run.
     pub generation: u64,
@@ -22,7 +23,7 @@ pub struct Applied {
 }
 
 /// How many of a kind were added, removed and changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Only in the new configuration.
     pub added: usize,
@@ -33,7 +34,7 @@ pub struct Tally {
 }
 
 /// Answer to a request that was refused, with an HTTP status from 400 on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
     /// Why.
     pub error: String,
@@ -43,7 +44,7 @@ pub struct Refusal {
 }
 
 /// One error of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigError {
     /// The rule that was broken.
     pub rule: String,

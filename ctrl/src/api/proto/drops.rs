@@ -1,11 +1,12 @@
 //! What became of packets.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Ftp;
 
 /// Answer of `/v1/drops`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Drops {
     /// Packets received; the sum of the four below. Counters are read while packets pass, so a
     /// few may be between two of them.
@@ -38,7 +39,7 @@ pub struct Drops {
 }
 
 /// Packets dropped for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Drop {
     /// The reason, in one word.
     pub reason: String,
@@ -49,7 +50,7 @@ pub struct Drop {
 }
 
 /// Flows that ended before their time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ended {
     /// Half-open ones, by `drop_entry`.
     pub half_open: u64,
@@ -57,10 +58,13 @@ pub struct Ended {
     pub idle: u64,
     /// Those whose real server was removed, by `expire_nodest_conn`.
     pub real_server_removed: u64,
+    /// Those that were ended on request.
+    #[serde(default)]
+    pub on_request: u64,
 }
 
 /// Packets that the director made itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Generated {
     /// ARP requests.
     pub arp_requests: u64,

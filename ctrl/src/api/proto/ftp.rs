@@ -1,9 +1,10 @@
 //! What the FTP helper counts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the FTP helper did, and what it had to leave as it was, over all workers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ftp {
     /// Data connections that control connections announced.
     pub announced: u64,

@@ -6,19 +6,24 @@
 
 mod apply;
 mod drops;
+mod flows;
 mod ftp;
+mod routing;
 
 use std::net::Ipv4Addr;
 
 use dataplane::stats::TrafficStats;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use apply::{Applied, ConfigError, Refusal, Tally};
 pub use drops::{Drop, Drops, Ended, Generated};
+pub use flows::{FlowCount, FlowGroup, FlowsEnded};
 pub use ftp::Ftp;
+pub use routing::{ListedRealServer, LocalPortUse, LocalPorts, RealServers, Route, Routes};
 
 /// Answer of `/v1/status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Version of RVS.
     pub version: String,
@@ -47,7 +52,7 @@ pub struct Status {
 }
 
 /// A worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Worker {
     /// The CPU it polls on.
     pub lcore: u32,
@@ -70,7 +75,7 @@ pub struct Worker {
 }
 
 /// Answer of `/v1/workers`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Workers {
     /// Number of the configuration in force, counted from 1.
     pub generation: u64,
@@ -79,14 +84,14 @@ pub struct Workers {
 }
 
 /// Answer of `/v1/services`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Services {
     /// Services, in the order of the configuration.
     pub services: Vec<Service>,
 }
 
 /// Connections, packets and bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Traffic {
     /// Connections scheduled.
     pub connections: u64,
@@ -126,7 +131,7 @@ impl Traffic {
 }
 
 /// What comes in a second, as IPVS estimates it: an average over some ten seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rates {
     /// Connections scheduled.
     pub connections: u64,
@@ -141,7 +146,7 @@ pub struct Rates {
 }
 
 /// A virtual service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Service {
     /// Its name in the configuration.
     pub name: String,
@@ -176,7 +181,7 @@ pub struct Service {
 }
 
 /// A real server of one service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RealServer {
     /// Its address.
     pub rip: Ipv4Addr,
@@ -206,16 +211,16 @@ pub struct RealServer {
 }
 
 /// Answer of `/v1/flows`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Flows {
-    /// Flows, in no particular order.
+    /// Flows, in no particular order unless one is asked for.
     pub flows: Vec<Flow>,
     /// Flows beyond the limit that was asked for.
     pub more: u64,
 }
 
 /// A flow: one connection, or one client port that sends UDP.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Flow {
     /// The worker that owns it.
     pub worker: u32,
@@ -245,6 +250,15 @@ pub struct Flow {
     pub state: String,
     /// Seconds until it is forgotten if nothing comes.
     pub expires_s: u32,
+    /// Seconds since its last packet; of a template, since it was used last.
+    #[serde(default)]
+    pub idle_s: u32,
+    /// Seconds since it was opened, below 497 days; `null` of a template.
+    #[serde(default)]
+    pub age_s: Option<u32>,
+    /// Packets from the client, up to 4294967295; `null` of a template.
+    #[serde(default)]
+    pub packets: Option<u32>,
     /// Whether it is a persistence template: the client's network with port 0, and what
     /// `ipvsadm -Lnc` has for ports.
     #[serde(default)]
@@ -252,14 +266,14 @@ pub struct Flow {
 }
 
 /// Answer of `/v1/ports`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ports {
     /// Ports, in the order of the configuration.
     pub ports: Vec<Port>,
 }
 
 /// A port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Port {
     /// Its name in the configuration.
     pub name: String,
@@ -314,14 +328,14 @@ pub struct Port {
 }
 
 /// Answer of `/v1/neighbors`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Neighbors {
     /// Neighbours of all workers: each worker asks for itself.
     pub neighbors: Vec<Neighbor>,
 }
 
 /// A neighbour of a worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Neighbor {
     /// The worker that knows it.
     pub worker: u32,

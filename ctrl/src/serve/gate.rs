@@ -1,0 +1,108 @@
+//! What every request meets before its handler, and every answer after it.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, SERVER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{Request, StatusCode, Version};
+use axum::response::Response;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+
+use super::connection::Came;
+use crate::api::{Peer, refuse};
+
+/// Most bytes of a refusal that is not in our own form.
+const REFUSAL_BYTES_MAX: usize = 16 << 10;
+
+/// Headers of every answer: who answers, that answers are not for keeping, and that they are what
+/// they say they are.
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (SERVER, HeaderValue::from_static("rvs")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
+
+/// The way to the handlers.
+#[derive(Debug)]
+pub(super) struct Gate {
+    handlers: TowerToHyperService<Router>,
+}
+
+impl Gate {
+    pub(super) fn new(router: Router) -> Self {
+        Self { handlers: TowerToHyperService::new(router) }
+    }
+
+    /// The answer to `request` of a client that came in this way.
+    pub(super) async fn answer(&self, came: Came, request: Request<Incoming>) -> Response {
+        let mut response = match self.let_in(came, request) {
+            Ok(request) => {
+                let handled: Result<Response, Infallible> = self.handlers.call(request).await;
+                in_our_form(handled.unwrap_or_else(|never| match never {})).await
+            }
+            Err(refusal) => refusal.into_response(),
+        };
+        response.headers_mut().extend(HEADERS);
+        response
+    }
+
+    /// `request` with a note of who asks, if it may go on.
+    fn let_in(&self, came: Came, request: Request<Incoming>) -> Result<Request<Body>, Refused> {
+        let headers = request.headers();
+        let hosts = headers.get_all(HOST).iter().count();
+        if hosts > 1 || (hosts == 0 && request.version() > Version::HTTP_10) {
+            // RFC 9112, section 3.2.
+            let why = "a request has one Host header, whatever it says";
+            return Err(Refused { status: StatusCode::BAD_REQUEST, why });
+        }
+        if headers.contains_key(ORIGIN) {
+            let why = "the API is not for pages in browsers: requests with an Origin are refused";
+            return Err(Refused { status: StatusCode::FORBIDDEN, why });
+        }
+        let peer = match came {
+            Came::BySocket(role) => Peer { role, by_token: false },
+        };
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        Ok(request)
+    }
+}
+
+/// A request that does not get to a handler.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    why: &'static str,
+}
+
+impl Refused {
+    fn into_response(self) -> Response {
+        refuse(self.status, self.why.to_owned())
+    }
+}
+
+/// `response` with its refusal in our form, should it be one of the library's.
+async fn in_our_form(response: Response) -> Response {
+    let status = response.status();
+    let is_json = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/json");
+    let is_ours = response.headers().get(CONTENT_TYPE).is_some_and(is_json);
+    if is_ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let error = match Limited::new(body, REFUSAL_BYTES_MAX).collect().await {
+        Ok(text) => String::from_utf8_lossy(&text.to_bytes()).into_owned(),
+        Err(_) => String::new(),
+    };
+    let error = if error.is_empty() { status.to_string() } else { error };
+    let (ours, body) = refuse(status, error).into_parts();
+    head.headers.extend(ours.headers);
+    Response::from_parts(head, body)
+}

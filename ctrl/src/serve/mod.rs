@@ -1,0 +1,79 @@
+//! Serving the API: connections come in here, within limits, and their requests go to `api/`.
+//!
+//! * `places.rs`: how many connections there may be at a time, and of whom;
+//! * `admins.rs`: who a client on the socket is;
+//! * `connection.rs`: one connection, from its first byte to its last; `patience.rs`: a client that
+//!   does not read;
+//! * `gate.rs`: what every request meets before its handler, and every answer after it.
+//!
+//! Each connection is a task of the control thread. It waits for its client nowhere longer than a
+//! stated time, so that none holds its place forever, and others are answered meanwhile.
+
+mod admins;
+mod connection;
+mod gate;
+mod patience;
+mod places;
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::sleep;
+
+pub(crate) use admins::Admins;
+use connection::Came;
+use gate::Gate;
+use places::Places;
+
+/// How long nobody is let in when the system cannot: mostly it is out of file descriptors.
+const REST: Duration = Duration::from_millis(200);
+
+/// Everything that listeners share.
+#[derive(Debug)]
+pub(crate) struct Server {
+    gate: Arc<Gate>,
+    admins: Arc<Admins>,
+    places: Places,
+}
+
+impl Server {
+    /// A server of `router` for these admins.
+    pub(crate) fn new(router: Router, admins: Admins) -> Self {
+        let gate = Arc::new(Gate::new(router));
+        Self { gate, admins: Arc::new(admins), places: Places::default() }
+    }
+
+    /// Serves whoever connects to the control socket.
+    pub(crate) async fn serve_socket(&self, listener: &UnixListener) -> Infallible {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.let_in(stream),
+                Err(error) => rest("control socket", &error).await,
+            }
+        }
+    }
+
+    fn let_in(&self, stream: UnixStream) {
+        // Nobody's credentials are known if the client is gone already.
+        let Ok(user) = stream.peer_cred() else { return };
+        let Some(place) = self.places.take(self.admins.has_user(user.uid())) else { return };
+        let (gate, admins) = (Arc::clone(&self.gate), Arc::clone(&self.admins));
+        tokio::spawn(async move {
+            let role = admins.role_of(user.uid(), user.gid());
+            connection::serve(stream, Came::BySocket(role), &gate, place).await;
+        });
+    }
+}
+
+/// What a listener does when nobody can be let in.
+async fn rest(what: &str, error: &io::Error) {
+    tracing::warn!("{what}: a client cannot be let in: {error}");
+    sleep(REST).await;
+}
+
+#[cfg(test)]
+mod tests;
