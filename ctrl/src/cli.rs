@@ -84,6 +84,14 @@ impl Command {
     }
 }
 
+#[cfg(test)]
+impl Cli {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<(), CtrlError> {
+        self.command.run()
+    }
+}
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -53,6 +53,8 @@ impl Exit {
             Self::OtherRelease
         } else if matches!(error, CtrlError::Usage(_)) {
             Self::Usage
+        } else if matches!(error, CtrlError::Deadline(_)) {
+            Self::Deadline
         } else {
             Self::Failed
         }

@@ -8,7 +8,7 @@ use hyper::Method;
 use crate::api::proto::{FlowCount, FlowsEnded};
 use crate::check::counted;
 use crate::cli;
-use crate::client::Connection;
+use crate::client::{Connection, Content};
 use crate::error::CtrlError;
 use crate::select::{self, FlowFilter};
 
@@ -59,12 +59,12 @@ impl Kill {
             return Err(CtrlError::Usage(text.to_owned()));
         }
         let template = (!self.with_templates).then_some(self.template);
-        let filter = FlowFilter { template, ..self.filter.clone() };
-        let mut parameters = select::parameters(&filter);
+        let mut parameters = select::parameters(&self.filter.with_template(template));
         let daemon = self.connection.daemon()?;
         let flows = |count| if self.template { templates(count) } else { flows(count) };
         if asks || self.dry_run {
-            let answer = daemon.send(Method::GET, "/v1/flows/count", &parameters, Vec::new())?;
+            let answer =
+                daemon.send(Method::GET, "/v1/flows/count", &parameters, Content::default())?;
             if self.dry_run && self.json {
                 return cli::print(&format!("{}\n", String::from_utf8_lossy(&answer)));
             }
@@ -79,7 +79,7 @@ impl Kill {
         if self.all {
             parameters.push(("all".to_owned(), "true".to_owned()));
         }
-        let answer = daemon.send(Method::DELETE, "/v1/flows", &parameters, Vec::new())?;
+        let answer = daemon.send(Method::DELETE, "/v1/flows", &parameters, Content::default())?;
         if self.json {
             return cli::print(&format!("{}\n", String::from_utf8_lossy(&answer)));
         }

@@ -8,6 +8,7 @@ mod helper;
 mod ipvs;
 mod local;
 mod mark;
+mod metrics;
 mod persistence;
 mod port;
 mod route;
@@ -38,6 +39,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
     let ipvs = ipvs::ipvs(raw.ipvs.as_ref(), diags);
     let control = settings::control(raw.control.as_ref(), diags);
+    let metrics = metrics::metrics(raw.metrics.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);
     }
@@ -65,6 +67,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
         timeouts: timeouts?,
         ipvs: ipvs?,
         control: control?,
+        metrics: metrics?,
     })
 }
 

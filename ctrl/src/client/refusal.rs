@@ -8,7 +8,7 @@ use std::io;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::{Address, Daemon};
+use super::{Address, Content, Daemon};
 use crate::api::proto::Refusal;
 use crate::error::CtrlError;
 
@@ -104,7 +104,7 @@ impl Daemon {
             body.extend_from_slice(piece);
             Ok(())
         };
-        self.talk(Method::GET, "/v1/status", Vec::new(), take).ok()?.ok()?;
+        self.talk(Method::GET, "/v1/status", Content::default(), take).ok()?.ok()?;
         serde_json::from_slice(&body).ok().map(|Version { version }| version)
     }
 }

@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::api::proto::{Edited, ListedRealServer, RealServers};
-use crate::client::{Connection, Daemon};
+use crate::client::{Connection, Content, Daemon};
 use crate::error::CtrlError;
 
 pub(crate) use drain::{Drain, Undrain};
@@ -60,11 +60,7 @@ fn name_of(listed: &ListedRealServer) -> String {
 }
 
 /// The real servers of a service that a text names.
-fn listed(
-    daemon: &Daemon,
-    service: &str,
-    real: &str,
-) -> Result<Vec<ListedRealServer>, CtrlError> {
+fn listed(daemon: &Daemon, service: &str, real: &str) -> Result<Vec<ListedRealServer>, CtrlError> {
     let filter = [("service", service), ("real", real)];
     let filter = filter.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let answer: RealServers = daemon.ask("/v1/real-servers", &filter)?;
@@ -77,8 +73,7 @@ impl Found {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let (service, name) = (encoded(&self.service), encoded(&self.name));
         let target = format!("/v1/services/{service}/real-servers/{name}");
-        let body = body.to_string().into_bytes();
-        let answer = self.daemon.send(Method::PATCH, &target, &[], body)?;
+        let answer = self.daemon.send(Method::PATCH, &target, &[], Content::json(body))?;
         self.daemon.understand(&answer)
     }
 

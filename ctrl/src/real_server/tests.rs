@@ -66,8 +66,7 @@ fn an_address_is_enough_where_it_is_one_real_server() {
 #[test]
 fn draining_waits_for_the_last_connection() {
     let ask = |count| real_servers(&ONE, count);
-    let (outcome, requests) =
-        run("drain web 10.0.0.11", &[ask(5), done(), ask(2), ask(4), ask(0)]);
+    let (outcome, requests) = run("drain web 10.0.0.11", &[ask(5), done(), ask(2), ask(4), ask(0)]);
     outcome.unwrap();
     assert!(requests[1].ends_with(r#"{"drain":true}"#), "{requests:?}");
     assert_eq!(requests.len(), 5);

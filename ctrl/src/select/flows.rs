@@ -42,7 +42,7 @@ pub(crate) struct FlowFilter {
     worker: Option<u32>,
     /// Persistence templates only if `true`, flows only if `false`.
     #[arg(skip)]
-    pub(crate) template: Option<bool>,
+    template: Option<bool>,
     /// Without a packet for so long, such as 5m.
     #[arg(long, value_name = "TIME")]
     idle_over: Option<Seconds>,
@@ -74,6 +74,11 @@ impl TemplateChoice {
 }
 
 impl FlowFilter {
+    /// The same for templates only, for flows only, or for both.
+    pub(crate) fn with_template(&self, template: Option<bool>) -> Self {
+        Self { template, ..self.clone() }
+    }
+
     /// Whether it leaves out nothing.
     pub(crate) fn is_all(&self) -> bool {
         *self == Self { template: self.template, ..Self::default() }

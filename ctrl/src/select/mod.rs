@@ -69,3 +69,6 @@ macro_rules! is_text {
     };
 }
 pub(crate) use is_text;
+
+#[cfg(test)]
+mod tests;

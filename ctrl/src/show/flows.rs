@@ -36,7 +36,7 @@ impl ShowFlows {
 
     /// The resource that answers, and what it is asked with.
     pub(super) fn request(&self, json: bool) -> (&'static str, Vec<(String, String)>) {
-        let filter = FlowFilter { template: self.templates.kind(), ..self.filter.clone() };
+        let filter = self.filter.with_template(self.templates.kind());
         let mut parameters = select::parameters(&filter);
         let limit = self.options.limit;
         if self.counts() {

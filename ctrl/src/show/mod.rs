@@ -136,7 +136,11 @@ impl Answer<'_> {
 }
 
 /// Prints the daemon's answer as it comes.
-fn print_json(daemon: &Daemon, target: &str, parameters: &Parameters) -> Result<(), CtrlError> {
+pub(crate) fn print_json(
+    daemon: &Daemon,
+    target: &str,
+    parameters: &Parameters,
+) -> Result<(), CtrlError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     daemon.get(target, parameters, &mut |piece| out.write_all(piece))?;
     out.write_all(b"\n").and_then(|()| out.flush()).map_err(CtrlError::Output)

@@ -125,8 +125,8 @@ impl Drawing {
         }
         match event::read().map_err(CtrlError::Output)? {
             Event::Key(key) => {
-                let is_interrupt = key.modifiers.contains(KeyModifiers::CONTROL)
-                    && key.code == KeyCode::Char('c');
+                let is_interrupt =
+                    key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
                 Ok(is_interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc))
             }
             Event::Resize(..) => self.draw(text, wide).map(|()| false),

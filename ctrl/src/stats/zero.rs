@@ -2,10 +2,10 @@
 
 use clap::Args;
 use hyper::Method;
+use serde_json::json;
 
-use crate::api::proto;
 use crate::cli;
-use crate::client::Connection;
+use crate::client::{Connection, Content};
 use crate::error::CtrlError;
 
 /// Whose counters.
@@ -22,9 +22,11 @@ impl Zero {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<(), CtrlError> {
         let daemon = self.connection.daemon()?;
-        let body = proto::Zero { service: self.service.clone() };
-        let body = serde_json::to_vec(&body).map_err(|error| daemon.error(&error))?;
-        daemon.send(Method::POST, "/v1/zero", &[], body)?;
+        let body = match &self.service {
+            Some(service) => json!({"service": service}),
+            None => json!({}),
+        };
+        daemon.send(Method::POST, "/v1/zero", &[], Content::json(&body))?;
         let whose = self.service.as_deref().unwrap_or("all services");
         cli::print(&format!("{whose}: counters are 0\n"))
     }

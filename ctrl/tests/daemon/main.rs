@@ -13,3 +13,4 @@ mod life;
 mod show;
 mod steering;
 mod support;
+mod tool;

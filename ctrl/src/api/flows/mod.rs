@@ -22,10 +22,10 @@ use crate::listing::{self, Listing, ListingError};
 use crate::select::FlowFilter;
 use crate::snapshot::protocol_name;
 use crate::state::State;
+use sorted::SortBy;
 use stream::FlowStream;
 
-pub(crate) use counted::{CountOptions, GroupBy};
-pub(crate) use sorted::SortBy;
+pub(crate) use counted::CountOptions;
 
 /// Flows in an answer that is sorted, unless it is asked for others.
 const SORTED_DEFAULT: usize = 1000;
@@ -204,3 +204,6 @@ impl Names {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 mod apply;
 mod drops;
+mod edit;
 mod flows;
 mod ftp;
 mod routing;
@@ -18,6 +19,9 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::{Applied, ConfigError, Refusal, Tally};
 pub use drops::{Drop, Drops, Ended, Generated};
+pub use edit::{
+    EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec, Zero,
+};
 pub use flows::{FlowCount, FlowGroup, FlowsEnded};
 pub use ftp::Ftp;
 pub use routing::{ListedRealServer, LocalPortUse, LocalPorts, RealServers, Route, Routes};

@@ -7,14 +7,8 @@ use crate::show::table::render;
 use super::share;
 
 pub(in crate::show) fn routes(answer: &Routes) -> String {
-    let columns = [
-        Left("NETWORK"),
-        Left("KIND"),
-        Left("PORT"),
-        Left("GATEWAY"),
-        Left("STATE"),
-        Left("MAC"),
-    ];
+    let columns =
+        [Left("NETWORK"), Left("KIND"), Left("PORT"), Left("GATEWAY"), Left("STATE"), Left("MAC")];
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let rows = answer.routes.iter().map(|route| {
         // A gateway that nobody has asked for is not the same as none.
