@@ -21,7 +21,7 @@ is_text!(EndsText, "An address or network, a port behind a colon, or both: NET[:
 impl EndsText {
     /// The ends that are meant.
     pub(crate) fn ends(self) -> Ends {
-        let (network, prefix_len) = self.network.unwrap_or((Ipv4Addr::UNSPECIFIED.into(), 0));
+        let (network, prefix_len) = self.network.unwrap_or((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
         Ends { network, prefix_len, l4_port: self.l4_port }
     }
 }

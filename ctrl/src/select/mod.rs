@@ -28,10 +28,9 @@ pub(crate) fn parameters(filter: &impl Serialize) -> Vec<(String, String)> {
     let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(filter) else {
         return Vec::new();
     };
-    let text = |value: serde_json::Value| match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+    let text = |value: serde_json::Value| match value.as_str() {
+        Some(text) => Some(text.to_owned()),
+        None => (!value.is_null()).then(|| value.to_string()),
     };
     fields.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()
 }

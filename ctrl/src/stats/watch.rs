@@ -20,6 +20,8 @@ use crate::error::CtrlError;
 use crate::exit::Exit;
 use crate::term::Screen;
 
+/// Rows of a terminal that does not tell.
+const ROWS_UNKNOWN: usize = 24;
 /// How soon a signal is noticed.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -38,10 +40,10 @@ pub(super) fn watch(
     // What is wrong from the beginning is no interruption.
     let mut last = look()?;
     let mut text = last.text.clone();
-    let mut drawing = if io::stdout().is_terminal() { Some(Drawing::begin()?) } else { None };
+    let drawing = if io::stdout().is_terminal() { Some(Drawing::begin()?) } else { None };
     let mut shown = 0_u64;
     loop {
-        match &mut drawing {
+        match &drawing {
             Some(drawing) => drawing.draw(&text, wide)?,
             None => cli::print(&text)?,
         }
@@ -52,7 +54,7 @@ pub(super) fn watch(
         let next = Instant::now() + interval;
         while Instant::now() < next {
             let rest = TICK.min(next.saturating_duration_since(Instant::now()));
-            let is_over = match &mut drawing {
+            let is_over = match &drawing {
                 Some(drawing) => drawing.wait(rest, &text, wide)?,
                 None => {
                     std::thread::sleep(rest);
@@ -97,8 +99,10 @@ impl Drawing {
         Ok(drawing)
     }
 
-    fn draw(&mut self, text: &str, wide: bool) -> Result<(), CtrlError> {
-        let rows = terminal::size().map_or(24, |(_, rows)| usize::from(rows));
+    fn draw(&self, text: &str, wide: bool) -> Result<(), CtrlError> {
+        // A terminal that does not know its size says 0.
+        let rows = terminal::size().map_or(0, |(_, rows)| usize::from(rows));
+        let rows = if rows == 0 { ROWS_UNKNOWN } else { rows };
         let shown = Screen::of_output(wide).show(text);
         let lines: Vec<_> = shown.lines().take(rows).collect();
         let mut out = io::stdout().lock();
@@ -119,19 +123,18 @@ impl Drawing {
     }
 
     /// Waits so long for a key; whether it is one that ends.
-    fn wait(&mut self, span: Duration, text: &str, wide: bool) -> Result<bool, CtrlError> {
+    fn wait(&self, span: Duration, text: &str, wide: bool) -> Result<bool, CtrlError> {
         if !event::poll(span).map_err(CtrlError::Output)? {
             return Ok(false);
         }
-        match event::read().map_err(CtrlError::Output)? {
-            Event::Key(key) => {
-                let is_interrupt =
-                    key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
-                Ok(is_interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc))
-            }
-            Event::Resize(..) => self.draw(text, wide).map(|()| false),
-            _ => Ok(false),
+        let event = event::read().map_err(CtrlError::Output)?;
+        if let Event::Resize(..) = event {
+            self.draw(text, wide)?;
         }
+        let Event::Key(key) = event else { return Ok(false) };
+        let is_interrupt =
+            key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
+        Ok(is_interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc))
     }
 }
 

@@ -92,9 +92,10 @@ impl Rig {
         while ring.is_awaiting() {
             self.work_off();
             for report in ring.next_batch() {
-                match report {
-                    Report::Flow(flow) if is_meant(&flow) => found.push(flow),
-                    _ => {}
+                if let Report::Flow(flow) = report
+                    && is_meant(&flow)
+                {
+                    found.push(flow);
                 }
             }
         }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::proto::{Flow, FlowsEnded};
 use super::{Here, query, refuse};
 use crate::listing::{self, Listing, ListingError};
-use crate::select::FlowFilter;
+use crate::select::{FlowFilter, NoSuchService};
 use crate::snapshot::protocol_name;
 use crate::state::State;
 use sorted::SortBy;
@@ -67,7 +67,7 @@ pub(super) async fn list(Shared(state): Here, uri: Uri) -> Response {
     }
     let listing = match begin(&state, &filter, Command::ListFlows) {
         Ok(listing) => listing,
-        Err(refusal) => return refusal,
+        Err(error) => return refuse(StatusCode::NOT_FOUND, error.to_string()),
     };
     let names = Names::of(&state);
     let Some(sort) = options.sort else {
@@ -94,7 +94,7 @@ pub(super) async fn count(Shared(state): Here, uri: Uri) -> Response {
     let command = if options.by.is_some() { Command::ListFlows } else { Command::CountFlows };
     let listing = match begin(&state, &filter, command) {
         Ok(listing) => listing,
-        Err(refusal) => return refusal,
+        Err(error) => return refuse(StatusCode::NOT_FOUND, error.to_string()),
     };
     match counted::counted(listing, &Names::of(&state), options).await {
         Ok(count) => Json(count).into_response(),
@@ -114,7 +114,7 @@ pub(super) async fn end(Shared(state): Here, uri: Uri) -> Response {
     }
     let listing = match begin(&state, &filter, Command::EndFlows) {
         Ok(listing) => listing,
-        Err(refusal) => return refusal,
+        Err(error) => return refuse(StatusCode::NOT_FOUND, error.to_string()),
     };
     // It goes on to its end when the client goes away.
     let (ended, outcome) = match tokio::spawn(sum(listing)).await {
@@ -150,18 +150,26 @@ async fn sum(mut listing: Listing) -> (u64, Result<(), ListingError>) {
     (sum, Ok(()))
 }
 
+/// Something that a filter names and that is not there.
+#[derive(Debug, thiserror::Error)]
+enum NotThere {
+    #[error(transparent)]
+    Service(#[from] NoSuchService),
+    #[error("there is no worker on CPU {0}")]
+    Worker(u32),
+}
+
 /// Asks the workers that are meant.
 fn begin(
     state: &Arc<State>,
     filter: &FlowFilter,
     command: fn(Selection) -> Command,
-) -> Result<Listing, Response> {
+) -> Result<Listing, NotThere> {
     let in_force = state.in_force.load();
-    let selection = filter.selection(&in_force.config.services, &in_force.named);
-    let selection = selection.map_err(|error| refuse(StatusCode::NOT_FOUND, error.to_string()))?;
+    let selection = filter.selection(&in_force.config.services, &in_force.named)?;
     let worker = filter.worker();
     if let Some(cpu) = worker.filter(|cpu| state.workers.iter().all(|seat| seat.lcore != *cpu)) {
-        return Err(refuse(StatusCode::NOT_FOUND, format!("there is no worker on CPU {cpu}")));
+        return Err(NotThere::Worker(cpu));
     }
     Ok(listing::start(state, command(selection), worker))
 }
