@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::apply::command::Apply;
 use crate::check::Check;
 use crate::daemon::Run;
+use crate::doctor::Doctor;
 use crate::error::CtrlError;
 use crate::exit::{self, Exit};
 use crate::kill::Kill;
@@ -57,6 +58,8 @@ enum Command {
     Completions(Completions),
     /// Write man pages.
     Man(Man),
+    /// Find what would go wrong on this machine, or goes wrong in the running daemon.
+    Doctor(Doctor),
 }
 
 impl Command {
@@ -75,6 +78,7 @@ impl Command {
             Self::Kill(kill) => kill.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
+            Self::Doctor(doctor) => doctor.run(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use crate::config::{Control, Dpdk, Limits, Machine, Timeouts};
+use crate::config::{Control, Dpdk, Limits, Machine, Masquerading, Timeouts};
 use crate::diag::Diags;
 use crate::raw::{RawConfig, RawControl, RawDpdk, RawLimits, RawTimeouts};
 use crate::read::Text;
@@ -189,11 +189,33 @@ pub(super) fn timeouts(raw: Option<&RawTimeouts<'_>>, diags: &mut Diags) -> Opti
     Some(Timeouts { tcp_s: tcp_s?, tcp_fin_s: tcp_fin_s?, udp_s: udp_s? })
 }
 
-/// The control socket.
-pub(super) fn control(raw: Option<&RawControl<'_>>, diags: &mut Diags) -> Option<Control> {
-    let Some(path) = raw.and_then(|raw| raw.socket.as_ref()) else {
-        return Some(Control::default());
+const MASQUERADING: &[(&str, Masquerading)] =
+    &[("nat", Masquerading::Nat), ("fullnat", Masquerading::FullNat)];
+
+/// How tools reach the daemon. `has_pool` says whether there are local addresses for all services.
+pub(super) fn control(
+    raw: Option<&RawControl<'_>>,
+    has_pool: bool,
+    diags: &mut Diags,
+) -> Option<Control> {
+    let Some(raw) = raw else { return Some(Control::default()) };
+    let socket = socket(raw, diags);
+    let masquerading = match &raw.masquerading {
+        Some(text) => value::word(text, MASQUERADING, diags)?,
+        None => return Some(Control { socket: socket?, ..Control::default() }),
     };
+    if masquerading.value == Masquerading::FullNat && !has_pool {
+        let message = "masquerading real servers become fullnat, and have no local addresses";
+        let help = "add `local_addresses: [10.0.0.100]` at the top of the file, with unused \
+                    addresses in the subnet of the real servers";
+        diags.error(Rule::MissingKey, masquerading.span, message, help);
+    }
+    Some(Control { socket: socket?, masquerading: masquerading.value })
+}
+
+/// The control socket.
+fn socket(raw: &RawControl<'_>, diags: &mut Diags) -> Option<PathBuf> {
+    let Some(path) = &raw.socket else { return Some(Control::default().socket) };
     let text = path.text;
     let problem = if !text.starts_with('/') {
         Some(("is not an absolute path", "begin with `/`, such as `/run/rvs/rvs.sock`"))
@@ -211,5 +233,5 @@ pub(super) fn control(raw: Option<&RawControl<'_>>, diags: &mut Diags) -> Option
         diags.error(Rule::BadValue, path.span, message, help);
         return None;
     }
-    Some(Control { socket: PathBuf::from(text) })
+    Some(PathBuf::from(text))
 }

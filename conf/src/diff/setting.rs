@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::text::{self, list};
 use super::{Changes, Edit, Field, Subject};
 use crate::config::{
-    Config, Control, Dpdk, InterfaceAddr, Limits, Port, Route, ServiceKey, Timeouts,
+    Config, Control, Dpdk, InterfaceAddr, Limits, Masquerading, Port, Route, ServiceKey, Timeouts,
 };
 use crate::mark::MarkRule;
 use crate::metrics::Metrics;
@@ -21,6 +21,7 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
         marks,
         ipvs,
         control,
+        local_addresses,
         metrics,
         // Compared elsewhere.
         ports: _,
@@ -55,9 +56,15 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     changes.setting(&["marks"], false, (&rules.0, &rules.1), |rules| list(rules));
     super::ipvs::ipvs(ipvs, &new.ipvs, changes);
 
-    let Control { socket } = control;
+    let pool = (local_addresses, &new.local_addresses);
+    changes.setting(&["local_addresses"], false, pool, |pool| text::addresses(pool));
+
+    let Control { socket, masquerading } = control;
     let path = |path: &std::path::PathBuf| path.display().to_string();
     changes.setting(&["control", "socket"], true, (socket, &new.control.socket), path);
+    let becomes = (masquerading, &new.control.masquerading);
+    let word = |one: &Masquerading| one.mode().as_str().to_owned();
+    changes.setting(&["control", "masquerading"], false, becomes, word);
 
     let Metrics { listen, real_servers_max } = metrics;
     let address =

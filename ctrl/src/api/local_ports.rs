@@ -92,18 +92,19 @@ fn rows(state: &State, filter: &ServiceFilter, mut used: Used) -> Vec<LocalPortU
             used,
             capacity,
         };
-        if service.mode == conf::ForwardingMode::FullNat {
-            for real in service.real_servers.iter().filter(|real| filter.has(real)) {
-                let (rip, rport) = (*real.address.ip(), real.address.port());
-                for lip in &service.local_addresses {
-                    let used = match rport {
-                        // Packets keep the port they have.
-                        0 => take(&mut used, |key| (key.0, key.1, key.3) == (number, rip, *lip)),
-                        _ => used.remove(&(number, rip, rport, *lip)).unwrap_or_default(),
-                    };
-                    let capacity = LocalPortShare::All.capacity(&[*lip]);
-                    rows.push(row(rip, rport, *lip, used, capacity));
-                }
+        let is_fullnat = |real: &&conf::RealServer| {
+            real.mode == conf::ForwardingMode::FullNat && filter.has(real)
+        };
+        for real in service.real_servers.iter().filter(is_fullnat) {
+            let (rip, rport) = (*real.address.ip(), real.address.port());
+            for lip in in_force.config.pool_of(service) {
+                let used = match rport {
+                    // Packets keep the port they have.
+                    0 => take(&mut used, |key| (key.0, key.1, key.3) == (number, rip, *lip)),
+                    _ => used.remove(&(number, rip, rport, *lip)).unwrap_or_default(),
+                };
+                let capacity = LocalPortShare::All.capacity(&[*lip]);
+                rows.push(row(rip, rport, *lip, used, capacity));
             }
         }
         // Of flows that outlive their local address or real server.

@@ -24,7 +24,7 @@ pub(crate) struct ServiceFilter {
     /// Of packets with this mark.
     #[arg(long, value_name = "N")]
     mark: Option<u32>,
-    /// With this mode: dr, nat, tun, fullnat.
+    /// With real servers of this mode, and of these only those: dr, nat, tun, fullnat.
     #[arg(long, value_name = "MODE")]
     mode: Option<ModeWord>,
     /// Of these only the real servers in this network, with this port.
@@ -55,13 +55,14 @@ impl ServiceFilter {
         self.protocol.is_none_or(|word| Some(word.0) == protocol)
             && self.vip.is_none_or(is_there)
             && self.mark.is_none_or(|wanted| Some(wanted) == mark)
-            && self.mode.is_none_or(|word| word.0.name() == service.mode.as_str())
-            && self.real.is_none_or(|_| service.real_servers.iter().any(|real| self.has(real)))
+            && (self.mode.is_none() && self.real.is_none()
+                || service.real_servers.iter().any(|real| self.has(real)))
     }
 
     /// Whether a real server of such a service is meant.
     pub(crate) fn has(&self, real: &conf::RealServer) -> bool {
         let end = ((*real.address.ip()).into(), real.address.port());
         self.real.is_none_or(|ends| ends.ends().hold(end))
+            && self.mode.is_none_or(|word| word.0.name() == real.mode.as_str())
     }
 }

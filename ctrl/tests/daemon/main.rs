@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod doctor;
 mod errors;
 mod life;
 mod show;

@@ -63,8 +63,8 @@ impl<B: PacketBuf> Director<B> {
         now: Tick,
     ) -> Ended {
         let Some(template) = self.templates.at(position).copied() else { return Ended::Nothing };
-        let service = snapshot.services.by_id(template.service());
-        let mode = service.map_or(ForwardingMode::Nat, |service| service.mode);
+        let real = snapshot.real_server(template.real());
+        let mode = real.map_or(ForwardingMode::Nat, |real| real.mode);
         if template.is_void() || !selection.takes(&FlowReport::of_template(&template, mode, now)) {
             return Ended::Nothing;
         }

@@ -1,7 +1,7 @@
 //! `/v1/flows`: an answer without a bound, sent as it comes.
 //!
 //! The text is one JSON object, [`Flows`](crate::api::proto::Flows), whatever its length. If the
-//! listing fails in the middle the body ends without the closing part, and HTTP tells the client so.
+//! listing fails in the middle the body ends without the closing part, and HTTP tells the client.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
