@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::error::CtrlError;
 use crate::log::{self, Format, Level};
+use crate::metrics::{self, Door};
 use crate::serve::{Admins, Server};
 use crate::shutdown::Running;
 use crate::signals::Signals;
@@ -51,7 +52,9 @@ fn run(file: &Path) -> Result<(), CtrlError> {
     let runtime = control_runtime().map_err(CtrlError::Runtime)?;
     let mut signals = Signals::take_over().map_err(CtrlError::Runtime)?;
     let (ended_in, mut ended) = mpsc::unbounded_channel();
+    let door = Door::default().open(config.metrics.listen).map_err(CtrlError::Metrics)?;
     let running = startup::start(file, config, &ended_in)?;
+    running.state.metrics.door.put_into_use(door);
     announce(&running, &socket);
     let outcome = runtime.block_on(serve(&running, &socket, &mut signals, &mut ended));
     shutdown::run(socket, runtime, running);
@@ -84,6 +87,7 @@ async fn serve(
         never = links::watch(&running.state) => match never {},
         never = local_ports::watch(&running.state) => match never {},
         never = rates::watch(&running.state) => match never {},
+        never = metrics::serve(&running.state) => match never {},
         Some(lcore) = ended.recv() => Err(CtrlError::WorkerEnded { lcore }),
     }
 }

@@ -10,6 +10,7 @@ use conf::ConfErrors;
 use dpdk::DpdkError;
 
 use crate::check::counted;
+use crate::metrics::ListenError;
 use crate::steering::SteeringError;
 
 /// Why a command failed.
@@ -66,6 +67,9 @@ pub enum CtrlError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is nowhere to serve metrics at.
+    #[error("{0}")]
+    Metrics(ListenError),
     /// A PCI device needs huge pages, and there are not enough.
     #[error(
         "port {port} is the PCI device {device}, which needs huge pages, and there are not enough: \

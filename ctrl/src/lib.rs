@@ -8,12 +8,15 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself; `serve/`: to whom;
+//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself; `serve/`:
+//!   to whom;
 //! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`.
+//! The tool's commands have files of their own: `show/`, `stats/`, `kill.rs`, `real_server/` (set,
+//! drain, undrain), `doctor/`, `apply/command.rs`, `shell.rs` (completions, man pages). They talk to
+//! the daemon by `client/`, name flows and services by `select/`, and end with a status of `exit.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -41,6 +44,7 @@ mod local_ports;
 mod log;
 mod machine;
 mod memory;
+mod metrics;
 mod numa;
 mod port;
 mod rates;
@@ -64,3 +68,5 @@ mod worker;
 
 pub use cli::main;
 pub use error::CtrlError;
+#[cfg(feature = "bench")]
+pub use metrics::bench as metrics_bench;

@@ -28,6 +28,7 @@ use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
 use crate::machine;
 use crate::memory::{Memory, NO_HUGE};
+use crate::metrics::Exporter;
 use crate::numa::{self, Layout, PoolSize, Pools, Topology};
 use crate::port::{self, Queues, Started};
 use crate::shutdown::Running;
@@ -86,6 +87,7 @@ pub(crate) fn start(
         ports,
         workers: Seats(seats),
         rates: ArcSwap::default(),
+        metrics: Exporter::new(dpdk::tsc::hz()),
     };
     let workers = Workers::launch(parts, ended)?;
     Ok(Running { workers, state: Arc::new(state), pools, eal, directory })

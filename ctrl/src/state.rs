@@ -15,6 +15,7 @@ use crate::api::proto::Traffic;
 use crate::apply::Applier;
 use crate::identity::{Named, Usage};
 use crate::listing::Ring;
+use crate::metrics::Exporter;
 use crate::numa::Layout;
 use crate::port::RunningPort;
 use crate::rates::RateTable;
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) ports: Vec<RunningPort>,
     /// Workers, in the order of the configuration.
     pub(crate) workers: Seats,
+    /// What metrics need besides.
+    pub(crate) metrics: Exporter,
     /// How fast things go; replaced as a whole.
     pub(crate) rates: ArcSwap<RateTable>,
 }

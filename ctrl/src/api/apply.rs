@@ -54,7 +54,9 @@ pub(super) async fn apply(
 fn refused(error: &ApplyError) -> Response {
     let status = match error {
         ApplyError::File(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        ApplyError::NeedsRestart { .. } | ApplyError::NoRoom(_) => StatusCode::CONFLICT,
+        ApplyError::NeedsRestart { .. } | ApplyError::NoRoom(_) | ApplyError::Listen(_) => {
+            StatusCode::CONFLICT
+        }
         ApplyError::Behind { .. } | ApplyError::Busy | ApplyError::Stopping => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -29,6 +29,7 @@ use conf::FILE_BYTES_MAX;
 use serde::Serialize;
 
 use crate::client::NO_SUCH_RESOURCE;
+use crate::metrics::{self, MEDIA_TYPE};
 use crate::select::{FlowFilter, NoSuchService, ServiceFilter};
 use crate::state::State;
 use operation::Operation;
@@ -89,6 +90,12 @@ fn routes_that_read(routes: Routes) -> Routes {
             "/v1/drops",
             Operation::answering::<proto::Drops>("drops", "What became of all packets."),
             async |Shared(state): Here| Json(view::drops(&state)),
+        )
+        .read(
+            "/metrics",
+            Operation::sending("metrics", "All counters, in OpenMetrics.", MEDIA_TYPE)
+                .refused(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time"),
+            metrics::metrics,
         )
         .read(
             "/v1/neighbors",

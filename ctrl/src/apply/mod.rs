@@ -87,7 +87,10 @@ async fn exclusively(
     let generation = if changes.is_empty() {
         before.generation
     } else {
-        applier.put_into_force(state, name, document.config)?
+        let door = state.metrics.door.open(document.config.metrics.listen)?;
+        let generation = applier.put_into_force(state, name, document.config)?;
+        state.metrics.door.put_into_use(door);
+        generation
     };
     clock.end_of("built and published");
     let awaited = await_workers(&state.workers, generation).await;

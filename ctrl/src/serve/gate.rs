@@ -16,7 +16,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
 use super::connection::Came;
-use crate::api::{Peer, refuse};
+use crate::api::{Peer, Role, refuse};
 
 /// Most bytes of a refusal that is not in our own form.
 const REFUSAL_BYTES_MAX: usize = 16 << 10;
@@ -68,6 +68,7 @@ impl Gate {
         }
         let peer = match came {
             Came::BySocket(role) => Peer { role, by_token: false },
+            Came::ToRead => Peer { role: Role::ReadOnly, by_token: false },
         };
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::time::sleep;
 
 pub(crate) use admins::Admins;
@@ -53,6 +53,22 @@ impl Server {
             match listener.accept().await {
                 Ok((stream, _)) => self.let_in(stream),
                 Err(error) => rest("control socket", &error).await,
+            }
+        }
+    }
+
+    /// Serves whoever connects to a port that shows nothing but what all may read.
+    pub(crate) async fn serve_readers(&self, listener: &TcpListener) -> Infallible {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let Some(place) = self.places.take(false) else { continue };
+                    let gate = Arc::clone(&self.gate);
+                    tokio::spawn(async move {
+                        connection::serve(stream, Came::ToRead, &gate, place).await;
+                    });
+                }
+                Err(error) => rest("port for metrics", &error).await,
             }
         }
     }

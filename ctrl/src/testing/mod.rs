@@ -34,6 +34,7 @@ pub(crate) use fake_daemon::{FakeDaemon, answer_all, response};
 use crate::apply::Applier;
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
+use crate::metrics::Exporter;
 use crate::numa::{Layout, two_nodes};
 use crate::port::{LivePort, RunningPort};
 use crate::serve::{self, Admins};
@@ -41,6 +42,9 @@ use crate::snapshot::{self, PortFacts};
 use crate::startup::{self, FIRST_GENERATION};
 use crate::state::{InForce, Seat, Seats, State};
 use crate::steering::{Method, PortPlan, Rule, Rules, Steerable, choose};
+
+/// Cycles in a second of the rig's clock.
+const CYCLES_PER_S: u64 = 1_000_000_000;
 
 /// What a port of the rig tells about itself.
 #[derive(Debug)]
@@ -212,6 +216,7 @@ impl Rig {
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
             rates: ArcSwap::default(),
+            metrics: Exporter::new(CYCLES_PER_S),
             in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
             applier: Mutex::new(Applier {
                 publisher,

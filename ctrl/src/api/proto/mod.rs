@@ -99,6 +99,9 @@ pub struct Services {
 pub struct Traffic {
     /// Connections scheduled.
     pub connections: u64,
+    /// Connections that have ended: their flow was forgotten.
+    #[serde(default)]
+    pub closed: u64,
     /// Packets from clients.
     pub in_packets: u64,
     /// Bytes from clients.
@@ -114,6 +117,7 @@ impl Traffic {
     pub(crate) fn plus(&self, stats: &TrafficStats) -> Self {
         Self {
             connections: self.connections + stats.connections.value(),
+            closed: self.closed + stats.closed.value(),
             in_packets: self.in_packets + stats.in_packets.value(),
             in_bytes: self.in_bytes + stats.in_bytes.value(),
             out_packets: self.out_packets + stats.out_packets.value(),
@@ -126,6 +130,7 @@ impl Traffic {
     pub(crate) fn since(&self, base: &Self) -> Self {
         Self {
             connections: self.connections.wrapping_sub(base.connections),
+            closed: self.closed.wrapping_sub(base.closed),
             in_packets: self.in_packets.wrapping_sub(base.in_packets),
             in_bytes: self.in_bytes.wrapping_sub(base.in_bytes),
             out_packets: self.out_packets.wrapping_sub(base.out_packets),
