@@ -2,6 +2,7 @@
 //! be left standing or kept turning on a thread.
 
 mod by_hand;
+mod fake_daemon;
 
 use std::collections::VecDeque;
 use std::io;
@@ -27,6 +28,8 @@ use dataplane::time::{TICKS_PER_SECOND, Tick};
 use dataplane::worker::Worker;
 use dpdk::{DpdkError, FlowMatch, Link, PortStats, RssConfig};
 use tokio::sync::Mutex;
+
+pub(crate) use fake_daemon::{FakeDaemon, answer_all, response};
 
 use crate::apply::Applier;
 use crate::identity::{Registry, Unused};

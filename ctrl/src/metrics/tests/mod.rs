@@ -10,13 +10,13 @@ mod values;
 
 use axum::http::Method;
 
-use crate::client::Daemon;
+use crate::client::{Content, Daemon};
 use crate::testing::{ECHO, Rig, Server, text};
 use exposition::Exposition;
 
 /// What `/metrics` says.
 fn scrape(server: &Server) -> Exposition {
-    let answer = Daemon::at(server.socket()).send(Method::GET, "/metrics", &[], Vec::new());
+    let answer = Daemon::at(server.socket()).send(Method::GET, "/metrics", &[], Content::default());
     Exposition::of(&String::from_utf8(answer.unwrap()).unwrap())
 }
 
