@@ -9,6 +9,7 @@
 mod apply;
 mod body;
 mod config;
+mod edit;
 pub(crate) mod flows;
 mod local_ports;
 mod openapi;
@@ -183,7 +184,7 @@ fn routes_about_files(routes: Routes) -> Routes {
 
 fn routes_that_change(routes: Routes) -> Routes {
     let apply = "Puts a configuration into force, all of it or nothing.";
-    routes.change(
+    let routes = routes.change(
         Method::POST,
         "/v1/apply",
         Operation::answering::<proto::Applied>("apply", apply)
@@ -194,7 +195,8 @@ fn routes_that_change(routes: Routes) -> Routes {
             .refused(StatusCode::SERVICE_UNAVAILABLE, "earlier ones take too long")
             .refused(StatusCode::GATEWAY_TIMEOUT, "in force, but a worker has not taken it up"),
         apply::apply,
-    )
+    );
+    edit::routes(routes)
 }
 
 /// The router of all resources.

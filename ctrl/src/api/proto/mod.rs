@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 pub use apply::{Applied, ConfigError, Refusal, Tally};
 pub use drops::{Drop, Drops, Ended, Generated};
 pub use edit::{
-    EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec, Zero,
+    EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec,
+    TunnelSpec, Zero,
 };
 pub use flows::{FlowCount, FlowGroup, FlowsEnded};
 pub use ftp::Ftp;
@@ -43,6 +44,9 @@ pub struct Status {
     pub config: String,
     /// The file of the configuration in force, as whoever applied it called it.
     pub applied: String,
+    /// How often commands have changed it since then.
+    #[serde(default)]
+    pub edits: u64,
     /// Seconds since it was put into force.
     pub applied_s_ago: u64,
     /// Number of the configuration in force, counted from 1.
