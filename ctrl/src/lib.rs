@@ -15,8 +15,8 @@
 //! * `shutdown.rs`: the order in which everything ends.
 //!
 //! The tool's commands have files of their own: `show/`, `stats/`, `kill.rs`, `real_server/` (set,
-//! drain, undrain), `doctor/`, `apply/command.rs`, `shell.rs` (completions, man pages). They talk to
-//! the daemon by `client/`, name flows and services by `select/`, and end with a status of `exit.rs`.
+//! drain, undrain), `doctor/`, `apply/command.rs`, `shell.rs` (completions, man pages). They talk
+//! to the daemon by `client/`, name flows and services by `select/`, and end by `exit.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
