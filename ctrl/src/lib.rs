@@ -8,12 +8,14 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself; `serve/`:
-//!   to whom;
-//! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
-//!   `local_ports.rs`: local ports that run out;
+//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself;
+//!   `serve/`: to whom;
+//! * `apply/`: another configuration while packets flow; `edit/`: single changes of what runs;
+//! * `links.rs`: links that come up; `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
+//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`,
+//! `rvs plan` `plan/`, `rvs save` `save/`.
 //! The tool's commands have files of their own: `show/`, `stats/`, `kill.rs`, `real_server/` (set,
 //! drain, undrain), `doctor/`, `apply/command.rs`, `shell.rs` (completions, man pages). They talk
 //! to the daemon by `client/`, name flows and services by `select/`, and end by `exit.rs`.
@@ -34,6 +36,7 @@ mod conformance;
 mod daemon;
 mod device;
 mod doctor;
+mod edit;
 mod error;
 mod exit;
 mod identity;
@@ -46,9 +49,11 @@ mod machine;
 mod memory;
 mod metrics;
 mod numa;
+mod plan;
 mod port;
 mod rates;
 mod real_server;
+mod save;
 mod select;
 mod serve;
 mod shell;

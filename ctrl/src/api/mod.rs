@@ -1,15 +1,20 @@
 //! The API: HTTP/1.1 and JSON, described in `docs/API.md` and `docs/openapi.json`.
 //!
+//! `routes` is the list of all resources. `proto/` has the messages, `view.rs` fills them in,
+//! `stream.rs` sends those without a bound piece by piece. Who may come in, and how long they may
 //! [`routes`] is the list of all resources. `proto/` has the messages, `view.rs` fills them in;
 //! `flows/` lists, counts and ends flows. Who may come in, and how long they may
 //! take, is seen to in `serve/`.
 
 mod apply;
 mod body;
+mod config;
+mod edit;
 pub(crate) mod flows;
 mod local_ports;
 mod openapi;
 mod operation;
+mod plan;
 pub mod proto;
 mod query;
 mod reach;
@@ -42,7 +47,7 @@ pub use role::Role;
 /// All resources.
 fn routes() -> Routes {
     let routes = Routes::default();
-    routes_that_change(routes_to_flows(routes_that_read(routes)))
+    routes_that_change(routes_about_files(routes_to_flows(routes_that_read(routes))))
 }
 
 fn routes_that_read(routes: Routes) -> Routes {
@@ -153,20 +158,45 @@ fn routes_to_flows(routes: Routes) -> Routes {
         )
 }
 
+/// What compares and writes files; nothing here changes what runs.
+fn routes_about_files(routes: Routes) -> Routes {
+    let plan = |id, summary| {
+        Operation::answering::<proto::Plan>(id, summary)
+            .refused(StatusCode::UNPROCESSABLE_ENTITY, "the configuration has errors")
+            .refused(StatusCode::SERVICE_UNAVAILABLE, "others are being applied for too long")
+    };
+    routes
+        .read(
+            "/v1/config",
+            Operation::sending("config", "A configuration as a file.", "application/yaml")
+                .query::<config::ConfigQuery>(),
+            config::config,
+        )
+        .read("/v1/plan", plan("plan_own", "What the daemon's own file would change."), plan::own)
+        .read_with_body(
+            "/v1/plan",
+            plan("plan", "What a configuration would change; nothing is.")
+                .query::<apply::FileQuery>()
+                .taking_text("application/yaml", FILE_BYTES_MAX),
+            plan::plan,
+        )
+}
+
 fn routes_that_change(routes: Routes) -> Routes {
     let apply = "Puts a configuration into force, all of it or nothing.";
-    routes.change(
+    let routes = routes.change(
         Method::POST,
         "/v1/apply",
         Operation::answering::<proto::Applied>("apply", apply)
-            .query::<apply::ApplyQuery>()
+            .query::<apply::FileQuery>()
             .taking_text("application/yaml", FILE_BYTES_MAX)
             .refused(StatusCode::CONFLICT, "it needs a restart, or there is no room under `limits`")
             .refused(StatusCode::UNPROCESSABLE_ENTITY, "the configuration has errors")
             .refused(StatusCode::SERVICE_UNAVAILABLE, "earlier ones take too long")
             .refused(StatusCode::GATEWAY_TIMEOUT, "in force, but a worker has not taken it up"),
         apply::apply,
-    )
+    );
+    edit::routes(routes)
 }
 
 /// The router of all resources.

@@ -77,7 +77,6 @@ impl Operation {
     }
 
     /// With a `T` in JSON as its body.
-    #[expect(dead_code, reason = "for the operations on single services")]
     pub(super) fn taking<T: JsonSchema>(self) -> Self {
         let schema = Some(SchemaGenerator::subschema_for::<T> as MakeSchema);
         let media_type = "application/json";

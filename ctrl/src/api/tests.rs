@@ -229,9 +229,9 @@ fn wrong_requests_are_refused_in_words_and_harm_nobody() {
     assert!(refused(&server, "/v1/flows?limit=many").contains("limit"));
     assert!(refused(&server, "/v1/flows?limit=-1").contains("limit"));
     assert!(refused(&server, "/v1/flows?most=3").contains("most"));
-    let post = "POST /v1/services HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+    let delete = "DELETE /v1/services HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
                 content-length: 0\r\n\r\n";
-    assert_eq!(raw(&server, post), "HTTP/1.1 405 Method Not Allowed");
+    assert_eq!(raw(&server, delete), "HTTP/1.1 405 Method Not Allowed");
     for garbage in ["\0\u{1}\u{2}\r\n\r\n", "GET\r\n\r\n", "EHLO example.org\r\n"] {
         assert_eq!(raw(&server, garbage), "HTTP/1.1 400 Bad Request", "{garbage:?}");
     }

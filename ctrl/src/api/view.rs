@@ -30,6 +30,7 @@ pub(super) fn status(state: &State) -> Status {
         uptime_s: state.started.elapsed().as_secs(),
         config: state.file.display().to_string(),
         applied: in_force.name.clone(),
+        edits: in_force.commands,
         applied_s_ago: in_force.since.elapsed().as_secs(),
         generation: in_force.generation,
         memory: state.memory.clone(),
@@ -148,7 +149,7 @@ fn view_service(
         ops: service.ops,
         local_addresses: pool.to_vec(),
         traffic: counts.workers.service(named.id).since(&named.base),
-        rates: counts.rates.service(named.id),
+        rates: counts.rates.service(named),
         real_servers: real_servers
             .map(|(real, named)| view_real_server(counts, real, *named, pool))
             .collect(),
@@ -181,7 +182,7 @@ fn view_real_server(
         local_ports: (real.mode == ForwardingMode::FullNat)
             .then(|| LocalPortShare::All.capacity(pool)),
         traffic: workers.real_server(named.id).since(&named.base),
-        rates: rates.real_server(named.id),
+        rates: rates.real_server(&named),
     }
 }
 

@@ -65,6 +65,8 @@ enum What {
     LocalPorts(ServiceFilter),
     /// The daemon itself and its workers.
     Status,
+    /// The configuration that runs, as a file.
+    Config,
 }
 
 /// Which drop reasons to show.
@@ -80,8 +82,14 @@ impl Show {
     pub(crate) fn run(&self) -> Result<(), CtrlError> {
         let daemon = self.connection.daemon()?;
         let (target, parameters) = self.what.request(self.form.json);
-        if self.form.json {
-            return print_json(&daemon, target, &parameters);
+        match (&self.what, self.form.json) {
+            (What::Config, false) => return print_answer(&daemon, target, &parameters, b""),
+            (What::Config, true) => {
+                let what = "a configuration is YAML: leave out --json.";
+                return Err(CtrlError::Usage(what.to_owned()));
+            }
+            (_, true) => return print_json(&daemon, target, &parameters),
+            (_, false) => {}
         }
         let answer = Answer { daemon: &daemon, target, parameters: &parameters };
         let text = match &self.what {
@@ -97,6 +105,7 @@ impl Show {
             What::Workers => tables::workers(&answer.get()?),
             What::LocalPorts(_) => tables::local_ports(&answer.get()?),
             What::Status => tables::status(&answer.get()?),
+            What::Config => String::new(),
         };
         cli::print(&Screen::of_output(self.form.wide).show(&text))
     }
@@ -118,6 +127,7 @@ impl What {
             Self::Drops(_) => alone("/v1/drops"),
             Self::Workers => alone("/v1/workers"),
             Self::Status => alone("/v1/status"),
+            Self::Config => alone("/v1/config"),
         }
     }
 }
@@ -141,7 +151,17 @@ pub(crate) fn print_json(
     target: &str,
     parameters: &Parameters,
 ) -> Result<(), CtrlError> {
+    print_answer(daemon, target, parameters, b"\n")
+}
+
+/// Prints the daemon's answer as it comes, and `end` behind it.
+fn print_answer(
+    daemon: &Daemon,
+    target: &str,
+    parameters: &Parameters,
+    end: &[u8],
+) -> Result<(), CtrlError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     daemon.get(target, parameters, &mut |piece| out.write_all(piece))?;
-    out.write_all(b"\n").and_then(|()| out.flush()).map_err(CtrlError::Output)
+    out.write_all(end).and_then(|()| out.flush()).map_err(CtrlError::Output)
 }

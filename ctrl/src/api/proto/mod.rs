@@ -9,6 +9,7 @@ mod drops;
 mod edit;
 mod flows;
 mod ftp;
+mod plan;
 mod routing;
 
 use std::net::Ipv4Addr;
@@ -20,10 +21,12 @@ use serde::{Deserialize, Serialize};
 pub use apply::{Applied, ConfigError, Refusal, Tally};
 pub use drops::{Drop, Drops, Ended, Generated};
 pub use edit::{
-    EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec, Zero,
+    EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec,
+    TunnelSpec, Zero,
 };
 pub use flows::{FlowCount, FlowGroup, FlowsEnded};
 pub use ftp::Ftp;
+pub use plan::{Became, Kind, Plan, Planned, PlannedField};
 pub use routing::{ListedRealServer, LocalPortUse, LocalPorts, RealServers, Route, Routes};
 
 /// Answer of `/v1/status`.
@@ -41,6 +44,9 @@ pub struct Status {
     pub config: String,
     /// The file of the configuration in force, as whoever applied it called it.
     pub applied: String,
+    /// How often commands have changed it since then.
+    #[serde(default)]
+    pub edits: u64,
     /// Seconds since it was put into force.
     pub applied_s_ago: u64,
     /// Number of the configuration in force, counted from 1.

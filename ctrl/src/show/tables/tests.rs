@@ -222,6 +222,7 @@ fn status_of_the_daemon() {
     };
     let answer = Status {
         applied: "/tmp/new.yaml".to_owned(),
+        edits: 0,
         applied_s_ago: 9,
         generation: 3,
         version: "0.1.0".to_owned(),
