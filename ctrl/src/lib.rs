@@ -14,7 +14,10 @@
 //! * `links.rs`: links that come up; `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`.
+//! The tool's commands have files of their own: `show/`, `stats/`, `kill.rs`, `real_server/` (set,
+//! drain, undrain), `doctor/`, `plan/`, `save/`, `apply/command.rs`, `shell.rs` (completions, man
+//! pages). They talk to the daemon by `client/`, name flows and services by `select/`, and end with
+//! a status of `exit.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -37,6 +40,7 @@ mod error;
 mod exit;
 mod identity;
 mod ipvs;
+mod kill;
 mod links;
 mod listing;
 mod local_ports;
@@ -45,9 +49,14 @@ mod machine;
 mod memory;
 mod metrics;
 mod numa;
+mod plan;
 mod port;
 mod rates;
+mod real_server;
+mod save;
+mod select;
 mod serve;
+mod shell;
 mod show;
 mod shutdown;
 mod signals;
@@ -55,7 +64,9 @@ mod snapshot;
 mod socket;
 mod startup;
 mod state;
+mod stats;
 mod steering;
+mod term;
 #[cfg(test)]
 mod testing;
 mod worker;

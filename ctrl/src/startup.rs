@@ -74,8 +74,11 @@ pub(crate) fn start(
     let machine = Machine { eal: &eal, pools: &pools, publisher: &publisher, plan: &plan };
     let (seats, parts) = seat_workers(&config, queues, &machine)?;
     let name = file.display().to_string();
+    let from_file = ArcSwap::from_pointee(config.clone());
     let state = State {
-        file: file.to_path_buf(),
+        // Who asks for it may be in another directory.
+        file: std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf()),
+        from_file,
         desk: Desk::new(Replacement::new(config.clone(), &registry), name.clone()),
         in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),
         applier: Mutex::new(Applier::new(publisher, registry, rules)),

@@ -31,6 +31,9 @@ pub(crate) struct State {
     pub(crate) desk: Desk,
     /// The configuration that runs; replaced as a whole.
     pub(crate) in_force: ArcSwap<InForce>,
+    /// The configuration as it was last read from a file and put into force, without what commands
+    /// have changed since.
+    pub(crate) from_file: ArcSwap<Config>,
     /// Who replaces it; one at a time.
     pub(crate) applier: Mutex<Applier>,
     /// What configurations are checked against.

@@ -7,6 +7,7 @@
 
 pub(crate) mod command;
 mod error;
+pub(crate) mod plan;
 mod reload;
 mod restart;
 mod summary;
@@ -22,7 +23,8 @@ use tokio::time::timeout;
 
 pub(crate) use error::ApplyError;
 pub(crate) use reload::reload_on;
-pub(crate) use summary::summary;
+pub(crate) use restart::printable;
+pub(crate) use summary::{summary, tallies};
 
 use crate::api::proto::{self, Applied};
 use crate::check;
@@ -87,7 +89,7 @@ async fn exclusively(state: &Arc<State>, name: &str, text: Vec<u8>) -> Result<Ap
     let (registry, file) = (Arc::clone(&applier.registry), name.to_owned());
     let prepare = move || prepare(&desired.config(), document, &file, &edit::lock(&registry));
     let prepared = tokio::task::spawn_blocking(prepare).await;
-    let Prepared { changes, warnings, listen, replacement } =
+    let Prepared { changes, warnings, listen, read, replacement } =
         prepared.map_err(|_| ApplyError::Stopping)??;
 
     let generation = state.in_force.load().generation;
@@ -98,6 +100,7 @@ async fn exclusively(state: &Arc<State>, name: &str, text: Vec<u8>) -> Result<Ap
         state.desk.replace(replacement, name.to_owned());
         state.metrics.door.put_into_use(door);
     }
+    state.from_file.store(read);
     // Also what commands have changed and nobody has put into force yet.
     let generation =
         if state.desk.is_ahead() { edit::publish(state, &mut applier).await? } else { generation };
@@ -110,6 +113,8 @@ struct Prepared {
     warnings: Vec<String>,
     /// Where metrics are to be had.
     listen: Option<SocketAddr>,
+    /// The configuration as the file has it.
+    read: Arc<Config>,
     replacement: Replacement,
 }
 
@@ -132,8 +137,9 @@ fn prepare(
     let mut warnings = warnings(desired, &config);
     warnings.extend(check::warnings(&config));
     let listen = config.metrics.listen;
+    let read = Arc::new(config.clone());
     let replacement = Replacement::new(config, registry);
-    Ok(Prepared { changes, warnings, listen, replacement })
+    Ok(Prepared { changes, warnings, listen, read, replacement })
 }
 
 /// Has ports steer the replies to the local addresses of `config`, as far as they do so by rules.
@@ -169,14 +175,16 @@ fn warnings(old: &Config, new: &Config) -> Vec<String> {
 
 fn applied(generation: u64, workers: usize, changes: &[Change], warnings: Vec<String>) -> Applied {
     let tally = |is_meant: fn(&Subject) -> bool| proto::Tally::from(Tally::of(changes, is_meant));
-    let settings = tally(|subject| matches!(subject, Subject::Setting(_) | Subject::Port(_)));
+    let settings = |subject: &Subject| {
+        matches!(subject, Subject::Setting(_) | Subject::Port(_) | Subject::Mark(_))
+    };
     Applied {
         generation,
         workers,
         services: tally(|subject| matches!(subject, Subject::Service(_))),
         real_servers: tally(|subject| matches!(subject, Subject::RealServer(..))),
         routes: tally(|subject| matches!(subject, Subject::Route(_))),
-        settings: settings.changed,
+        settings: Tally::of(changes, settings).total(),
         warnings,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use conf::Config;
-use dataplane::control::{Command, FlowReport, Report};
+use dataplane::control::{Command, FlowReport, Report, Selection};
 use dataplane::stats::RealServerStats;
 use dataplane::testing::{DIRECTOR_MAC, PEER_MAC, arp_frame};
 use dataplane::time::{TICKS_PER_SECOND, Tick, Ticks};
@@ -98,14 +98,15 @@ impl Rig {
     fn listed(&mut self, is_meant: impl Fn(&FlowReport) -> bool) -> Vec<FlowReport> {
         let state = Arc::clone(&self.state);
         let mut ring = state.workers.iter().next().unwrap().ring.try_lock().unwrap();
-        assert!(ring.begin(Command::ListFlows), "the worker takes no request");
+        assert!(ring.begin(Command::ListFlows(Selection::ALL)), "the worker takes no request");
         let mut found = Vec::new();
         while ring.is_awaiting() {
             self.work_off();
             for report in ring.next_batch() {
-                match report {
-                    Report::Flow(flow) if is_meant(&flow) => found.push(flow),
-                    Report::Flow(_) | Report::Neighbor(_) | Report::End => {}
+                if let Report::Flow(flow) = report
+                    && is_meant(&flow)
+                {
+                    found.push(flow);
                 }
             }
         }

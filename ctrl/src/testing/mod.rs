@@ -2,6 +2,7 @@
 //! be left standing or kept turning on a thread.
 
 mod by_hand;
+mod fake_daemon;
 
 use std::collections::VecDeque;
 use std::io;
@@ -27,6 +28,8 @@ use dataplane::time::{TICKS_PER_SECOND, Tick};
 use dataplane::worker::Worker;
 use dpdk::{DpdkError, FlowMatch, Link, PortStats, RssConfig};
 use tokio::sync::Mutex;
+
+pub(crate) use fake_daemon::{FakeDaemon, answer_all, response};
 
 use crate::apply::Applier;
 use crate::edit::{Desk, Replacement};
@@ -212,6 +215,7 @@ impl Rig {
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(Arc::new([Seat { lcore: 5, running, stats, ring }])),
             rates: ArcSwap::default(),
+            from_file: ArcSwap::from_pointee(config.clone()),
             metrics: Exporter::new(CYCLES_PER_S),
             desk: Desk::new(Replacement::new(config.clone(), &registry), name.clone()),
             in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),

@@ -14,3 +14,4 @@ mod life;
 mod show;
 mod steering;
 mod support;
+mod tool;
