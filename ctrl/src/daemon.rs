@@ -9,6 +9,7 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::error::CtrlError;
+use crate::ipvs::IpvsSocket;
 use crate::log::{self, Format, Level};
 use crate::metrics::{self, Door};
 use crate::serve::{Admins, Server};
@@ -49,6 +50,7 @@ impl Run {
 fn run(file: &Path) -> Result<(), CtrlError> {
     let config = check::load(file)?;
     let socket = ControlSocket::claim(&config.control.socket)?;
+    let ipvs = IpvsSocket::listen(socket.path())?;
     let runtime = control_runtime().map_err(CtrlError::Runtime)?;
     let mut signals = Signals::take_over().map_err(CtrlError::Runtime)?;
     let (ended_in, mut ended) = mpsc::unbounded_channel();
@@ -56,7 +58,9 @@ fn run(file: &Path) -> Result<(), CtrlError> {
     let running = startup::start(file, config, &ended_in)?;
     running.state.metrics.door.put_into_use(door);
     announce(&running, &socket);
-    let outcome = runtime.block_on(serve(&running, &socket, &mut signals, &mut ended));
+    let sockets = (&socket, &ipvs);
+    let outcome = runtime.block_on(serve(&running, sockets, &mut signals, &mut ended));
+    drop(ipvs);
     shutdown::run(socket, runtime, running);
     outcome
 }
@@ -66,10 +70,10 @@ fn control_runtime() -> std::io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Answers on the control socket until a signal comes or a worker ends.
+/// Answers on the sockets until a signal comes or a worker ends.
 async fn serve(
     running: &Running,
-    socket: &ControlSocket,
+    (socket, ipvs): (&ControlSocket, &IpvsSocket),
     signals: &mut Signals,
     ended: &mut UnboundedReceiver<u32>,
 ) -> Result<(), CtrlError> {
@@ -79,6 +83,9 @@ async fn serve(
     let hang_up = signals.hang_up();
     tokio::select! {
         never = server.serve_socket(&listener) => match never {},
+        served = ipvs.serve(&running.state, Admins::of_this_process()) => {
+            served.map(|never| match never {})
+        }
         name = signals.stop() => {
             tracing::info!("{name}: stopping");
             Ok(())

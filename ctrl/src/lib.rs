@@ -9,13 +9,13 @@
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
 //! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself;
-//!   `serve/`: to whom;
+//!   `serve/`: to whom; `ipvs/`: to programs that know IPVS alone;
 //! * `apply/`: another configuration while packets flow; `edit/`: single changes of what runs;
 //! * `links.rs`: links that come up; `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
 //! The tool's commands have files of their own: `show/`, `stats/`, `kill.rs`, `real_server/` (set,
-//! drain, undrain), `plan/`, `save/`, `doctor/`, `apply/command.rs`, `shell.rs` (completions, man
+//! drain, undrain), `doctor/`, `plan/`, `save/`, `apply/command.rs`, `shell.rs` (completions, man
 //! pages). They talk to the daemon by `client/`, name flows and services by `select/`, and end with
 //! a status of `exit.rs`.
 //!
@@ -39,6 +39,7 @@ mod edit;
 mod error;
 mod exit;
 mod identity;
+mod ipvs;
 mod kill;
 mod links;
 mod listing;

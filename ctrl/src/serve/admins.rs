@@ -22,7 +22,7 @@ impl Admins {
     }
 
     /// What a process of this user and group may do.
-    pub(super) fn role_of(&self, user: u32, _group: u32) -> Role {
+    pub(crate) fn role_of(&self, user: u32, _group: u32) -> Role {
         if self.has_user(user) { Role::Admin } else { Role::ReadOnly }
     }
 }
