@@ -6,8 +6,8 @@
 //! order of the file, because rr and wrr follow it.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::PathBuf;
 
+use crate::control::Control;
 use crate::helper::Helper;
 
 use ipnet::Ipv4Net;
@@ -321,13 +321,6 @@ impl ServiceTimeouts {
     }
 }
 
-/// How tools reach the running daemon.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Control {
-    /// Path of the unix socket the daemon listens on.
-    pub socket: PathBuf,
-}
-
 impl Default for Dpdk {
     fn default() -> Self {
         Self { memory_mib: 1024, eal_args: Vec::new() }
@@ -343,12 +336,6 @@ impl Default for Limits {
 impl Default for Timeouts {
     fn default() -> Self {
         Self { tcp_s: 900, tcp_fin_s: 120, udp_s: 300 }
-    }
-}
-
-impl Default for Control {
-    fn default() -> Self {
-        Self { socket: PathBuf::from("/run/rvs/rvs.sock") }
     }
 }
 

@@ -7,7 +7,7 @@
 //! * `load.rs`: reads the file, refuses what cannot be one, runs the YAML parser under a budget.
 //! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw.rs`: keys and shapes.
 //! * `value.rs`: single values (numbers, addresses, durations); `check/`: rules between them.
-//! * `config.rs`: the checked types, the only ones that leave this crate.
+//! * `config.rs` and `control.rs`: the checked types, the only ones that leave this crate.
 //! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in.
 //! * `error.rs`, `diag.rs`, `render.rs`: collecting errors and showing them.
 //!
@@ -17,6 +17,7 @@
 
 mod check;
 mod config;
+mod control;
 mod diag;
 pub mod diff;
 mod document;
@@ -37,10 +38,11 @@ mod suggest;
 mod value;
 
 pub use config::{
-    Config, Control, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Persistence,
+    Config, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Persistence,
     PersistenceEngine, Port, Protocol, RealServer, Route, Service, ServiceKey, ServiceTimeouts,
     Timeouts,
 };
+pub use control::{Account, Admin, Control, Tcp};
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};
 pub use helper::Helper;

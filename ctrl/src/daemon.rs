@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::error::CtrlError;
-use crate::serve::{Admins, Server};
+use crate::serve::{Admins, Server, TcpDoor};
 use crate::shutdown::Running;
 use crate::signals::Signals;
 use crate::socket::ControlSocket;
@@ -18,13 +18,17 @@ use crate::{api, apply, check, links, local_ports, rates, shutdown, startup};
 /// Runs the daemon with the configuration in `file` until a signal stops it.
 pub(crate) fn run(file: &Path) -> Result<(), CtrlError> {
     let config = check::load(file)?;
-    let socket = ControlSocket::claim(&config.control.socket)?;
+    let socket = ControlSocket::claim(&config.control)?;
+    let admins = Admins::of(&config.control)?;
+    let tcp = TcpDoor::claim(&config.control)?;
+    let tokens = tcp.as_ref().map(|door| Arc::clone(&door.tokens));
     let runtime = control_runtime().map_err(CtrlError::Runtime)?;
     let mut signals = Signals::take_over().map_err(CtrlError::Runtime)?;
     let (ended_in, mut ended) = mpsc::unbounded_channel();
-    let running = startup::start(file, config, &ended_in)?;
+    let running = startup::start(file, config, tokens, &ended_in)?;
     announce(&running, &socket);
-    let outcome = runtime.block_on(serve(&running, &socket, &mut signals, &mut ended));
+    let doors = Doors { socket: &socket, tcp, admins };
+    let outcome = runtime.block_on(serve(&running, doors, &mut signals, &mut ended));
     shutdown::run(socket, runtime, running);
     outcome
 }
@@ -34,19 +38,30 @@ fn control_runtime() -> std::io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Answers on the control socket until a signal comes or a worker ends.
+/// Where clients come in, and who of them are admins.
+struct Doors<'a> {
+    socket: &'a ControlSocket,
+    tcp: Option<TcpDoor>,
+    admins: Admins,
+}
+
+/// Answers clients until a signal comes or a worker ends.
 async fn serve(
     running: &Running,
-    socket: &ControlSocket,
+    doors: Doors<'_>,
     signals: &mut Signals,
     ended: &mut UnboundedReceiver<u32>,
 ) -> Result<(), CtrlError> {
+    let Doors { socket, tcp, admins } = doors;
     let listener = socket.listener().and_then(UnixListener::from_std).map_err(CtrlError::Serve)?;
+    let tcp = tcp.map(|door| TcpListener::from_std(door.listener)).transpose();
+    let tcp = tcp.map_err(CtrlError::Serve)?;
     let router = api::router(Arc::clone(&running.state));
-    let server = Server::new(router, Admins::of_this_process());
+    let server = Server::new(router, admins, running.state.tokens.clone());
     let hang_up = signals.hang_up();
     tokio::select! {
         never = server.serve_socket(&listener) => match never {},
+        never = server.serve_tcp(tcp.as_ref()) => match never {},
         name = signals.stop() => {
             tracing::info!("{name}: stopping");
             Ok(())
@@ -86,12 +101,13 @@ fn announce(running: &Running, socket: &ControlSocket) {
     }
     let workers: Vec<_> = state.workers.iter().map(|seat| seat.lcore.to_string()).collect();
     tracing::info!(
-        "rvs {} ({}) is forwarding on CPU {}: {}; {}; control socket {}",
+        "rvs {} ({}) is forwarding on CPU {}: {}; {}; control socket {}{}",
         env!("CARGO_PKG_VERSION"),
         state.dpdk,
         workers.join(", "),
         check::summary(config),
         state.memory,
         socket.path().display(),
+        config.control.tcp.as_ref().map(|tcp| format!(" and {}", tcp.listen)).unwrap_or_default(),
     );
 }

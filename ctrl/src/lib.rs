@@ -8,7 +8,8 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself; `serve/`: to whom;
+//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself; `serve/` and
+//!   `tokens.rs`: to whom;
 //! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
@@ -52,7 +53,9 @@ mod state;
 mod steering;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod worker;
 
 pub use cli::main;
 pub use error::CtrlError;
+pub use tokens::TokenError;

@@ -4,6 +4,7 @@
 //! not, so that all errors of a file come out together. Only a file without any gives a `Config`.
 
 mod address;
+mod control;
 mod helper;
 mod ipvs;
 mod local;
@@ -33,7 +34,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let limits = settings::limits(raw.limits.as_ref(), diags);
     let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
     let ipvs = ipvs::ipvs(raw.ipvs.as_ref(), diags);
-    let control = settings::control(raw.control.as_ref(), diags);
+    let control = control::control(raw.control.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);
     }

@@ -1,12 +1,11 @@
-//! The settings that stand alone: version, memory, workers, limits, timeouts, control socket.
+//! The settings that stand alone: version, memory, workers, limits, timeouts.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
-use crate::config::{Control, Dpdk, Limits, Machine, Timeouts};
+use crate::config::{Dpdk, Limits, Machine, Timeouts};
 use crate::diag::Diags;
-use crate::raw::{RawConfig, RawControl, RawDpdk, RawLimits, RawTimeouts};
+use crate::raw::{RawConfig, RawDpdk, RawLimits, RawTimeouts};
 use crate::read::Text;
 use crate::rule::Rule;
 use crate::span::Span;
@@ -14,8 +13,6 @@ use crate::value;
 
 /// Highest CPU number that can be a worker.
 const LCORE_MAX: u32 = 1023;
-/// Longest path a unix socket can have, in bytes: `sun_path` without its terminating zero.
-const SOCKET_PATH_MAX: usize = 107;
 
 /// The version must be 1.
 pub(super) fn version(raw: &RawConfig<'_>, diags: &mut Diags) {
@@ -187,29 +184,4 @@ pub(super) fn timeouts(raw: Option<&RawTimeouts<'_>>, diags: &mut Diags) -> Opti
     let tcp_fin_s = seconds(&raw.tcp_fin, default.tcp_fin_s);
     let udp_s = seconds(&raw.udp, default.udp_s);
     Some(Timeouts { tcp_s: tcp_s?, tcp_fin_s: tcp_fin_s?, udp_s: udp_s? })
-}
-
-/// The control socket.
-pub(super) fn control(raw: Option<&RawControl<'_>>, diags: &mut Diags) -> Option<Control> {
-    let Some(path) = raw.and_then(|raw| raw.socket.as_ref()) else {
-        return Some(Control::default());
-    };
-    let text = path.text;
-    let problem = if !text.starts_with('/') {
-        Some(("is not an absolute path", "begin with `/`, such as `/run/rvs/rvs.sock`"))
-    } else if text.ends_with('/') {
-        Some(("is a directory", "add a file name, such as `/run/rvs/rvs.sock`"))
-    } else if text.chars().any(char::is_control) {
-        Some(("has control characters", "write a plain path, such as `/run/rvs/rvs.sock`"))
-    } else if text.len() > SOCKET_PATH_MAX {
-        Some(("is too long for a unix socket", "use a path of at most 107 bytes"))
-    } else {
-        None
-    };
-    if let Some((what, help)) = problem {
-        let message = format!("`socket` {what}: `{text}`");
-        diags.error(Rule::BadValue, path.span, message, help);
-        return None;
-    }
-    Some(Control { socket: PathBuf::from(text) })
 }

@@ -1,12 +1,12 @@
 //! Settings, ports and routes.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use super::text::{self, list};
 use super::{Changes, Edit, Field, Subject};
-use crate::config::{
-    Config, Control, Dpdk, InterfaceAddr, Limits, Port, Route, ServiceKey, Timeouts,
-};
+use crate::config::{Config, Dpdk, InterfaceAddr, Limits, Port, Route, ServiceKey, Timeouts};
+use crate::control::{Account, Control, Tcp};
 use crate::mark::MarkRule;
 
 /// The settings that stand alone.
@@ -52,9 +52,26 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     changes.setting(&["marks"], false, (&rules.0, &rules.1), |rules| list(rules));
     super::ipvs::ipvs(ipvs, &new.ipvs, changes);
 
-    let Control { socket } = control;
-    let path = |path: &std::path::PathBuf| path.display().to_string();
-    changes.setting(&["control", "socket"], true, (socket, &new.control.socket), path);
+    access(control, &new.control, changes);
+}
+
+/// How tools reach the daemon.
+fn access(old: &Control, new: &Control, changes: &mut Changes) {
+    let Control { socket, mode, group, admins, tcp } = old;
+    let path = |path: &PathBuf| path.display().to_string();
+    changes.setting(&["control", "socket"], true, (socket, &new.socket), path);
+    let octal = |mode: &u32| format!("{mode:04o}");
+    changes.setting(&["control", "mode"], true, (mode, &new.mode), octal);
+    let name = |group: &Option<Account>| {
+        group.as_ref().map_or_else(|| "the daemon's own".to_owned(), Account::to_string)
+    };
+    changes.setting(&["control", "group"], true, (group, &new.group), name);
+    changes.setting(&["control", "admins"], true, (admins, &new.admins), |admins| list(admins));
+    let describe = |tcp: &Option<Tcp>| match tcp {
+        Some(Tcp { listen, tokens }) => format!("{listen} with {}", tokens.display()),
+        None => "off".to_owned(),
+    };
+    changes.setting(&["control", "tcp"], true, (tcp, &new.tcp), describe);
 }
 
 /// Ports, by name.

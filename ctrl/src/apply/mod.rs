@@ -30,6 +30,7 @@ use crate::port::RunningPort;
 use crate::snapshot::{self, PortFacts};
 use crate::state::{InForce, Seats, State};
 use crate::steering::{Rules, Steerable};
+use crate::tokens;
 
 /// How long a configuration waits for those that are being applied.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(20);
@@ -54,7 +55,10 @@ pub(crate) async fn apply(
     name: String,
     text: Vec<u8>,
 ) -> Result<Applied, ApplyError> {
-    let outcome = exclusively(state, name.clone(), text).await;
+    let mut outcome = exclusively(state, name.clone(), text).await;
+    if let Ok(applied) = &mut outcome {
+        applied.warnings.extend(tokens::read_again(state.tokens.as_ref()).await);
+    }
     match &outcome {
         Ok(applied) => tracing::info!("{origin}: {name}: {}", summary(applied).join("; ")),
         Err(error @ ApplyError::Silent { .. }) => tracing::error!("{origin}: {name}: {error}"),

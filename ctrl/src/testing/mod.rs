@@ -206,6 +206,7 @@ impl Rig {
             dpdk: "DPDK 22.11.0".to_owned(),
             started: since,
             machine: Machine::default(),
+            tokens: None,
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
             rates: ArcSwap::default(),
@@ -325,7 +326,7 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `state` to the user that tests run as, an admin.
     pub(crate) fn start(state: &Arc<State>) -> Self {
-        Self::start_for(state, Admins::of_this_process())
+        Self::start_for(state, Admins::new(vec![nix::unistd::geteuid().as_raw()], Vec::new()))
     }
 
     /// Serves `state` to clients of whom these are admins.
@@ -339,7 +340,7 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                let server = serve::Server::new(router, admins);
+                let server = serve::Server::new(router, admins, None);
                 tokio::select! {
                     never = server.serve_socket(&listener) => match never {},
                     _ = stopped => Ok(()),
