@@ -5,7 +5,7 @@
 //! each error with its line, column, key path and what to write instead.
 //!
 //! * `load.rs`: reads the file, refuses what cannot be one, runs the YAML parser under a budget.
-//! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw.rs`: keys and shapes.
+//! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw/`: keys and shapes.
 //! * `value.rs`: single values (numbers, addresses, durations); `check/`: rules between them.
 //! * `config.rs` and `control.rs`: the checked types, the only ones that leave this crate.
 //! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in.
