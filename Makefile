@@ -10,7 +10,7 @@ demo: deps
 
 # Every check and test there is. Those that need root say so when they skip.
 test: deps
-	cargo build --package rvs-ctrl
+	cargo build --package rvs-ctrl --package rvs-ipvs-preload
 	cargo xtask ci
 
 # Rates and cycles of one worker, beside a MAC-swap loop in the same run; QUICK=1 is a look at the most
@@ -33,13 +33,16 @@ baseline: deps
 oracle:
 	@sh perf/oracle/record.sh
 	@sh perf/oracle/sctp.sh
+	@sh perf/oracle/cli.sh
 
 # Installs what is missing of the Debian packages that building and testing need.
 deps:
 	@sh perf/deps.sh
 
-# Installs the rvs binary; PREFIX defaults to /usr/local.
+# Installs rvs, and what has ipvsadm and keepalived drive it; PREFIX defaults to /usr/local.
 PREFIX ?= /usr/local
 install: deps
-	cargo build --release --package rvs-ctrl
+	cargo build --release --package rvs-ctrl --package rvs-ipvs-preload
 	install -D -m 0755 target/release/rvs $(DESTDIR)$(PREFIX)/bin/rvs
+	install -D -m 0755 target/release/rvsadm $(DESTDIR)$(PREFIX)/sbin/rvsadm
+	install -D -m 0644 target/release/librvs_ipvs.so $(DESTDIR)$(PREFIX)/lib/rvs/librvs_ipvs.so

@@ -3,7 +3,7 @@
 set -eu
 
 packages="build-essential pkg-config libdpdk-dev libclang-dev
-          nginx-light vsftpd curl iproute2 iputils-ping ethtool procps valgrind"
+          nginx-light vsftpd ipvsadm keepalived curl iproute2 iputils-ping ethtool procps valgrind"
 
 missing=""
 for package in $packages; do
@@ -23,8 +23,8 @@ if [ "$(id -u)" -ne 0 ]; then
     exec sudo sh "$0"
 fi
 
-# Installing nginx would start a web server on this machine, which nobody asked for: the tests
-# start their own in namespaces. Debian's policy-rc.d says no to it for the time being.
+# Installing nginx would start a web server on this machine, which nobody asked for, and so would
+# others: the tests start their own in namespaces. Debian's policy-rc.d says no to it for the time being.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"

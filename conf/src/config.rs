@@ -14,6 +14,7 @@ use ipnet::Ipv4Net;
 
 use crate::ipvs::Ipvs;
 use crate::mark::{Mark, MarkRule};
+use crate::metrics::Metrics;
 use crate::scheduler::{Scheduler, SchedulerFlags};
 
 /// The whole file, checked.
@@ -40,6 +41,8 @@ pub struct Config {
     pub ipvs: Ipvs,
     /// How tools reach the running daemon.
     pub control: Control,
+    /// What monitoring reads.
+    pub metrics: Metrics,
 }
 
 /// Settings of DPDK's environment abstraction layer (EAL).
@@ -186,6 +189,15 @@ pub enum ServiceKey {
 }
 
 impl ServiceKey {
+    /// The transport protocol, unless packets are told by a mark.
+    #[must_use]
+    pub const fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Endpoint { protocol, .. } => Some(protocol),
+            Self::Mark(_) => None,
+        }
+    }
+
     /// The virtual address and port, unless packets are told by a mark.
     #[must_use]
     pub const fn vip(self) -> Option<SocketAddrV4> {

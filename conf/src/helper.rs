@@ -1,5 +1,10 @@
 //! [`Helper`]: who reads the payload of a service's connections.
 
+use crate::config::{ForwardingMode, Protocol, ServiceKey};
+
+/// The port of FTP's control connections, where IPVS reads them, too.
+const FTP_PORT: u16 = 21;
+
 /// What reads the payload of a service's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Helper {
@@ -8,6 +13,14 @@ pub enum Helper {
 }
 
 impl Helper {
+    /// Whoever reads the connections of a service in this mode unless the file says otherwise.
+    pub(crate) fn of_port(key: ServiceKey, mode: ForwardingMode) -> Option<Self> {
+        let is_ftp = key.protocol() == Some(Protocol::Tcp)
+            && key.vip().is_some_and(|vip| vip.port() == FTP_PORT)
+            && matches!(mode, ForwardingMode::Nat | ForwardingMode::FullNat);
+        is_ftp.then_some(Self::Ftp)
+    }
+
     /// The word the file uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

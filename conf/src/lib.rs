@@ -8,7 +8,8 @@
 //! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw/`: keys and shapes.
 //! * `value.rs`: single values (numbers, addresses, durations); `check/`: rules between them.
 //! * `config.rs` and `control.rs`: the checked types, the only ones that leave this crate.
-//! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in.
+//! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in;
+//!   `edit/`: single changes, as commands make them.
 //! * `error.rs`, `diag.rs`, `render.rs`: collecting errors and showing them.
 //!
 //! The crate depends on no other crate of RVS and does no I/O but reading the file it is given;
@@ -21,11 +22,13 @@ mod control;
 mod diag;
 pub mod diff;
 mod document;
+pub mod edit;
 mod error;
 mod helper;
 mod ipvs;
 mod load;
 mod mark;
+mod metrics;
 mod node;
 mod raw;
 mod read;
@@ -50,6 +53,7 @@ pub use ipnet::Ipv4Net;
 pub use ipvs::{Defence, Ipvs};
 pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document, read};
 pub use mark::{Mark, MarkRule};
+pub use metrics::Metrics;
 pub use rule::Rule;
 pub use scheduler::{Scheduler, SchedulerFlags};
 pub use schema::json_schema;

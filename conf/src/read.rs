@@ -181,14 +181,18 @@ impl<'a, T: Read<'a>> Read<'a> for Named<'a, T> {
     }
 }
 
+/// Whether a text can be a name.
+pub(crate) fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(plain)
+}
+
 /// Names end up in logs, metrics and commands, so they are short and plain. They begin with a
 /// letter because YAML gives numbers as keys a meaning of their own.
 fn check_name(name: At<&str>, diags: &mut Diags) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.value.len() > 63
-        || !name.value.starts_with(|c: char| c.is_ascii_alphabetic())
-        || !name.value.chars().all(plain)
-    {
+    if !is_name(name.value) {
         let message = format!("`{}` cannot be a name", name.value);
         let help = "begin with a letter, then use letters, digits, `-`, `_` and `.`; at most 63";
         diags.error(Rule::BadValue, name.span, message, help);

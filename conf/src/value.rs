@@ -125,10 +125,15 @@ pub(crate) fn memory_mib(text: &Text<'_>, diags: &mut Diags) -> Option<At<u32>> 
     with_unit(text, &units, 64..=1024 * 1024, "from 64M to 1024G", diags)
 }
 
+/// The greatest weight of a real server.
+pub(crate) const WEIGHT_MAX: u32 = 65_535;
+/// The longest duration, in seconds: 31 days.
+pub(crate) const SECONDS_MAX: u32 = 31 * 86_400;
+
 /// A duration, in seconds.
 pub(crate) fn seconds(text: &Text<'_>, diags: &mut Diags) -> Option<At<u32>> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
-    with_unit(text, &units, 1..=31 * 86_400, "from 1s to 31d", diags)
+    with_unit(text, &units, 1..=SECONDS_MAX.into(), "from 1s to 31d", diags)
 }
 
 /// A switch as sysctls and YAML have it: 0 or 1, `false` or `true`.
@@ -194,7 +199,7 @@ fn host_part(
 }
 
 /// Why an address cannot belong to a host, if it cannot.
-fn not_a_host(addr: Ipv4Addr) -> Option<&'static str> {
+pub(crate) fn not_a_host(addr: Ipv4Addr) -> Option<&'static str> {
     match addr.octets() {
         [0, ..] => Some("which means \"this network\""),
         [127, ..] => Some("a loopback address"),

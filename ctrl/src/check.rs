@@ -3,13 +3,31 @@
 //! `conf` checks what the file says; the rules here are limits of this version, reported after the
 //! file itself is in order.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use conf::{Config, Document, Machine, Protocol, ServiceKey};
 use dataplane::limits::PORT_COUNT_MAX;
 
+use crate::cli;
 use crate::error::CtrlError;
 use crate::machine;
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configuration file.
+    #[arg(value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Check {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<(), CtrlError> {
+        let checked = load(&self.config)?;
+        cli::print(&format!("{}: correct: {}\n", self.config.display(), summary(&checked)))
+    }
+}
 
 /// Reads and checks the file at `path`.
 pub(crate) fn load(path: &Path) -> Result<Config, CtrlError> {

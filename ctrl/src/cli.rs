@@ -1,33 +1,25 @@
-//! The command line: `rvs run`, `check`, `apply`, `schema`, `show`.
+//! The command line: which commands there are. Their arguments stand in the files that run them.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::apply::command::{self, Apply};
+use crate::apply::command::Apply;
+use crate::check::Check;
+use crate::daemon::Run;
 use crate::error::CtrlError;
-use crate::log::{self, Format, Level};
-use crate::show::{self, Show};
-use crate::{check, daemon};
-
-/// Exit status when something was refused or failed.
-const FAILED: u8 = 1;
-/// Exit status when no daemon could be reached. (2, bad usage, comes from clap.)
-const UNREACHABLE: u8 = 3;
+use crate::exit::{self, Exit};
+use crate::show::Show;
 
 static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), dpdk::version()));
 
-const EXIT_STATUS: &str = "\
-Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon could be reached.";
-
 /// RVS, a layer-4 load balancer on DPDK.
 #[derive(Debug, Parser)]
-#[command(name = "rvs", version = VERSION.as_str(), after_help = EXIT_STATUS)]
-struct Cli {
+#[command(name = "rvs", version = VERSION.as_str(), after_help = exit::help())]
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -37,11 +29,7 @@ enum Command {
     /// Forward packets as a configuration file says, until SIGTERM or Ctrl-C.
     Run(Run),
     /// Check a configuration file and report everything that is wrong with it at once.
-    Check {
-        /// The configuration file.
-        #[arg(value_name = "FILE")]
-        config: PathBuf,
-    },
+    Check(Check),
     /// Put a configuration file into force in the running daemon, all of it or nothing.
     Apply(Apply),
     /// Print the JSON Schema of the configuration file, for editors.
@@ -50,41 +38,36 @@ enum Command {
     Show(Show),
 }
 
-#[derive(Debug, Args)]
-struct Run {
-    /// The configuration file; docs/CONFIG.md describes it.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// How log lines on standard error look.
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    log_format: Format,
-    /// How much is logged.
-    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
-    log_level: Level,
+impl Command {
+    fn run(&self) -> Result<(), CtrlError> {
+        match self {
+            Self::Run(run) => run.run(),
+            Self::Check(check) => check.run(),
+            Self::Apply(apply) => apply.run(),
+            Self::Schema => print(&conf::json_schema()),
+            Self::Show(show) => show.run(),
+        }
+    }
+
+    /// Whether errors go to a log of JSON lines.
+    fn logs_json(&self) -> bool {
+        matches!(self, Self::Run(run) if run.logs_json())
+    }
 }
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let (done, json) = match Cli::parse().command {
-        Command::Run(run) => {
-            log::start(run.log_format, run.log_level);
-            (daemon::run(&run.config), run.log_format.is_json())
-        }
-        Command::Check { config } => (check_file(&config), false),
-        Command::Apply(apply) => (command::run(&apply), false),
-        Command::Schema => (print(&conf::json_schema()), false),
-        Command::Show(show) => (show::run(&show), false),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    let command = Cli::parse().command;
+    match command.run() {
+        Ok(()) => Exit::Done.into(),
         // Whoever reads the output has seen enough.
         Err(CtrlError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
+            Exit::Done.into()
         }
         Err(error) => {
-            report(&error, json);
-            ExitCode::from(if error.is_unreachable() { UNREACHABLE } else { FAILED })
+            report(&error, command.logs_json());
+            Exit::of(&error).into()
         }
     }
 }
@@ -96,7 +79,7 @@ fn report(error: &CtrlError, json: bool) {
         return;
     }
     let text = if let CtrlError::Conf(errors) = error {
-        errors.render(io::stderr().is_terminal())
+        errors.render(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
     } else if let CtrlError::Refused { text, is_report: true } = error {
         text.clone()
     } else {
@@ -104,11 +87,6 @@ fn report(error: &CtrlError, json: bool) {
     };
     // There is nowhere left to complain to.
     let _ = writeln!(io::stderr(), "{}", text.trim_end());
-}
-
-fn check_file(config: &std::path::Path) -> Result<(), CtrlError> {
-    let checked = check::load(config)?;
-    print(&format!("{}: correct: {}\n", config.display(), check::summary(&checked)))
 }
 
 /// Writes to standard output.
@@ -126,16 +104,5 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn run_needs_a_configuration_and_knows_its_log_formats() {
-        assert!(Cli::try_parse_from(["rvs", "run"]).is_err());
-        assert!(
-            Cli::try_parse_from(["rvs", "run", "--config", "x", "--log-format", "xml"]).is_err()
-        );
-        let cli = Cli::try_parse_from(["rvs", "run", "--config", "x", "--log-format", "json"]);
-        let Command::Run(run) = cli.unwrap().command else { panic!("not run") };
-        assert_eq!((run.log_format, run.log_level), (Format::Json, Level::Info));
     }
 }

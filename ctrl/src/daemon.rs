@@ -1,13 +1,15 @@
 //! `rvs run`: claim the socket, start everything, serve until told to stop.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::error::CtrlError;
+use crate::log::{self, Format, Level};
 use crate::serve::{Admins, Server, TcpDoor};
 use crate::shutdown::Running;
 use crate::signals::Signals;
@@ -15,8 +17,35 @@ use crate::socket::ControlSocket;
 use crate::state::State;
 use crate::{api, apply, check, links, local_ports, rates, shutdown, startup};
 
+/// What to run, and how it logs.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The configuration file; docs/CONFIG.md describes it.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// How log lines on standard error look.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: Format,
+    /// How much is logged.
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    log_level: Level,
+}
+
+impl Run {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<(), CtrlError> {
+        log::start(self.log_format, self.log_level);
+        run(&self.config)
+    }
+
+    /// Whether log lines are JSON.
+    pub(crate) fn logs_json(&self) -> bool {
+        self.log_format.is_json()
+    }
+}
+
 /// Runs the daemon with the configuration in `file` until a signal stops it.
-pub(crate) fn run(file: &Path) -> Result<(), CtrlError> {
+fn run(file: &Path) -> Result<(), CtrlError> {
     let config = check::load(file)?;
     let socket = ControlSocket::claim(&config.control)?;
     let admins = Admins::of(&config.control)?;

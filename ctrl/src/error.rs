@@ -212,34 +212,50 @@ pub enum CtrlError {
     /// The control socket failed while the daemon ran.
     #[error("the control socket failed: {0}.")]
     Serve(#[source] io::Error),
-    /// No daemon listens on the socket.
-    #[error(
-        "no RVS daemon answers at {}: is `rvs run` running? If it serves another socket \
-         (`control: {{socket: ...}}` in its configuration), name that with --socket.",
-        socket.display()
-    )]
+    /// No daemon answers where one was looked for.
+    #[error("no RVS daemon answers at {daemon}: {advice}")]
     NoDaemon {
-        /// The socket that was tried.
-        socket: PathBuf,
+        /// Where it was looked for.
+        daemon: String,
+        /// What to do.
+        advice: String,
     },
-    /// The user may not talk to the daemon.
-    #[error(
-        "permission denied on {}: run as root, as the user that `rvs run` runs as, or as one that \
-         `control: {{mode: ..., group: ...}}` in its configuration lets in.",
-        socket.display()
-    )]
+    /// The user may not talk to the daemon, or may not do this.
+    #[error("permission denied on {daemon}: {advice}")]
     Denied {
-        /// The socket that was tried.
-        socket: PathBuf,
+        /// Where the daemon is.
+        daemon: String,
+        /// What to do.
+        advice: String,
     },
     /// What answered is no RVS daemon, or it stopped in the middle.
-    #[error("the daemon at {} gave no usable answer: {why}.", socket.display())]
+    #[error("the daemon at {daemon} gave no usable answer: {why}.")]
     Answer {
-        /// The socket.
-        socket: PathBuf,
-        /// What was wrong with it.
+        /// Where it is.
+        daemon: String,
+        /// What was wrong with its answer.
         why: String,
     },
+    /// The daemon cannot answer now.
+    #[error("the daemon is busy: {0}. Nothing was changed; try again.")]
+    Busy(String),
+    /// The daemon is of another release, which cannot do what was asked.
+    #[error(
+        "the daemon at {daemon} is of another release ({version}; this is rvs {}): {why}. Restart \
+         the daemon with this release, or use the `rvs` of its own.",
+        env!("CARGO_PKG_VERSION")
+    )]
+    OtherRelease {
+        /// Where it is.
+        daemon: String,
+        /// Its version.
+        version: String,
+        /// What it lacks.
+        why: String,
+    },
+    /// The command line is wrong in a way that its grammar does not tell.
+    #[error("{0}")]
+    Usage(String),
     /// The daemon has refused what was asked of it, or it failed.
     #[error("{text}")]
     Refused {
@@ -260,11 +276,6 @@ impl From<SteeringError> for CtrlError {
 }
 
 impl CtrlError {
-    /// Whether the cause is that no daemon could be reached.
-    pub(crate) fn is_unreachable(&self) -> bool {
-        matches!(self, Self::NoDaemon { .. } | Self::Denied { .. })
-    }
-
     /// For `map_err`: an error about `path` on the way to `socket`.
     pub(crate) fn socket<'a>(
         socket: &'a Path,

@@ -14,7 +14,7 @@
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs show` is `client.rs` and `show/`, `rvs apply` `apply/command.rs`.
+//! `rvs show` is `client/` and `show/`, `rvs apply` `apply/command.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -32,6 +32,7 @@ mod conformance;
 mod daemon;
 mod device;
 mod error;
+mod exit;
 mod identity;
 mod links;
 mod listing;

@@ -128,7 +128,7 @@ fn forward(parts: Parts, stop: &AtomicBool, ready: &mpsc::Sender<Result<(), Ctrl
     let mut worker = build(parts);
     // The control thread waits for this unless another worker has failed already.
     let _ = ready.send(Ok(()));
-    worker.run(stop, dpdk_io::clock);
+    worker.run(stop, dpdk_io::now);
     // Held packets go back to their pool through the cache that the registration owns.
     drop(worker);
     drop(registration);

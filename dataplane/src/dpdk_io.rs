@@ -7,7 +7,7 @@ use dpdk::{L4Checksum, Mbuf, PktMempool, RxQueue, TxQueue};
 use crate::buf::{PacketAlloc, PacketBuf, RxChecksum, TxChecksum};
 use crate::io::{Burst, Ports};
 use crate::snapshot::PortIdx;
-use crate::time::{TICKS_PER_SECOND, Tick};
+use crate::time::{Moment, TICKS_PER_SECOND, Tick};
 
 impl PacketBuf for Mbuf {
     #[inline]
@@ -135,15 +135,23 @@ impl Ports<Mbuf> for DpdkPorts {
     }
 }
 
-/// The time by the CPU's cycle counter, which all lcores share. The EAL must be up.
+/// The time by [`now`].
 #[must_use]
 pub fn clock() -> Tick {
+    now().tick
+}
+
+/// The time by the CPU's cycle counter, which all lcores share. The EAL must be up.
+#[inline]
+#[must_use]
+pub fn now() -> Moment {
     static CYCLES_PER_TICK: OnceLock<u64> = OnceLock::new();
-    let cycles =
+    let cycles_per_tick =
         *CYCLES_PER_TICK.get_or_init(|| (dpdk::tsc::hz() / u64::from(TICKS_PER_SECOND)).max(1));
+    let cycles = dpdk::tsc::now();
     #[expect(clippy::cast_possible_truncation, reason = "ticks wrap")]
-    let ticks = (dpdk::tsc::now() / cycles) as u32;
-    Tick(ticks)
+    let ticks = (cycles / cycles_per_tick) as u32;
+    Moment { tick: Tick(ticks), cycles }
 }
 
 #[cfg(test)]

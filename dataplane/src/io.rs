@@ -163,6 +163,7 @@ impl<B: PacketBuf, P: Ports<B>> Io<B, P> {
         }
         let count = burst.len() as u64;
         self.stats.received.add(count);
+        self.stats.rx_bursts.count(burst.len());
         if let Some(stats) = self.stats.ports.get(port.index()) {
             stats.rx_packets.add(count);
             stats.rx_bytes.add(burst.iter().map(|frame| frame.len() as u64).sum());

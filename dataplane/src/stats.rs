@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam::utils::CachePadded;
 
 use crate::flow::Direction;
-use crate::limits::PORT_COUNT_MAX;
+use crate::limits::{BURST_LEN_MAX, PORT_COUNT_MAX};
 use crate::service::{RealId, ServiceId};
 use crate::verdict::{DROP_REASON_COUNT, DropReason};
 
@@ -58,6 +58,8 @@ pub struct TrafficStats {
     pub out_packets: Counter,
     /// Bytes from real servers, IP header included.
     pub out_bytes: Counter,
+    /// Flows that have ended, and datagrams of services without flows (`ops`).
+    pub closed: Counter,
 }
 
 impl TrafficStats {
@@ -103,6 +105,55 @@ pub struct PortStats {
     pub tx_refused: Counter,
     /// Frames received here and handed over to their owner.
     pub handed_over: Counter,
+}
+
+/// Classes of burst sizes: 1, 2, to 4, to 8 ... to [`BURST_LEN_MAX`] packets.
+pub const BURST_CLASS_COUNT: usize = BURST_LEN_MAX.ilog2() as usize + 1;
+
+/// How many packets ports gave at once, bursts counted by powers of two.
+#[derive(Debug, Default)]
+pub struct BurstStats([Counter; BURST_CLASS_COUNT]);
+
+impl BurstStats {
+    /// Counts a burst of `len` packets, 1 to [`BURST_LEN_MAX`]. To be called by the owning worker
+    /// only.
+    #[inline]
+    pub fn count(&self, len: usize) {
+        let class = usize::BITS - len.wrapping_sub(1).leading_zeros();
+        if let Some(counter) = self.0.get(class as usize) {
+            counter.add(1);
+        }
+    }
+
+    /// Most packets of a burst of each class.
+    pub const BOUNDS: [u64; BURST_CLASS_COUNT] = {
+        let mut bounds = [1; BURST_CLASS_COUNT];
+        let mut class = 0;
+        while class < BURST_CLASS_COUNT {
+            bounds[class] <<= class;
+            class += 1;
+        }
+        bounds
+    };
+
+    /// Bursts so far, by class.
+    #[must_use]
+    pub fn values(&self) -> [u64; BURST_CLASS_COUNT] {
+        std::array::from_fn(|class| self.0[class].value())
+    }
+}
+
+/// Neighbours in each state when the table was last gone through, some ticks ago (gauges).
+#[derive(Debug, Default)]
+pub struct NeighborStats {
+    /// Those that have answered.
+    pub reachable: Counter,
+    /// Those that have answered and are asked again.
+    pub probing: Counter,
+    /// Those that are asked and have not answered.
+    pub incomplete: Counter,
+    /// Those that do not answer.
+    pub failed: Counter,
 }
 
 /// Packets that this worker made itself.
@@ -196,8 +247,14 @@ pub struct WorkerStats {
     pub ended: EndedStats,
     /// Turns of the poll loop.
     pub turns: Counter,
-    /// Turns that found at least one packet.
+    /// Turns that found at least one packet, at a port or handed over.
     pub busy_turns: Counter,
+    /// Cycles that these turns took, by the counter that tells the time.
+    pub busy_cycles: Counter,
+    /// Sizes of the bursts that ports gave.
+    pub rx_bursts: BurstStats,
+    /// Neighbours by state.
+    pub neighbors: NeighborStats,
     /// By port.
     pub ports: [PortStats; PORT_COUNT_MAX],
     services: Box<[TrafficStats]>,
@@ -232,6 +289,9 @@ impl WorkerStats {
             ended: EndedStats::default(),
             turns: Counter::default(),
             busy_turns: Counter::default(),
+            busy_cycles: Counter::default(),
+            rx_bursts: BurstStats::default(),
+            neighbors: NeighborStats::default(),
             ports: std::array::from_fn(|_| PortStats::default()),
             services: (0..service_count).map(|_| TrafficStats::default()).collect(),
             real_servers: (0..real_server_count).map(|_| RealServerStats::default()).collect(),
@@ -276,6 +336,16 @@ impl WorkerStats {
         }
     }
 
+    /// Counts the end of a connection for its service and its real server. To be called by the
+    /// owning worker only.
+    #[inline]
+    pub fn count_closed(&self, (service, real): (ServiceId, RealId)) {
+        let real = self.real_server(real).map(|real| &real.traffic);
+        for traffic in [real, self.service(service)].into_iter().flatten() {
+            traffic.closed.add(1);
+        }
+    }
+
     /// Counters of a service; `None` for an identifier beyond those made at start.
     #[inline]
     #[must_use]
@@ -305,6 +375,19 @@ mod tests {
         assert_eq!(stats.dropped_total(), 3);
         assert!(stats.service(ServiceId(1)).is_none());
         assert!(stats.real_server(RealId(1)).is_some());
+    }
+
+    #[test]
+    fn every_burst_is_counted_in_the_class_that_holds_its_size() {
+        let bursts = BurstStats::default();
+        for len in 1..=BURST_LEN_MAX {
+            bursts.count(len);
+        }
+        assert_eq!(BurstStats::BOUNDS, [1, 2, 4, 8, 16, 32]);
+        assert_eq!(bursts.values(), [1, 1, 2, 4, 8, 16]);
+        bursts.count(0);
+        bursts.count(BURST_LEN_MAX + 1);
+        assert_eq!(bursts.values(), [1, 1, 2, 4, 8, 16], "there are no such bursts");
     }
 
     #[test]

@@ -15,6 +15,15 @@ const _: () = assert!(TIMEOUT_S_MAX as u64 * (TICKS_PER_SECOND as u64) < 1 << 31
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tick(pub u32);
 
+/// A point in time as the worker's loop reads it: the tick, and the cycle counter it was told from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// The tick.
+    pub tick: Tick,
+    /// Cycles since some time in the past; they wrap.
+    pub cycles: u64,
+}
+
 /// A span of time in ticks of 10 ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticks(pub u32);

@@ -15,7 +15,7 @@ use crate::limits::CONTROL_PER_TURN;
 use crate::publish::Reader;
 use crate::snapshot::PortIdx;
 use crate::stats::WorkerStats;
-use crate::time::Tick;
+use crate::time::{Moment, Tick};
 
 /// One worker: a director, its ports, and its lines to the control thread.
 #[derive(Debug)]
@@ -53,21 +53,33 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
     }
 
     /// Turns until `stop` is set, with `clock` telling the time.
-    pub fn run(&mut self, stop: &AtomicBool, mut clock: impl FnMut() -> Tick) {
+    pub fn run(&mut self, stop: &AtomicBool, mut clock: impl FnMut() -> Moment) {
         self.snapshots.settle();
+        let (mut begun, mut busy) = (0, false);
         while !stop.load(Ordering::Relaxed) {
-            self.turn(clock());
+            // Read once: a turn ends when the next one begins.
+            let now = clock();
+            if busy {
+                self.stats.busy_cycles.add(now.cycles.wrapping_sub(begun));
+            }
+            begun = now.cycles;
+            busy = self.found_any(now.tick);
         }
     }
 
     /// One turn of the loop.
     #[inline]
     pub fn turn(&mut self, now: Tick) {
+        self.found_any(now);
+    }
+
+    /// [`Self::turn`]; whether there was any packet.
+    #[inline]
+    fn found_any(&mut self, now: Tick) -> bool {
         self.answer_control(now);
         let snapshot = self.snapshots.load();
         let mut turn = Turn { snapshot, now, io: &mut self.io };
-        self.director.take_over(&mut turn);
-        let mut busy = false;
+        let mut busy = self.director.take_over(&mut turn);
         for index in 0..turn.io.port_count() {
             #[expect(clippy::cast_possible_truncation, reason = "at most PORT_COUNT_MAX")]
             let port = PortIdx(index as u8);
@@ -82,6 +94,7 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
         turn.io.flush();
         self.stats.turns.add(1);
         self.stats.busy_turns.add(u64::from(busy));
+        busy
     }
 
     /// Takes up the next request, or goes on with the one at hand.

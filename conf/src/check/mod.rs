@@ -9,6 +9,7 @@ mod helper;
 mod ipvs;
 mod local;
 mod mark;
+mod metrics;
 mod persistence;
 mod port;
 mod route;
@@ -16,6 +17,10 @@ mod scheduler;
 mod service;
 mod settings;
 mod timeouts;
+
+pub(crate) use persistence::is_netmask;
+pub(crate) use port::not_a_host_of;
+pub(crate) use service::LOCAL_ADDRESSES_MAX;
 
 use crate::config::{Config, Machine};
 use crate::diag::Diags;
@@ -35,6 +40,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
     let ipvs = ipvs::ipvs(raw.ipvs.as_ref(), diags);
     let control = control::control(raw.control.as_ref(), diags);
+    let metrics = metrics::metrics(raw.metrics.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);
     }
@@ -62,6 +68,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
         timeouts: timeouts?,
         ipvs: ipvs?,
         control: control?,
+        metrics: metrics?,
     })
 }
 

@@ -85,7 +85,7 @@ fn mask(text: &Text<'_>, diags: &mut Diags) -> Option<Ipv4Addr> {
         return None;
     }
     let mask = value::ipv4(text, text.text, "255.255.255.0", diags)?;
-    if netmask(prefix_len_of(mask)) == mask {
+    if is_netmask(mask) {
         return Some(mask);
     }
     let message = format!("`{key}` is not a netmask: `{mask}`");
@@ -95,6 +95,11 @@ fn mask(text: &Text<'_>, diags: &mut Diags) -> Option<Ipv4Addr> {
     );
     diags.error(Rule::BadValue, text.span, message, help);
     None
+}
+
+/// Whether a mask is ones and then zeros.
+pub(crate) fn is_netmask(mask: Ipv4Addr) -> bool {
+    netmask(prefix_len_of(mask)) == mask
 }
 
 /// Ones at the beginning, as a count of at most 32.

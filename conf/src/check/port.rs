@@ -81,7 +81,7 @@ pub(super) struct OnLink {
 }
 
 /// Why `addr` cannot belong to a host of `subnet`, if it cannot.
-pub(super) fn not_a_host_of(subnet: Ipv4Net, addr: Ipv4Addr) -> Option<&'static str> {
+pub(crate) fn not_a_host_of(subnet: Ipv4Net, addr: Ipv4Addr) -> Option<&'static str> {
     if subnet.prefix_len() >= 31 {
         None
     } else if addr == subnet.network() {

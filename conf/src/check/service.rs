@@ -19,7 +19,7 @@ use crate::value;
 use super::{helper, mark, persistence, scheduler, timeouts};
 
 /// Most local addresses of one service.
-pub(super) const LOCAL_ADDRESSES_MAX: u32 = 1024;
+pub(crate) const LOCAL_ADDRESSES_MAX: u32 = 1024;
 
 pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[
     (Protocol::Tcp.as_str(), Protocol::Tcp),
@@ -164,7 +164,7 @@ fn real_server(raw: &RawRealServer<'_>, vport: Option<u16>, diags: &mut Diags) -
         Some(At::new(RealServerAddr { rip: *value.ip(), rport }, span))
     });
     let weight = match &raw.weight {
-        Some(text) => value::number(text, 0..=65_535, diags).map(|weight| weight.value),
+        Some(text) => value::number(text, 0..=value::WEIGHT_MAX, diags).map(|weight| weight.value),
         None => Some(1),
     };
     RealServerDraft { address, weight, thresholds: scheduler::thresholds(raw, diags) }

@@ -1,6 +1,7 @@
 //! Settings, ports and routes.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::text::{self, list};
@@ -8,6 +9,7 @@ use super::{Changes, Edit, Field, Subject};
 use crate::config::{Config, Dpdk, InterfaceAddr, Limits, Port, Route, ServiceKey, Timeouts};
 use crate::control::{Account, Control, Tcp};
 use crate::mark::MarkRule;
+use crate::metrics::Metrics;
 
 /// The settings that stand alone.
 pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
@@ -19,6 +21,7 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
         marks,
         ipvs,
         control,
+        metrics,
         // Compared elsewhere.
         ports: _,
         routes: _,
@@ -53,6 +56,14 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     super::ipvs::ipvs(ipvs, &new.ipvs, changes);
 
     access(control, &new.control, changes);
+
+    let Metrics { listen, real_servers_max } = metrics;
+    let address =
+        |at: &Option<SocketAddr>| at.map_or_else(|| "off".to_owned(), |at| at.to_string());
+    changes.setting(&["metrics", "listen"], false, (listen, &new.metrics.listen), address);
+    let most = |most: &Option<u32>| most.map_or_else(|| "all".to_owned(), |most| most.to_string());
+    let mosts = (real_servers_max, &new.metrics.real_servers_max);
+    changes.setting(&["metrics", "real_servers"], false, mosts, most);
 }
 
 /// How tools reach the daemon.

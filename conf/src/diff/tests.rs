@@ -124,6 +124,22 @@ fn a_change_of_a_setting_names_its_keys_and_says_whether_it_can_be_made_live() {
             true,
         ),
         (
+            "version: 1",
+            "version: 1\nmetrics: {real_servers: all}",
+            "metrics.real_servers",
+            "10000",
+            "all",
+            false,
+        ),
+        (
+            "version: 1",
+            "version: 1\nmetrics: {listen: 127.0.0.1:9}",
+            "metrics.listen",
+            "off",
+            "127.0.0.1:9",
+            false,
+        ),
+        (
             "device: net_null1",
             "device: net_tap1",
             "ports.lan.device",

@@ -75,6 +75,9 @@ mapping! {
         /// How tools reach the running daemon.
         #[schemars(with = "RawControl<'a>", default)]
         control: optional RawControl<'a>,
+        /// What monitoring reads.
+        #[schemars(with = "RawMetrics<'a>", default)]
+        metrics: optional RawMetrics<'a>,
     }
 }
 
@@ -339,6 +342,20 @@ mapping! {
     }
 }
 
+mapping! {
+    /// What monitoring reads: OpenMetrics at `/metrics`. All of it applies live.
+    #[schemars(rename = "Metrics")]
+    RawMetrics {
+        /// Address of this host and port where metrics are served to anybody who can connect, such
+        /// as `127.0.0.1:9180`; only the API has them if left out.
+        #[schemars(with = "String", default, regex(pattern = r"^[0-9a-fA-F.:\[\]]+:[0-9]+$"))]
+        listen: optional Text<'a>,
+        /// How many real servers have series of their own, at most: `all`, `none` or a number.
+        #[schemars(with = "RealServersText", default, extend("default" = 10_000))]
+        real_servers: optional Text<'a>,
+    }
+}
+
 /// Defines the schema of a single value that stands in lists or in several places.
 macro_rules! text_schema {
     ($($name:ident: $schema:tt;)*) => {$(
@@ -388,6 +405,10 @@ text_schema! {
         "pattern": "^[0-9]+(\\.[0-9]+){3}(-[0-9]+(\\.[0-9]+){3})?$",
     };
     PercentText: {"type": "string", "pattern": "^[0-9]+%$"};
+    RealServersText: {"anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": 10_000_000},
+        {"enum": ["all", "none"]},
+    ]};
     SwitchText: {"enum": [0, 1, false, true]};
     DurationText: {"type": "string", "pattern": "^[0-9]+[smhd]$"};
 }

@@ -28,6 +28,7 @@ use dataplane::control::Command;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::client::NO_SUCH_RESOURCE;
 use crate::listing;
 use crate::state::State;
 use operation::Operation;
@@ -160,7 +161,7 @@ async fn neighbors(Shared(state): Here) -> Response {
 }
 
 async fn no_such_resource() -> Response {
-    refuse(StatusCode::NOT_FOUND, "no such resource".to_owned())
+    refuse(StatusCode::NOT_FOUND, NO_SUCH_RESOURCE.to_owned())
 }
 
 async fn no_such_method() -> Response {

@@ -5,16 +5,16 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 
-use crate::client;
+use crate::client::Daemon;
 use crate::error::CtrlError;
 use crate::testing::{ECHO, Rig, Server};
 
 fn get(server: &Server, target: &str) -> Value {
-    serde_json::from_slice(&client::get_whole(&server.socket(), target).unwrap()).unwrap()
+    Daemon::at(server.socket()).ask(target, &[]).unwrap()
 }
 
 fn refused(server: &Server, target: &str) -> String {
-    client::get_whole(&server.socket(), target).unwrap_err().to_string()
+    Daemon::at(server.socket()).ask::<Value>(target, &[]).unwrap_err().to_string()
 }
 
 /// Sends `request` and returns the first line of the answer.
@@ -84,7 +84,7 @@ fn flows_are_listed_whole_or_up_to_a_limit() {
 fn a_listing_that_fails_in_the_middle_is_no_answer() {
     let rig = Rig::standing(ECHO);
     let server = Server::start(&rig.state);
-    let error = client::get_whole(&server.socket(), "/v1/flows").unwrap_err();
+    let error = Daemon::at(server.socket()).ask::<Value>("/v1/flows", &[]).unwrap_err();
     assert!(matches!(error, CtrlError::Answer { .. }), "{error}");
     assert!(refused(&server, "/v1/neighbors").contains("worker 5 does not answer"));
 }
@@ -145,7 +145,7 @@ fn status_tells_what_runs() {
 fn wrong_requests_are_refused_in_words_and_harm_nobody() {
     let rig = Rig::turning(ECHO);
     let server = Server::start(&rig.state);
-    assert!(refused(&server, "/v2/services").contains("no such resource"));
+    assert!(refused(&server, "/v2/services").contains("does not know GET /v2/services"));
     assert!(refused(&server, "/v1/flows?limit=many").contains("limit"));
     assert!(refused(&server, "/v1/flows?limit=-1").contains("limit"));
     assert!(refused(&server, "/v1/flows?most=3").contains("most"));

@@ -5,14 +5,14 @@ mod table;
 mod tables;
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::de::DeserializeOwned;
 
 use crate::api::proto;
+use crate::cli;
+use crate::client::Connection;
 use crate::error::CtrlError;
-use crate::{cli, client};
 
 /// Flows in a table unless `--limit` says otherwise.
 const TABLE_FLOWS_MAX: usize = 1000;
@@ -23,9 +23,8 @@ pub(crate) struct Show {
     /// What to show.
     #[arg(value_enum)]
     what: What,
-    /// The daemon's control socket.
-    #[arg(long, value_name = "PATH", default_value = "/run/rvs/rvs.sock")]
-    socket: PathBuf,
+    #[command(flatten)]
+    connection: Connection,
     /// Print the daemon's answer as JSON; docs/API.md describes the fields.
     #[arg(long)]
     json: bool,
@@ -59,47 +58,50 @@ enum What {
 
 impl What {
     /// The resource that answers this.
-    fn target(self, limit: Option<usize>) -> String {
-        let name = match self {
-            Self::Services | Self::Rates => "services",
-            Self::Flows => "flows",
-            Self::Ports => "ports",
-            Self::Neighbors => "neighbors",
-            Self::Drops => "drops",
-            Self::Workers => "workers",
-            Self::Status => "status",
-        };
-        match limit {
-            Some(limit) if self == Self::Flows => format!("/v1/{name}?limit={limit}"),
-            _ => format!("/v1/{name}"),
+    const fn target(self) -> &'static str {
+        match self {
+            Self::Services | Self::Rates => "/v1/services",
+            Self::Flows => "/v1/flows",
+            Self::Ports => "/v1/ports",
+            Self::Neighbors => "/v1/neighbors",
+            Self::Drops => "/v1/drops",
+            Self::Workers => "/v1/workers",
+            Self::Status => "/v1/status",
         }
     }
 }
 
-/// Runs the command.
-pub(crate) fn run(show: &Show) -> Result<(), CtrlError> {
-    if show.json {
-        let mut out = io::BufWriter::new(io::stdout().lock());
-        let target = show.what.target(show.limit);
-        client::get(&show.socket, &target, &mut |piece| out.write_all(piece))?;
-        return out.write_all(b"\n").and_then(|()| out.flush()).map_err(CtrlError::Output);
+impl Show {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<(), CtrlError> {
+        if self.json {
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            let parameters = self.parameters(self.limit);
+            let take = &mut |piece: &[u8]| out.write_all(piece);
+            self.connection.daemon()?.get(self.what.target(), &parameters, take)?;
+            return out.write_all(b"\n").and_then(|()| out.flush()).map_err(CtrlError::Output);
+        }
+        let text = match self.what {
+            What::Services => tables::services(&self.ask::<proto::Services>()?),
+            What::Rates => tables::rates(&self.ask::<proto::Services>()?),
+            What::Flows => tables::flows(&self.ask::<proto::Flows>()?),
+            What::Ports => tables::ports(&self.ask::<proto::Ports>()?),
+            What::Neighbors => tables::neighbors(&self.ask::<proto::Neighbors>()?),
+            What::Drops => tables::drops(&self.ask::<proto::Drops>()?, self.all),
+            What::Workers => tables::workers(&self.ask::<proto::Workers>()?),
+            What::Status => tables::status(&self.ask::<proto::Status>()?),
+        };
+        cli::print(&text)
     }
-    let text = match show.what {
-        What::Services => tables::services(&ask::<proto::Services>(show)?),
-        What::Rates => tables::rates(&ask::<proto::Services>(show)?),
-        What::Flows => tables::flows(&ask::<proto::Flows>(show)?),
-        What::Ports => tables::ports(&ask::<proto::Ports>(show)?),
-        What::Neighbors => tables::neighbors(&ask::<proto::Neighbors>(show)?),
-        What::Drops => tables::drops(&ask::<proto::Drops>(show)?, show.all),
-        What::Workers => tables::workers(&ask::<proto::Workers>(show)?),
-        What::Status => tables::status(&ask::<proto::Status>(show)?),
-    };
-    cli::print(&text)
-}
 
-/// Asks for what a table shows.
-fn ask<T: DeserializeOwned>(show: &Show) -> Result<T, CtrlError> {
-    let limit = show.limit.unwrap_or(TABLE_FLOWS_MAX);
-    let answer = client::get_whole(&show.socket, &show.what.target(Some(limit)))?;
-    client::understand(&show.socket, &answer)
+    /// Asks for what a table shows.
+    fn ask<T: DeserializeOwned>(&self) -> Result<T, CtrlError> {
+        let limit = self.limit.unwrap_or(TABLE_FLOWS_MAX);
+        self.connection.daemon()?.ask(self.what.target(), &self.parameters(Some(limit)))
+    }
+
+    fn parameters(&self, limit: Option<usize>) -> Vec<(&'static str, String)> {
+        let limit = limit.filter(|_| self.what == What::Flows);
+        limit.map(|limit| ("limit", limit.to_string())).into_iter().collect()
+    }
 }

@@ -160,6 +160,7 @@ impl<B: PacketBuf> Director<B> {
             let gauge = if flow.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
         }
+        self.stats.count_closed((flow.service, flow.real));
         self.load_changed(snapshot, flow.service, flow.real);
     }
 

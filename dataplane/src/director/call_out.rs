@@ -118,6 +118,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Verdict {
         if let Some(service) = turn.snapshot.real_server(real).map(|real| real.service) {
             self.stats.count_connection((service, real));
+            self.stats.count_closed((service, real));
             self.stats.count_packet((service, real), Direction::Reply, packet.ip.total_len);
         }
         self.send_out(turn, frame, &packet.ip, |frame, nic_fills_udp| {

@@ -121,8 +121,8 @@ impl<B: PacketBuf> Egress<B> {
         let mut probes = arrayvec::ArrayVec::<Probe, { crate::limits::NEIGHBOR_PER_TICK }>::new();
         let stats = &self.stats;
         self.neighbors.tick(
-            turn.now,
-            budget.min(probes.capacity()),
+            (turn.now, budget.min(probes.capacity())),
+            &stats.neighbors,
             |probe| probes.push(probe),
             |waiting| {
                 if waiting.origin == Origin::Received {

@@ -29,6 +29,7 @@ impl<B: PacketBuf> Director<B> {
         (real, mode): (&RealServer, ForwardingMode),
     ) -> Verdict {
         self.stats.count_connection((real.service, real.id));
+        self.stats.count_closed((real.service, real.id));
         let (ip, key) = (&packet.ip, &packet.key);
         let client = (key.src_ipv4(), key.src_port());
         let target = FlowKey::ipv4(key.protocol(), client.0, client.1, real.address, real.l4_port);

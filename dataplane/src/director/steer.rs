@@ -27,15 +27,14 @@ enum Place {
 }
 
 impl<B: PacketBuf> Director<B> {
-    /// Takes in what other workers handed over, a bounded part of it.
+    /// Takes in what other workers handed over, a bounded part of it; whether there was a packet.
     #[inline]
-    pub fn take_over<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
-        if turn.io.has_peers() {
-            self.take_over_some(turn);
-        }
+    pub fn take_over<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) -> bool {
+        turn.io.has_peers() && self.take_over_some(turn)
     }
 
-    fn take_over_some<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
+    fn take_over_some<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) -> bool {
+        let before = self.stats.taken_over.value();
         let mut burst = Burst::new();
         let mut kind = (PortIdx(0), Stage::Owner, None);
         let mut inboxes = HANDOVER_INBOXES_PER_TURN;
@@ -81,6 +80,7 @@ impl<B: PacketBuf> Director<B> {
             burst.push(frame);
         }
         self.process_taken(turn, kind, &mut burst);
+        self.stats.taken_over.value() != before
     }
 
     /// Apart from the path of received packets, so that this stays small.

@@ -31,6 +31,22 @@ pub(super) enum State {
     Failed,
 }
 
+/// What operators are told of a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It has answered.
+    Reachable,
+    /// It has answered and is asked again.
+    Probing,
+    /// It is asked and has not answered.
+    Incomplete,
+    /// It does not answer.
+    Failed,
+}
+
+/// Number of phases.
+pub(super) const PHASE_COUNT: usize = Phase::Failed as usize + 1;
+
 // A power of two in size, to be found by a shift.
 #[derive(Debug)]
 #[repr(align(64))]
@@ -49,6 +65,16 @@ pub(super) struct Neighbor {
 }
 
 impl Neighbor {
+    /// What operators are told of it.
+    pub(super) fn phase(&self) -> Phase {
+        match self.state {
+            State::Known(_) if self.probes > 0 => Phase::Probing,
+            State::Known(_) => Phase::Reachable,
+            State::Incomplete => Phase::Incomplete,
+            State::Failed => Phase::Failed,
+        }
+    }
+
     /// Whether it is a next hop of the snapshot, by a pass from `floor` on.
     pub(super) fn is_pinned(&self, floor: u32) -> bool {
         self.pinned_in >= floor

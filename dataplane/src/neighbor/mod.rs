@@ -24,11 +24,12 @@ use crate::control::NeighborReport;
 use crate::io::Origin;
 use crate::limits::{NEIGHBOR_COUNT_MAX, NEIGHBOR_QUEUE_COUNT, NEIGHBOR_QUEUE_LEN};
 use crate::snapshot::NextHop;
+use crate::stats::NeighborStats;
 use crate::time::Tick;
 use crate::wire::Mac;
 
 pub use entry::Probe;
-use entry::{Neighbor, State};
+use entry::{Neighbor, PHASE_COUNT, Phase, State};
 
 /// Next hops that can be remembered at once.
 const HINT_COUNT: usize = 256;
@@ -89,6 +90,8 @@ pub struct NeighborTable<B> {
     free_queues: ArrayVec<u8, NEIGHBOR_QUEUE_COUNT>,
     /// Where the next tick goes on looking.
     cursor: usize,
+    /// Those of each state, by [`Phase`], that this round has come by.
+    phases: [u32; PHASE_COUNT],
     /// The pass over the snapshot's next hops that is under way, or was last; from 1 on.
     pass: u32,
     /// The last complete pass.
@@ -116,6 +119,7 @@ impl<B> NeighborTable<B> {
             queues: (0..NEIGHBOR_QUEUE_COUNT).map(|_| WaitQueue::new()).collect(),
             free_queues: (0..NEIGHBOR_QUEUE_COUNT as u8).collect(),
             cursor: 0,
+            phases: [0; PHASE_COUNT],
             pass: 1,
             floor: 1,
             hints: Box::new([0; HINT_COUNT]),
@@ -211,31 +215,47 @@ impl<B> NeighborTable<B> {
     }
 
     /// Looks at up to `budget` neighbours: asks those that are due through `ask`, gives packets of
-    /// neighbours that did not answer back through `give_up`, forgets unused ones.
+    /// neighbours that did not answer back through `give_up`, forgets unused ones. Sets `stats` when
+    /// it has been through all.
     pub fn tick(
         &mut self,
-        now: Tick,
-        budget: usize,
+        (now, budget): (Tick, usize),
+        stats: &NeighborStats,
         mut ask: impl FnMut(Probe),
         mut give_up: impl FnMut(Waiting<B>),
     ) {
+        if self.neighbors.is_empty() {
+            self.end_round(stats);
+        }
         for _ in 0..budget.min(self.neighbors.len()) {
             if self.cursor >= self.neighbors.len() {
-                self.cursor = 0;
+                self.end_round(stats);
             }
             let neighbor = &mut self.neighbors[self.cursor];
             if neighbor.is_idle(self.floor, now) {
                 self.forget(self.cursor);
                 continue;
             }
-            if neighbor.is_due(self.floor, now) {
+            let is_due = neighbor.is_due(self.floor, now);
+            if is_due {
                 ask(neighbor.next_probe(now));
-                if neighbor.state == State::Failed {
-                    self.empty_queue(self.cursor, &mut give_up);
-                }
+            }
+            self.phases[neighbor.phase() as usize] += 1;
+            if is_due && neighbor.state == State::Failed {
+                self.empty_queue(self.cursor, &mut give_up);
             }
             self.cursor += 1;
         }
+    }
+
+    /// Tells what the round came by, and begins the next.
+    fn end_round(&mut self, stats: &NeighborStats) {
+        let [reachable, probing, incomplete, failed] = self.phases.map(u64::from);
+        stats.reachable.set(reachable);
+        stats.probing.set(probing);
+        stats.incomplete.set(incomplete);
+        stats.failed.set(failed);
+        (self.cursor, self.phases) = (0, [0; PHASE_COUNT]);
     }
 
     /// Number of neighbours.
@@ -254,11 +274,15 @@ impl<B> NeighborTable<B> {
     #[must_use]
     pub fn report(&self, position: usize, now: Tick) -> Option<NeighborReport> {
         let neighbor = self.neighbors.get(position)?;
-        let (mac, state) = match neighbor.state {
-            State::Incomplete => (None, "incomplete"),
-            State::Failed => (None, "failed"),
-            State::Known(mac) if neighbor.probes > 0 => (Some(mac), "probing"),
-            State::Known(mac) => (Some(mac), "reachable"),
+        let mac = match neighbor.state {
+            State::Known(mac) => Some(mac),
+            State::Incomplete | State::Failed => None,
+        };
+        let state = match neighbor.phase() {
+            Phase::Reachable => "reachable",
+            Phase::Probing => "probing",
+            Phase::Incomplete => "incomplete",
+            Phase::Failed => "failed",
         };
         let confirmed_s_ago =
             if mac.is_some() { now.since(neighbor.confirmed).as_secs_ceil() } else { 0 };

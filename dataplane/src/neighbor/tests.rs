@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::snapshot::PortIdx;
+use crate::stats::Counter;
 use crate::time::Ticks;
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 7]);
@@ -17,10 +18,18 @@ fn seconds(count: u32) -> Tick {
 }
 
 fn tick(table: &mut NeighborTable<u32>, now: Tick) -> (Vec<Probe>, Vec<u32>) {
+    tick_counting(table, now, &NeighborStats::default())
+}
+
+fn tick_counting(
+    table: &mut NeighborTable<u32>,
+    now: Tick,
+    stats: &NeighborStats,
+) -> (Vec<Probe>, Vec<u32>) {
     let (mut probes, mut given_up) = (Vec::new(), Vec::new());
     table.tick(
-        now,
-        NEIGHBOR_COUNT_MAX,
+        (now, NEIGHBOR_COUNT_MAX),
+        stats,
         |probe| probes.push(probe),
         |waiting| given_up.push(waiting.frame),
     );
@@ -161,4 +170,29 @@ fn a_pass_unpins_what_it_did_not_come_by_at_its_end_and_not_before() {
     table.end_pass();
     assert_eq!(asked(&mut table, seconds(200)), [kept]);
     assert_eq!(table.len(), 1, "the other was forgotten");
+}
+
+#[test]
+fn every_round_tells_how_many_are_in_which_state() {
+    let (mut table, stats) = (NeighborTable::new(), NeighborStats::default());
+    let counted = |stats: &NeighborStats| {
+        let states = [&stats.reachable, &stats.probing, &stats.incomplete, &stats.failed];
+        states.map(Counter::value)
+    };
+    for last in 1..=3 {
+        table.pin(hop(last), seconds(0));
+    }
+    table.learn(hop(1), MAC, seconds(0), |_| ());
+    let mut seen = Vec::new();
+    for now in 0..40 {
+        tick_counting(&mut table, seconds(now), &stats);
+        table.learn(hop(3), MAC, seconds(now), |_| ());
+        seen.push(counted(&stats));
+    }
+    assert_eq!(seen[0], [0; 4], "no round was complete");
+    assert_eq!(seen[1], [1, 0, 2, 0]);
+    assert_eq!(seen[10], [2, 0, 0, 1], "the second one does not answer");
+    assert_eq!(seen[32], [1, 1, 0, 1], "the first one is asked again");
+    assert_eq!(seen[39], [1, 0, 0, 2]);
+    assert_eq!(counted(&NeighborStats::default()), [0; 4]);
 }

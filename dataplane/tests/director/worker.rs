@@ -161,6 +161,8 @@ fn the_loop_turns_until_it_is_told_to_stop_and_sends_what_it_has() {
     assert_eq!(outcome.frames.len(), 100);
     assert_eq!(rig.stats.turns.value() - turns, 10);
     assert_eq!(rig.stats.busy_turns.value() - busy, 4, "100 frames in bursts of 32");
+    assert_eq!(rig.stats.busy_cycles.value(), 4000, "a thousand each");
+    assert_eq!(rig.stats.rx_bursts.values()[2..], [1, 0, 0, 3], "one of 4 packets, three of 32");
 }
 
 #[test]

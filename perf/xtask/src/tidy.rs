@@ -32,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dpdk-sys", &[]),
     ("dpdk", &["dpdk-sys"]),
     ("rvs-memory", &[]),
+    ("rvs-ipvs-preload", &[]),
     ("rvs-conf", &[]),
     ("rvs-dataplane", &["dpdk", "rvs-memory"]),
     ("rvs-ctrl", &["dpdk", "rvs-conf", "rvs-dataplane"]),

@@ -6,6 +6,7 @@
 
 mod apply;
 mod drops;
+mod edit;
 mod ftp;
 
 use std::net::Ipv4Addr;
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::{Applied, ConfigError, Refusal, Tally};
 pub use drops::{Drop, Drops, Ended, Generated};
+pub use edit::{
+    EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec, Zero,
+};
 pub use ftp::Ftp;
 
 /// Answer of `/v1/status`.

@@ -1,0 +1,156 @@
+//! Who has which address, and how it is reached.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::error::{EditError, Role};
+use crate::check::not_a_host_of;
+use crate::config::{Config, ForwardingMode, Service};
+use crate::mark::MarkRule;
+use crate::value;
+
+/// How often each address has a role.
+#[derive(Debug, Clone, Default)]
+struct Counts(HashMap<Ipv4Addr, usize>);
+
+impl Counts {
+    fn add(&mut self, address: Ipv4Addr) {
+        *self.0.entry(address).or_default() += 1;
+    }
+
+    fn remove(&mut self, address: Ipv4Addr) {
+        if let Some(count) = self.0.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&address);
+            }
+        }
+    }
+
+    fn has(&self, address: Ipv4Addr) -> bool {
+        self.0.contains_key(&address)
+    }
+}
+
+/// The addresses of a configuration.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Addresses {
+    subnets: Vec<Ipv4Net>,
+    /// Destinations of routes by prefix length, so that many are looked up as fast as a few.
+    destinations: BTreeMap<u8, HashSet<Ipv4Addr>>,
+    own: HashSet<Ipv4Addr>,
+    gateways: HashSet<Ipv4Addr>,
+    vips: Counts,
+    locals: Counts,
+    real_servers: Counts,
+}
+
+impl Addresses {
+    /// Those of everything but services.
+    pub(super) fn of(base: &Config) -> Self {
+        let mut all = Self::default();
+        for own in base.ports.iter().flat_map(|port| &port.addresses) {
+            all.own.insert(own.addr);
+            all.subnets.push(own.subnet());
+        }
+        for route in &base.routes {
+            all.gateways.insert(route.via);
+            let same_len = all.destinations.entry(route.to.prefix_len()).or_default();
+            same_len.insert(route.to.network());
+        }
+        for vip in base.marks.iter().filter_map(MarkRule::vip) {
+            all.vips.add(vip);
+        }
+        all
+    }
+
+    /// Takes in those of a service.
+    pub(super) fn add(&mut self, service: &Service) {
+        service.key.vip().iter().for_each(|vip| self.vips.add(*vip.ip()));
+        service.local_addresses.iter().for_each(|local| self.locals.add(*local));
+        service.real_servers.iter().for_each(|real| self.real_servers.add(*real.address.ip()));
+    }
+
+    /// Forgets those of a service that was taken in.
+    pub(super) fn remove(&mut self, service: &Service) {
+        service.key.vip().iter().for_each(|vip| self.vips.remove(*vip.ip()));
+        service.local_addresses.iter().for_each(|local| self.locals.remove(*local));
+        service.real_servers.iter().for_each(|real| self.real_servers.remove(*real.address.ip()));
+    }
+
+    /// Whether an address can be a VIP.
+    pub(super) fn check_vip(&self, vip: Ipv4Addr) -> Result<(), EditError> {
+        self.check_host(Role::Vip, vip)?;
+        let taken = [
+            (Role::Local, self.locals.has(vip)),
+            (Role::RealServer, self.real_servers.has(vip)),
+            (Role::Gateway, self.gateways.contains(&vip)),
+        ];
+        refuse_taken(Role::Vip, vip, taken)
+    }
+
+    /// Whether an address can be a local address: replies come to it, so it is in a port's subnet.
+    pub(super) fn check_local(&self, local: Ipv4Addr) -> Result<(), EditError> {
+        self.check_host(Role::Local, local)?;
+        if self.on_link(local).is_none() {
+            return Err(EditError::LocalNotOnLink(local));
+        }
+        let taken = [
+            (Role::Vip, self.vips.has(local)),
+            (Role::RealServer, self.real_servers.has(local)),
+            (Role::Gateway, self.gateways.contains(&local)),
+        ];
+        refuse_taken(Role::Local, local, taken)
+    }
+
+    /// Whether an address can be that of a real server in this mode.
+    pub(super) fn check_real(&self, rip: Ipv4Addr, mode: ForwardingMode) -> Result<(), EditError> {
+        self.check_host(Role::RealServer, rip)?;
+        let taken = [
+            (Role::Own, self.own.contains(&rip)),
+            (Role::Vip, self.vips.has(rip)),
+            (Role::Local, self.locals.has(rip)),
+        ];
+        refuse_taken(Role::RealServer, rip, taken)?;
+        if self.on_link(rip).is_some() {
+            Ok(())
+        } else if !self.is_routed(rip) {
+            Err(EditError::Unreachable(rip))
+        } else if mode == ForwardingMode::Dr {
+            Err(EditError::NotOnLink(rip))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a host, and one of its subnet if that is a port's, can have an address.
+    fn check_host(&self, role: Role, address: Ipv4Addr) -> Result<(), EditError> {
+        if let Some(why) = value::not_a_host(address) {
+            return Err(EditError::NotUnicast { role, address, why });
+        }
+        let Some(subnet) = self.on_link(address) else { return Ok(()) };
+        let kind = not_a_host_of(subnet, address);
+        kind.map_or(Ok(()), |kind| Err(EditError::NotAHost { role, address, kind, subnet }))
+    }
+
+    /// The most specific subnet of a port that holds an address.
+    fn on_link(&self, address: Ipv4Addr) -> Option<Ipv4Net> {
+        let holding = self.subnets.iter().filter(|subnet| subnet.contains(&address));
+        holding.max_by_key(|subnet| subnet.prefix_len()).copied()
+    }
+
+    fn is_routed(&self, address: Ipv4Addr) -> bool {
+        self.destinations.iter().any(|(prefix_len, networks)| {
+            Ipv4Net::new(address, *prefix_len).is_ok_and(|net| networks.contains(&net.network()))
+        })
+    }
+}
+
+fn refuse_taken(role: Role, address: Ipv4Addr, taken: [(Role, bool); 3]) -> Result<(), EditError> {
+    match taken.into_iter().find(|(_, is_taken)| *is_taken) {
+        Some((other, _)) => Err(EditError::AddressConflict { role, address, other }),
+        None => Ok(()),
+    }
+}

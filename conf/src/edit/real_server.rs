@@ -1,0 +1,139 @@
+//! Edits of real servers, and the rules that each keeps.
+
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+use super::RealServerPatch;
+use super::address::Addresses;
+use super::draft::{Done, Draft, Entry, Subject};
+use super::error::EditError;
+use crate::config::{ForwardingMode, RealServer, Service, ServiceKey};
+use crate::value::WEIGHT_MAX;
+
+impl Draft {
+    pub(super) fn add_real_server(
+        &mut self,
+        key: ServiceKey,
+        real: RealServer,
+        done: &mut Done,
+    ) -> Result<(), EditError> {
+        let old = self.entry(key).ok_or(EditError::ServiceNotDefined(key))?;
+        let address = real.address;
+        if place_of(&old.service, address).is_some() {
+            return Err(EditError::RealServerExists { service: key, address });
+        }
+        let mut entry = old.clone();
+        let service = Arc::make_mut(&mut entry.service);
+        check(service, &real, &self.addresses)?;
+        service.real_servers.push(real);
+        let size = self.base.limits.real_servers;
+        if self.real_server_count() >= size as usize {
+            return Err(EditError::NoRoom { limit: "real_servers", size, waiting: 0 });
+        }
+        self.replace(entry, done);
+        done.added(Subject::RealServer(key, address));
+        Ok(())
+    }
+
+    pub(super) fn edit_real_server(
+        &mut self,
+        key: ServiceKey,
+        real: RealServer,
+        done: &mut Done,
+    ) -> Result<(), EditError> {
+        self.change_real_server(key, real.address, done, |old| *old = real)
+    }
+
+    pub(super) fn patch_real_server(
+        &mut self,
+        key: ServiceKey,
+        address: SocketAddrV4,
+        patch: &RealServerPatch,
+        done: &mut Done,
+    ) -> Result<(), EditError> {
+        self.change_real_server(key, address, done, |real| {
+            real.weight = patch.weight.unwrap_or(real.weight);
+            real.upper_threshold = patch.upper_threshold.unwrap_or(real.upper_threshold);
+            real.lower_threshold = patch.lower_threshold.unwrap_or(real.lower_threshold);
+        })
+    }
+
+    pub(super) fn remove_real_server(
+        &mut self,
+        key: ServiceKey,
+        address: SocketAddrV4,
+        done: &mut Done,
+    ) -> Result<(), EditError> {
+        let (mut entry, place) = self.with_real_server(key, address)?;
+        Arc::make_mut(&mut entry.service).real_servers.remove(place);
+        self.replace(entry, done);
+        done.removed(Subject::RealServer(key, address));
+        Ok(())
+    }
+
+    fn change_real_server(
+        &mut self,
+        key: ServiceKey,
+        address: SocketAddrV4,
+        done: &mut Done,
+        change: impl FnOnce(&mut RealServer),
+    ) -> Result<(), EditError> {
+        let (mut entry, place) = self.with_real_server(key, address)?;
+        let mut real = entry.service.real_servers[place];
+        change(&mut real);
+        check(&entry.service, &real, &self.addresses)?;
+        if entry.service.real_servers[place] != real {
+            Arc::make_mut(&mut entry.service).real_servers[place] = real;
+            self.replace(entry, done);
+        }
+        Ok(())
+    }
+
+    /// The service, and the place of its real server.
+    fn with_real_server(
+        &self,
+        key: ServiceKey,
+        address: SocketAddrV4,
+    ) -> Result<(Entry, usize), EditError> {
+        let entry = self.entry(key).ok_or(EditError::ServiceNotDefined(key))?;
+        match place_of(&entry.service, address) {
+            Some(place) => Ok((entry.clone(), place)),
+            None => Err(EditError::NoSuchRealServer { service: key, address }),
+        }
+    }
+}
+
+fn place_of(service: &Service, address: SocketAddrV4) -> Option<usize> {
+    service.real_servers.iter().position(|real| real.address == address)
+}
+
+/// Whether a real server can be one of a service.
+pub(super) fn check(
+    service: &Service,
+    real: &RealServer,
+    addresses: &Addresses,
+) -> Result<(), EditError> {
+    let RealServer { address, weight, upper_threshold: upper, lower_threshold: lower } = *real;
+    if weight > WEIGHT_MAX {
+        return Err(EditError::WeightTooLarge { weight, max: WEIGHT_MAX });
+    }
+    if lower > upper {
+        return Err(EditError::ThresholdsReversed { upper, lower });
+    }
+    addresses.check_real(*address.ip(), service.mode)?;
+    check_port(service, address)
+}
+
+/// What does not rewrite ports leaves real servers the port of the packet.
+fn check_port(service: &Service, address: SocketAddrV4) -> Result<(), EditError> {
+    let vport = service.key.vip().map(|vip| vip.port());
+    let is_for_all = vport == Some(0) || vport.is_none() && service.persistence.is_some();
+    let rewrites = matches!(service.mode, ForwardingMode::Nat | ForwardingMode::FullNat);
+    let (port, mode) = match vport {
+        _ if is_for_all => (0, None),
+        _ if !rewrites => (vport.unwrap_or(0), Some(service.mode)),
+        Some(_) if address.port() == 0 => return Err(EditError::PortMissing(address)),
+        _ => return Ok(()),
+    };
+    if address.port() == port { Ok(()) } else { Err(EditError::PortKept { address, port, mode }) }
+}

@@ -1,0 +1,120 @@
+//! Why a daemon did not do what it was asked, as errors that say what to do.
+//!
+//! A daemon of another release may lack a resource, a method, a parameter or a field. That is told
+//! from other refusals by its version, which is asked for then.
+
+use std::io;
+
+use hyper::{Method, StatusCode};
+use serde::Deserialize;
+
+use super::{Address, Daemon};
+use crate::api::proto::Refusal;
+use crate::error::CtrlError;
+
+/// The version of this tool.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What daemons say of a resource that they lack.
+pub(crate) const NO_SUCH_RESOURCE: &str = "no such resource";
+
+/// A refusal with its status.
+#[derive(Debug)]
+pub(super) struct Refused {
+    status: StatusCode,
+    refusal: Refusal,
+}
+
+/// What every release tells of itself.
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+}
+
+impl Refused {
+    /// A refusal by its body; one that is not ours is told by its status.
+    pub(super) fn new(status: StatusCode, body: &[u8]) -> Self {
+        let plain = |_| Refusal { error: status.to_string(), errors: Vec::new() };
+        Self { status, refusal: serde_json::from_slice(body).unwrap_or_else(plain) }
+    }
+}
+
+impl Daemon {
+    /// The error for a request that was refused.
+    pub(super) fn explain(&self, method: &Method, target: &str, refused: Refused) -> CtrlError {
+        let Refused { status, refusal: Refusal { error, errors } } = refused;
+        let lacks = || self.other_release(format!("it does not know {method} {target}"));
+        match status {
+            StatusCode::NOT_FOUND if is_lacking(&error, status) => lacks(),
+            StatusCode::METHOD_NOT_ALLOWED => lacks(),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                CtrlError::Denied { daemon: self.to_string(), advice: format!("{error}.") }
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                CtrlError::Busy(error)
+            }
+            StatusCode::BAD_REQUEST if self.version().is_some_and(|daemon| daemon != VERSION) => {
+                self.other_release(error)
+            }
+            _ => CtrlError::Refused { text: error, is_report: !errors.is_empty() },
+        }
+    }
+
+    /// The error for an answer that lacks what this version of the tool needs.
+    pub(super) fn not_understood(&self, error: &serde_json::Error) -> CtrlError {
+        if error.is_data() && self.version().is_some_and(|daemon| daemon != VERSION) {
+            return self.other_release(error.to_string());
+        }
+        self.no_answer(format!("it is not what this version of rvs expects ({error})"))
+    }
+
+    pub(super) fn no_answer(&self, why: impl Into<String>) -> CtrlError {
+        CtrlError::Answer { daemon: self.to_string(), why: why.into() }
+    }
+
+    pub(super) fn unreachable(&self, error: &io::Error) -> CtrlError {
+        use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
+        let daemon = self.to_string();
+        let is_socket = matches!(self.0, Address::Socket(_));
+        match error.kind() {
+            NotFound | ConnectionRefused if is_socket => CtrlError::NoDaemon {
+                daemon,
+                advice: "is `rvs run` running? If it serves another socket (`control: {socket: \
+                         ...}` in its configuration), name that with --socket or RVS_SOCKET."
+                    .to_owned(),
+            },
+            PermissionDenied if is_socket => CtrlError::Denied {
+                daemon,
+                advice:
+                    "run as root, as the user that `rvs run` runs as, or as one that `control: \
+                         {mode: ..., group: ...}` in its configuration lets in."
+                        .to_owned(),
+            },
+            _ if is_socket => self.no_answer(error.to_string()),
+            _ => CtrlError::NoDaemon {
+                daemon,
+                advice: format!("{error}. Does its configuration have it listen there?"),
+            },
+        }
+    }
+
+    fn other_release(&self, why: String) -> CtrlError {
+        let version = self.version().unwrap_or_else(|| "unknown".to_owned());
+        CtrlError::OtherRelease { daemon: self.to_string(), version, why }
+    }
+
+    /// The daemon's version, if it tells.
+    fn version(&self) -> Option<String> {
+        let mut body = Vec::new();
+        let take = &mut |piece: &[u8]| {
+            body.extend_from_slice(piece);
+            Ok(())
+        };
+        self.talk(Method::GET, "/v1/status", Vec::new(), take).ok()?.ok()?;
+        serde_json::from_slice(&body).ok().map(|Version { version }| version)
+    }
+}
+
+/// Whether it is the resource that is not there, and not what a request names.
+fn is_lacking(error: &str, status: StatusCode) -> bool {
+    error == NO_SUCH_RESOURCE || error == status.to_string()
+}
