@@ -98,31 +98,6 @@ fn a_change_of_a_setting_names_its_keys_and_says_whether_it_can_be_made_live() {
             "/tmp/x",
             true,
         ),
-        ("version: 1", "version: 1\ncontrol: {mode: 0660}", "control.mode", "0600", "0660", true),
-        (
-            "version: 1",
-            "version: 1\ncontrol: {group: ops}",
-            "control.group",
-            "the daemon's own",
-            "ops",
-            true,
-        ),
-        (
-            "version: 1",
-            "version: 1\ncontrol: {admins: [joe, \"@wheel\", 7]}",
-            "control.admins",
-            "[]",
-            "[joe, @wheel, 7]",
-            true,
-        ),
-        (
-            "version: 1",
-            "version: 1\ncontrol: {tcp: {listen: \"127.0.0.1:9181\", tokens: /etc/t}}",
-            "control.tcp",
-            "off",
-            "127.0.0.1:9181 with /etc/t",
-            true,
-        ),
         (
             "version: 1",
             "version: 1\nmetrics: {real_servers: all}",
@@ -163,6 +138,26 @@ fn a_change_of_a_setting_names_its_keys_and_says_whether_it_can_be_made_live() {
         let edit = edited("value", old, new);
         let expected = Change { subject: Subject::Setting(path), edit, needs_restart };
         assert_eq!(changes(&[(from, to)]), [expected]);
+    }
+}
+
+#[test]
+fn how_tools_reach_the_daemon_is_set_up_at_start() {
+    for (key, value, old, new) in [
+        ("mode", "0660", "0600", "0660"),
+        ("group", "ops", "the daemon's own", "ops"),
+        ("admins", "[joe, \"@wheel\", 7]", "[]", "[joe, @wheel, 7]"),
+        (
+            "tcp",
+            "{listen: \"127.0.0.1:9181\", tokens: /etc/t}",
+            "off",
+            "127.0.0.1:9181 with /etc/t",
+        ),
+    ] {
+        let to = format!("version: 1\ncontrol: {{{key}: {value}}}");
+        let subject = Subject::Setting(vec!["control".to_owned(), key.to_owned()]);
+        let expected = Change { subject, edit: edited("value", old, new), needs_restart: true };
+        assert_eq!(changes(&[("version: 1", &to)]), [expected]);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 
-use super::{AccountText, SocketMode};
 use crate::diag::Diags;
 use crate::node::Node;
 use crate::read::{Fields, List, Owner, Read, Text};
@@ -44,4 +43,15 @@ mapping! {
         #[schemars(with = "String", regex(pattern = "^/"))]
         tokens: required Text<'a>,
     }
+}
+
+text_schema! {
+    SocketMode: {"anyOf": [
+        {"type": "integer"},
+        {"type": "string", "pattern": "^(0o|0)?6[06][06]$"},
+    ]};
+    AccountText: {"anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "minLength": 1, "maxLength": 33},
+    ]};
 }

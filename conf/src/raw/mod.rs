@@ -34,9 +34,33 @@ macro_rules! mapping {
     };
 }
 
+/// Defines the schema of a single value that stands in lists or in several places.
+macro_rules! text_schema {
+    ($($name:ident: $schema:tt;)*) => {$(
+        /// Stands for a value in the schema; never constructed.
+        struct $name;
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    )*};
+}
+
 mod control;
+mod metrics;
 
 pub(crate) use control::{RawControl, RawTcp};
+pub(crate) use metrics::RawMetrics;
 
 mapping! {
     /// Configuration of an RVS director: its ports, routes and virtual services.
@@ -342,42 +366,6 @@ mapping! {
     }
 }
 
-mapping! {
-    /// What monitoring reads: OpenMetrics at `/metrics`. All of it applies live.
-    #[schemars(rename = "Metrics")]
-    RawMetrics {
-        /// Address of this host and port where metrics are served to anybody who can connect, such
-        /// as `127.0.0.1:9180`; only the API has them if left out.
-        #[schemars(with = "String", default, regex(pattern = r"^[0-9a-fA-F.:\[\]]+:[0-9]+$"))]
-        listen: optional Text<'a>,
-        /// How many real servers have series of their own, at most: `all`, `none` or a number.
-        #[schemars(with = "RealServersText", default, extend("default" = 10_000))]
-        real_servers: optional Text<'a>,
-    }
-}
-
-/// Defines the schema of a single value that stands in lists or in several places.
-macro_rules! text_schema {
-    ($($name:ident: $schema:tt;)*) => {$(
-        /// Stands for a value in the schema; never constructed.
-        struct $name;
-
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    )*};
-}
-
 text_schema! {
     LcoreItem: {"anyOf": [
         {"type": "integer", "minimum": 0, "maximum": 1023},
@@ -385,14 +373,6 @@ text_schema! {
     ]};
     EalArg: {"type": ["string", "number"]};
     SchedulerFlagText: {"enum": ["sh-fallback", "sh-port", "mh-fallback", "mh-port"]};
-    SocketMode: {"anyOf": [
-        {"type": "integer"},
-        {"type": "string", "pattern": "^(0o|0)?6[06][06]$"},
-    ]};
-    AccountText: {"anyOf": [
-        {"type": "integer", "minimum": 0},
-        {"type": "string", "minLength": 1, "maxLength": 33},
-    ]};
     InterfaceText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}/[0-9]+$"};
     NetworkText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}(/[0-9]+)?$"};
     PortRangeItem: {"anyOf": [

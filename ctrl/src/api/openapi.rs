@@ -142,7 +142,11 @@ fn refused(refusals: impl Iterator<Item = (StatusCode, &'static str)>) -> Map<St
         text.push_str(why);
     }
     let response = |(status, why): (StatusCode, String)| {
-        let refusal = json!({"$ref": "#/components/responses/Refusal", "description": why});
+        let mut refusal = json!({"description": why});
+        // That one comes from the library, before there is anything to answer.
+        if status != StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+            refusal = json!({"$ref": "#/components/responses/Refusal", "description": why});
+        }
         (status.as_str().to_owned(), refusal)
     };
     told.into_iter().map(response).collect()

@@ -8,7 +8,7 @@ use dataplane::verdict::DropReason;
 use dataplane::wire::Mac;
 
 use super::proto::{
-    Drop, Drops, Ended, Ftp, Generated, Neighbor, Port, Ports, RealServer, Service, Services,
+    API, Drop, Drops, Ended, Ftp, Generated, Neighbor, Port, Ports, RealServer, Service, Services,
     Status, Worker, Workers,
 };
 use crate::identity::{NamedRealServer, NamedService, Usage as _};
@@ -20,6 +20,7 @@ use crate::state::{Seat, Seats, State};
 pub(super) fn status(state: &State) -> Status {
     let in_force = state.in_force.load();
     Status {
+        api: API,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         dpdk: state.dpdk.clone(),
         pid: std::process::id(),

@@ -273,7 +273,7 @@ fn wrong_requests_are_refused_in_words() {
     };
     let close = "HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
     for (request, status, words) in [
-        (format!("GET /v1/apply {close}\r\n"), "405", "takes POST"),
+        (format!("GET /v1/apply {close}\r\n"), "405", "allow: POST"),
         (format!("POST /v1/apply?nam=x {close}content-length: 0\r\n\r\n"), "400", "nam"),
         (format!("POST /v1/apply {close}content-length: 0\r\n\r\n"), "422", "the file is empty"),
         (

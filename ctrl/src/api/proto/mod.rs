@@ -22,9 +22,15 @@ pub use edit::{
 };
 pub use ftp::Ftp;
 
+/// The version of the API.
+pub(crate) const API: u32 = 1;
+
 /// Answer of `/v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
+    /// Version of this API, which is in the paths of its resources, too.
+    #[serde(default)]
+    pub api: u32,
     /// Version of RVS.
     pub version: String,
     /// Release of DPDK.

@@ -213,6 +213,7 @@ fn status_of_the_daemon() {
         handed_over: 17,
     };
     let answer = Status {
+        api: 1,
         applied: "/tmp/new.yaml".to_owned(),
         applied_s_ago: 9,
         generation: 3,
