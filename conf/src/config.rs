@@ -15,6 +15,7 @@ use ipnet::Ipv4Net;
 use crate::ipvs::Ipvs;
 use crate::mark::{Mark, MarkRule};
 use crate::metrics::Metrics;
+use crate::real_server::{ForwardingMode, RealServer};
 use crate::scheduler::{Scheduler, SchedulerFlags};
 
 /// The whole file, checked.
@@ -31,6 +32,9 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Which packets get a mark, in the order of the file; the first that fits counts.
     pub marks: Vec<MarkRule>,
+    /// Source addresses towards real servers in mode fullnat, for services without any of their
+    /// own; may be empty.
+    pub local_addresses: Vec<Ipv4Addr>,
     /// Virtual services, in the order of the file.
     pub services: Vec<Service>,
     /// Sizes fixed at start.
@@ -43,6 +47,19 @@ pub struct Config {
     pub control: Control,
     /// What monitoring reads.
     pub metrics: Metrics,
+}
+
+impl Config {
+    /// Source addresses of a service towards its real servers in mode fullnat: its own, or those
+    /// of the director; empty for a service without such real servers.
+    #[must_use]
+    pub fn pool_of<'a>(&'a self, service: &'a Service) -> &'a [Ipv4Addr] {
+        match (service.has_mode(ForwardingMode::FullNat), service.local_addresses.is_empty()) {
+            (false, _) => &[],
+            (true, true) => &self.local_addresses,
+            (true, false) => &service.local_addresses,
+        }
+    }
 }
 
 /// Settings of DPDK's environment abstraction layer (EAL).
@@ -118,11 +135,12 @@ pub struct Service {
     pub name: String,
     /// Which packets are for it.
     pub key: ServiceKey,
-    /// How packets reach the real servers.
+    /// How packets reach those real servers that do not say it themselves; each real server has
+    /// its mode in [`RealServer::mode`].
     pub mode: ForwardingMode,
     /// How a real server is chosen for a new flow.
     pub scheduler: Scheduler,
-    /// Flags of the schedulers that hash the source.
+    /// Flags of the scheduler.
     pub scheduler_flags: SchedulerFlags,
     /// Whether every UDP datagram is scheduled by itself (`ipvsadm --ops`).
     pub ops: bool,
@@ -130,13 +148,28 @@ pub struct Service {
     pub persistence: Option<Persistence>,
     /// Idle times of its own.
     pub timeouts: ServiceTimeouts,
-    /// Source addresses towards the real servers; not empty exactly when `mode` is
-    /// [`ForwardingMode::FullNat`].
+    /// Source addresses of its own towards real servers in mode fullnat; empty for those of the
+    /// director ([`Config::pool_of`]).
     pub local_addresses: Vec<Ipv4Addr>,
     /// The pool, in the order of the file; may be empty.
     pub real_servers: Vec<RealServer>,
-    /// Who reads the payload of its connections; TCP in NAT and FULLNAT only.
+    /// Who reads the payload of its connections in NAT and FULLNAT; TCP only.
     pub helper: Option<Helper>,
+}
+
+impl Service {
+    /// The VIP, if packets to it can come from the network, which those to 127/8 cannot.
+    #[must_use]
+    pub fn vip_of_network(&self) -> Option<Ipv4Addr> {
+        self.key.vip().map(|vip| *vip.ip()).filter(|vip| !vip.is_loopback())
+    }
+
+    /// Whether packets of it may be forwarded in this mode: the service's, or that of any of its
+    /// real servers.
+    #[must_use]
+    pub fn has_mode(&self, mode: ForwardingMode) -> bool {
+        self.mode == mode || self.real_servers.iter().any(|real| real.mode == mode)
+    }
 }
 
 /// How all connections of a client go to one real server (`ipvsadm -p` and `-M`).
@@ -217,20 +250,6 @@ impl std::fmt::Display for ServiceKey {
     }
 }
 
-/// A real server of one service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RealServer {
-    /// Address and port; port 0 for the one that a packet has.
-    pub address: SocketAddrV4,
-    /// Share of new flows, 0 to 65535; 0 takes no new flows.
-    pub weight: u32,
-    /// Flows at which it takes no new ones; 0 for no limit.
-    pub upper_threshold: u32,
-    /// Flows below which it takes new ones again, at most the upper threshold; 0 for three
-    /// quarters of that.
-    pub lower_threshold: u32,
-}
-
 /// Transport protocol of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
@@ -250,32 +269,6 @@ impl Protocol {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::Sctp => "sctp",
-        }
-    }
-}
-
-/// How packets of a service reach its real servers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ForwardingMode {
-    /// Direct routing: only MAC addresses are rewritten; replies bypass the director.
-    Dr,
-    /// Destination address and port are rewritten; replies come back through the director.
-    Nat,
-    /// IP-in-IP encapsulation; replies bypass the director.
-    Tunnel,
-    /// Source and destination are rewritten; replies come back to a local address.
-    FullNat,
-}
-
-impl ForwardingMode {
-    /// The word the file uses.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dr => "dr",
-            Self::Nat => "nat",
-            Self::Tunnel => "tun",
-            Self::FullNat => "fullnat",
         }
     }
 }

@@ -4,11 +4,16 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// How tools reach the running daemon. All of it is set up at start.
+use crate::real_server::ForwardingMode;
+
+/// How tools reach the running daemon, and what they mean. All of it but what masquerading is, is
+/// set up at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     /// Absolute path of the unix socket the daemon listens on.
     pub socket: PathBuf,
+    /// What masquerading real servers of ipvsadm and keepalived (`-m`, `lb_kind NAT`) become.
+    pub masquerading: Masquerading,
     /// The socket's mode: 6 for those who may connect and 0 for the others, in octal; its owner
     /// always may.
     pub mode: u32,
@@ -24,10 +29,32 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             socket: PathBuf::from("/run/rvs/rvs.sock"),
+            masquerading: Masquerading::default(),
             mode: 0o600,
             group: None,
             admins: Vec::new(),
             tcp: None,
+        }
+    }
+}
+
+/// What masquerading real servers of ipvsadm and keepalived become.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Masquerading {
+    /// Real servers in mode nat, as in IPVS.
+    #[default]
+    Nat,
+    /// Real servers in mode fullnat.
+    FullNat,
+}
+
+impl Masquerading {
+    /// The mode of such a real server, whose word the file uses.
+    #[must_use]
+    pub const fn mode(self) -> ForwardingMode {
+        match self {
+            Self::Nat => ForwardingMode::Nat,
+            Self::FullNat => ForwardingMode::FullNat,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! [`Helper`]: who reads the payload of a service's connections.
 
-use crate::config::{ForwardingMode, Protocol, ServiceKey};
+use crate::config::{Protocol, ServiceKey};
 
 /// The port of FTP's control connections, where IPVS reads them, too.
 const FTP_PORT: u16 = 21;
@@ -13,11 +13,12 @@ pub enum Helper {
 }
 
 impl Helper {
-    /// Whoever reads the connections of a service in this mode unless the file says otherwise.
-    pub(crate) fn of_port(key: ServiceKey, mode: ForwardingMode) -> Option<Self> {
+    /// Whoever reads the connections of a service that does not say it: as in IPVS FTP's for TCP
+    /// port 21.
+    #[must_use]
+    pub fn of_port(key: ServiceKey) -> Option<Self> {
         let is_ftp = key.protocol() == Some(Protocol::Tcp)
-            && key.vip().is_some_and(|vip| vip.port() == FTP_PORT)
-            && matches!(mode, ForwardingMode::Nat | ForwardingMode::FullNat);
+            && key.vip().is_some_and(|vip| vip.port() == FTP_PORT);
         is_ftp.then_some(Self::Ftp)
     }
 

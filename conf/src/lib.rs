@@ -7,7 +7,9 @@
 //! * `load.rs`: reads the file, refuses what cannot be one, runs the YAML parser under a budget.
 //! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw/`: keys and shapes.
 //! * `value.rs`: single values (numbers, addresses, durations); `check/`: rules between them.
-//! * `config.rs` and `control.rs`: the checked types, the only ones that leave this crate.
+//! * `config.rs`, `control.rs`, `real_server.rs`: the checked types, the only ones that leave this
+//!   crate.
+//! * `warning.rs`: what is in force and yet does not do what it seems to.
 //! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in;
 //!   `edit/`: single changes, as commands make them.
 //! * `error.rs`, `diag.rs`, `render.rs`: collecting errors and showing them.
@@ -32,20 +34,23 @@ mod metrics;
 mod node;
 mod raw;
 mod read;
+mod real_server;
 mod render;
 mod rule;
 mod scheduler;
 mod schema;
 mod span;
 mod suggest;
+mod tunnel;
+mod unusable;
 mod value;
+mod warning;
 
 pub use config::{
-    Config, Device, Dpdk, ForwardingMode, InterfaceAddr, Limits, Machine, Persistence,
-    PersistenceEngine, Port, Protocol, RealServer, Route, Service, ServiceKey, ServiceTimeouts,
-    Timeouts,
+    Config, Device, Dpdk, InterfaceAddr, Limits, Machine, Persistence, PersistenceEngine, Port,
+    Protocol, Route, Service, ServiceKey, ServiceTimeouts, Timeouts,
 };
-pub use control::{Account, Admin, Control, Tcp};
+pub use control::{Account, Admin, Control, Masquerading, Tcp};
 pub use document::{Document, Places};
 pub use error::{ConfError, ConfErrors};
 pub use helper::Helper;
@@ -54,6 +59,10 @@ pub use ipvs::{Defence, Ipvs};
 pub use load::{FILE_BYTES_MAX, load, parse, parse_bytes, parse_document, read};
 pub use mark::{Mark, MarkRule};
 pub use metrics::Metrics;
+pub use real_server::{ForwardingMode, RealServer, WEIGHT_MAX};
 pub use rule::Rule;
 pub use scheduler::{Scheduler, SchedulerFlags};
 pub use schema::json_schema;
+pub use tunnel::{GueChecksum, Tunnel};
+pub use unusable::{OwnAddresses, Unusable};
+pub use warning::{Warning, warnings};

@@ -332,6 +332,7 @@ fn example(key: &str) -> Option<&'static str> {
         "vip" => "192.0.2.10:80",
         "protocol" => "tcp",
         "mode" => "nat",
+        "type" => "ipip",
         "address" => "10.0.0.11:80",
         "real_servers" => "[]",
         _ => return None,

@@ -27,7 +27,7 @@ pub enum Rule {
     OutOfRange,
     /// An IPv6 address; only IPv4 is supported.
     Ipv6,
-    /// An address that no host can have: multicast, loopback, a subnet's broadcast address.
+    /// An address that cannot be meant: multicast, a subnet's broadcast address.
     UnusableAddress,
     /// The same thing twice: a worker, device, address, route, local address or real server.
     Duplicate,
@@ -43,20 +43,19 @@ pub enum Rule {
     NotOnLink,
     /// A DR or TUN real server whose port differs from the service's.
     PortMismatch,
-    /// `local_addresses` in a mode that does not use them.
-    LocalAddressMode,
+    /// A tunnel in another mode than tun, or with what its type does not have.
+    Tunnel,
     /// A flag of another scheduler.
     SchedulerFlags,
     /// A lower threshold above the upper one, or without it.
     Thresholds,
     /// A helper where there is nothing that it could do.
     Helper,
-    /// A mark that no rule gives, that no service has, or beside an address.
+    /// A mark beside an address.
     Marks,
-    /// One-packet scheduling of what is not UDP, or in mode fullnat.
+    /// One-packet scheduling of what is not UDP.
     OnePacket,
-    /// A mask or an engine for persistence, or a service for all ports, without persistence; an
-    /// engine for another protocol.
+    /// A mask or an engine for persistence, or a service for all ports, without persistence.
     Persistence,
     /// A timeout of another protocol than the service's.
     ServiceTimeout,
@@ -88,7 +87,7 @@ impl Rule {
             Self::Unreachable => "unreachable",
             Self::NotOnLink => "not-on-link",
             Self::PortMismatch => "port-mismatch",
-            Self::LocalAddressMode => "local-address-mode",
+            Self::Tunnel => "tunnel",
             Self::SchedulerFlags => "scheduler-flags",
             Self::Thresholds => "thresholds",
             Self::Helper => "helper",

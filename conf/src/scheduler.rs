@@ -74,21 +74,31 @@ impl Scheduler {
     }
 }
 
-/// Flags of sh and mh.
+/// Flags of a scheduler. As in IPVS every scheduler can have any of the three; only sh and mh do
+/// something with the first two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SchedulerFlags {
-    /// `sh-fallback`, `mh-fallback`: another real server where the one hashed to takes nothing.
-    pub fallback: bool,
-    /// `sh-port`, `mh-port`: the source port is hashed, too.
-    pub port: bool,
+    /// `flag-1`; for sh and mh `sh-fallback`, `mh-fallback`: another real server where the one
+    /// hashed to takes nothing.
+    pub flag_1: bool,
+    /// `flag-2`; for sh and mh `sh-port`, `mh-port`: the source port is hashed, too.
+    pub flag_2: bool,
+    /// `flag-3`.
+    pub flag_3: bool,
 }
 
 impl SchedulerFlags {
     /// The names of those that are set, as ipvsadm has them for a scheduler.
     #[must_use]
-    pub fn names(self, scheduler: Scheduler) -> Vec<String> {
-        let flags = [(self.fallback, "fallback"), (self.port, "port")];
-        let set = flags.into_iter().filter(|(is_set, _)| *is_set);
-        set.map(|(_, flag)| format!("{}-{flag}", scheduler.as_str())).collect()
+    pub fn names(self, scheduler: Scheduler) -> Vec<&'static str> {
+        let [first, second] = if scheduler == Scheduler::Sh {
+            ["sh-fallback", "sh-port"]
+        } else if scheduler == Scheduler::Mh {
+            ["mh-fallback", "mh-port"]
+        } else {
+            ["flag-1", "flag-2"]
+        };
+        let flags = [(self.flag_1, first), (self.flag_2, second), (self.flag_3, "flag-3")];
+        flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
     }
 }

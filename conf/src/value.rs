@@ -125,8 +125,6 @@ pub(crate) fn memory_mib(text: &Text<'_>, diags: &mut Diags) -> Option<At<u32>> 
     with_unit(text, &units, 64..=1024 * 1024, "from 64M to 1024G", diags)
 }
 
-/// The greatest weight of a real server.
-pub(crate) const WEIGHT_MAX: u32 = 65_535;
 /// The longest duration, in seconds: 31 days.
 pub(crate) const SECONDS_MAX: u32 = 31 * 86_400;
 
@@ -179,6 +177,14 @@ pub(crate) fn percent(
 /// An address that a host can have.
 pub(crate) fn host(text: &Text<'_>, diags: &mut Diags) -> Option<At<Ipv4Addr>> {
     host_part(text, text.text, "10.0.0.11", diags)
+}
+
+/// Checks `part` of an endpoint as the address of a host or of this one.
+fn end_part(text: &Text<'_>, part: &str, diags: &mut Diags) -> Option<At<Ipv4Addr>> {
+    match part.parse::<Ipv4Addr>() {
+        Ok(addr) if addr.is_loopback() => Some(At::new(addr, text.span)),
+        _ => host_part(text, part, "10.0.0.11:80", diags),
+    }
 }
 
 /// Checks `part` of a value as the address of a host; `example` shows the form of the whole value.
@@ -253,26 +259,9 @@ fn reads_as_ipv6(text: &str) -> bool {
     first.parse::<Ipv6Addr>().is_ok() || text.parse::<SocketAddrV6>().is_ok()
 }
 
-/// An address and a transport port. Without `default_port` the port must be written.
+/// The address of a host, this one included, and a transport port, which may be 0 for any. Without
+/// `default_port` the port must be written.
 pub(crate) fn endpoint(
-    text: &Text<'_>,
-    default_port: Option<u16>,
-    diags: &mut Diags,
-) -> Option<At<SocketAddrV4>> {
-    endpoint_from(1, text, default_port, diags)
-}
-
-/// [`endpoint`], of which the port may be 0, for any.
-pub(crate) fn endpoint_or_any_port(
-    text: &Text<'_>,
-    default_port: Option<u16>,
-    diags: &mut Diags,
-) -> Option<At<SocketAddrV4>> {
-    endpoint_from(0, text, default_port, diags)
-}
-
-fn endpoint_from(
-    port_min: u16,
     text: &Text<'_>,
     default_port: Option<u16>,
     diags: &mut Diags,
@@ -280,7 +269,7 @@ fn endpoint_from(
     let key = text.key;
     let Some((addr, l4_port)) = text.text.rsplit_once(':').filter(|_| !reads_as_ipv6(text.text))
     else {
-        let addr = host_part(text, text.text, "10.0.0.11:80", diags)?;
+        let addr = end_part(text, text.text, diags)?;
         let Some(l4_port) = default_port else {
             let message = format!("`{key}` has no port: `{}`", text.text);
             let help = format!("write `{key}: {}:80` (with the port of the service)", addr.value);
@@ -289,10 +278,10 @@ fn endpoint_from(
         };
         return Some(At::new(SocketAddrV4::new(addr.value, l4_port), text.span));
     };
-    let addr = host_part(text, addr, "10.0.0.11:80", diags)?;
+    let addr = end_part(text, addr, diags)?;
+    let digits_only = l4_port.bytes().all(|byte| byte.is_ascii_digit());
     match l4_port.parse::<u16>() {
-        Ok(port) if port >= port_min && l4_port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let l4_port = l4_port.parse().unwrap_or(0);
+        Ok(l4_port) if digits_only => {
             Some(At::new(SocketAddrV4::new(addr.value, l4_port), text.span))
         }
         _ => {

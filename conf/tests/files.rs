@@ -102,7 +102,7 @@ mod tests {
             ((13, 46), Rule::AddressConflict, "192.0.2.10"),
             ((14, 16), Rule::BadValue, "wrx"),
             ((16, 19), Rule::BadValue, "10.0.0.256:8080"),
-            ((17, 43), Rule::OutOfRange, "70000"),
+            ((17, 43), Rule::OutOfRange, "2147483648"),
             ((23, 19), Rule::PortMismatch, "10.0.0.13:8080"),
             ((25, 10), Rule::ServiceOverlap, "192.0.2.10:80"),
         ];

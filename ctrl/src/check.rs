@@ -13,6 +13,9 @@ use crate::cli;
 use crate::error::CtrlError;
 use crate::machine;
 
+/// Warnings that are shown where there is no room for all of them.
+const WARNINGS_MAX: usize = 20;
+
 /// What to check.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -24,16 +27,24 @@ pub(crate) struct Check {
 impl Check {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<(), CtrlError> {
-        let checked = load(&self.config)?;
-        cli::print(&format!("{}: correct: {}\n", self.config.display(), summary(&checked)))
+        let (document, file) = (read(&self.config)?, self.config.display());
+        let mut text = format!("{file}: correct: {}\n", summary(&document.config));
+        for warning in conf::warnings(&document.config) {
+            let line = document.places.line(&warning.key_path).unwrap_or(1);
+            text += &format!("{file}:{line}: warning: {warning}\n");
+        }
+        cli::print(&text)
     }
 }
 
 /// Reads and checks the file at `path`.
 pub(crate) fn load(path: &Path) -> Result<Config, CtrlError> {
-    let config = conf::load(path, &machine::facts())?;
-    check_limits(path, &config)?;
-    Ok(config)
+    Ok(read(path)?.config)
+}
+
+/// [`load`], with the places of the keys.
+pub(crate) fn read(path: &Path) -> Result<Document, CtrlError> {
+    document(&path.display().to_string(), &conf::read(path)?, &machine::facts())
 }
 
 /// Checks the text of the file `name`.
@@ -50,6 +61,18 @@ fn check_limits(path: &Path, config: &Config) -> Result<(), CtrlError> {
         return Err(CtrlError::TooManyPorts { file: path.to_path_buf(), count });
     }
     Ok(())
+}
+
+/// What is to be said about a configuration, the first of it.
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
+    let mut all = conf::warnings(config);
+    let more = all.len().saturating_sub(WARNINGS_MAX);
+    all.truncate(WARNINGS_MAX);
+    let mut shown: Vec<_> = all.into_iter().map(|warning| warning.message).collect();
+    if more > 0 {
+        shown.push(format!("{more} more; `rvs check` tells all of a file"));
+    }
+    shown
 }
 
 /// One line about what a configuration holds.
@@ -101,6 +124,20 @@ mod tests {
         let config = parse(&format!("version: 1\nworkers: [0]\nports:\n{ports}services: {{}}\n"));
         let error = check_limits(Path::new("many.yaml"), &config).unwrap_err().to_string();
         assert!(error.contains("many.yaml") && error.contains("17") && error.contains("16"));
+    }
+
+    #[test]
+    fn there_are_only_so_many_warnings() {
+        let reals: String = (0..30).map(|n| format!("{{address: 127.0.0.{n}}}, ")).collect();
+        let config = parse(&format!(
+            "version: 1\nworkers: [0]\nports:\n  lan: {{device: net_null0, addresses: \
+             [10.0.0.2/24]}}\nservices:\n  a: {{vip: \"10.0.0.9:80\", protocol: tcp, mode: nat, \
+             real_servers: [{reals}]}}\n"
+        ));
+        let found = warnings(&config);
+        assert_eq!(found.len(), WARNINGS_MAX + 1);
+        assert!(found[0].contains("127.0.0.0:80"), "{found:?}");
+        assert_eq!(found[WARNINGS_MAX], "10 more; `rvs check` tells all of a file");
     }
 
     #[test]

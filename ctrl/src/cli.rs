@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::apply::command::Apply;
 use crate::check::Check;
 use crate::daemon::Run;
+use crate::doctor::Doctor;
 use crate::error::CtrlError;
 use crate::exit::{self, Exit};
 use crate::show::Show;
@@ -36,6 +37,8 @@ enum Command {
     Schema,
     /// Ask the running daemon.
     Show(Show),
+    /// Find what would go wrong on this machine, or goes wrong in the running daemon.
+    Doctor(Doctor),
 }
 
 impl Command {
@@ -46,6 +49,7 @@ impl Command {
             Self::Apply(apply) => apply.run(),
             Self::Schema => print(&conf::json_schema()),
             Self::Show(show) => show.run(),
+            Self::Doctor(doctor) => doctor.run(),
         }
     }
 

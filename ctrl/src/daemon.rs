@@ -128,6 +128,9 @@ fn announce(running: &Running, socket: &ControlSocket) {
             tracing::info!("port {}: {why}", port.name);
         }
     }
+    for warning in check::warnings(config) {
+        tracing::warn!("{warning}");
+    }
     let workers: Vec<_> = state.workers.iter().map(|seat| seat.lcore.to_string()).collect();
     tracing::info!(
         "rvs {} ({}) is forwarding on CPU {}: {}; {}; control socket {}{}",

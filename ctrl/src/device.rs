@@ -18,9 +18,9 @@ use crate::error::CtrlError;
 /// Where the kernel shows PCI devices.
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
 /// Kernel drivers that share a NIC with DPDK; all others must be replaced by a user-space driver.
-const SHARED_DRIVERS: &[&str] = &["mlx4_core", "mlx5_core", "mana"];
+pub(crate) const SHARED_DRIVERS: &[&str] = &["mlx4_core", "mlx5_core", "mana"];
 /// Kernel drivers that hand a NIC over to user space.
-const USER_DRIVERS: &[&str] = &["vfio-pci", "uio_pci_generic", "igb_uio"];
+pub(crate) const USER_DRIVERS: &[&str] = &["vfio-pci", "uio_pci_generic", "igb_uio"];
 /// Virtual devices that attach to an existing kernel interface, named by `iface=`.
 const ON_INTERFACE: &[&str] = &["net_af_packet", "net_af_xdp"];
 

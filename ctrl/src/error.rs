@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use conf::ConfErrors;
 use dpdk::DpdkError;
 
+use crate::check::counted;
 use crate::steering::SteeringError;
 use crate::tokens::TokenError;
 
@@ -263,6 +264,18 @@ pub enum CtrlError {
         text: String,
         /// Whether they are a report on a configuration.
         is_report: bool,
+    },
+    /// `rvs doctor` has found something.
+    #[error(
+        "{} and {} found; the report says what to do.",
+        counted(*problems, "problem"),
+        counted(*warnings, "warning")
+    )]
+    Unwell {
+        /// How many problems.
+        problems: usize,
+        /// How many warnings.
+        warnings: usize,
     },
     /// The result cannot be written.
     #[error("the result cannot be written: {0}.")]

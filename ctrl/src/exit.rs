@@ -27,7 +27,7 @@ pub(crate) enum Exit {
 /// Every status, and what it means.
 pub(crate) const STATUSES: [(Exit, &str); 7] = [
     (Exit::Done, "done; for `rvs run`: stopped by a signal"),
-    (Exit::Failed, "refused or failed; standard error says why and what to do"),
+    (Exit::Failed, "refused or failed; standard error says why. `rvs doctor`: it found problems"),
     (Exit::Usage, "wrong usage of the command line"),
     (Exit::Unreachable, "no daemon could be reached, or this user may not talk to it"),
     (Exit::Busy, "the daemon is busy or a worker does not answer; nothing was changed, try again"),

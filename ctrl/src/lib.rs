@@ -14,7 +14,7 @@
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs show` is `client/` and `show/`, `rvs apply` `apply/command.rs`.
+//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -31,6 +31,7 @@ mod client;
 mod conformance;
 mod daemon;
 mod device;
+mod doctor;
 mod error;
 mod exit;
 mod identity;

@@ -25,6 +25,18 @@ pub(crate) fn cpu_list(text: &str) -> Option<Vec<u32>> {
     Some(cpus)
 }
 
+/// Numbers as the kernel lists them, `0-3,8`.
+pub(crate) fn cpu_ranges(numbers: &[u32]) -> String {
+    let mut numbers = numbers.to_vec();
+    numbers.sort_unstable();
+    let follows = |last: &u32, next: &u32| last.checked_add(1) == Some(*next);
+    let runs = numbers.chunk_by(follows).map(|run| match run {
+        [first, .., last] => format!("{first}-{last}"),
+        run => run.iter().map(u32::to_string).collect(),
+    });
+    runs.collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +47,13 @@ mod tests {
         assert_eq!(cpu_list("0-2,5,7-8"), Some(vec![0, 1, 2, 5, 7, 8]));
         assert_eq!(cpu_list(""), None);
         assert_eq!(cpu_list("0-x"), None);
+    }
+
+    #[test]
+    fn numbers_in_a_row_are_a_range() {
+        assert_eq!(cpu_ranges(&[9, 0, 1, 2, 5, 8]), "0-2,5,8-9");
+        assert_eq!(cpu_ranges(&[u32::MAX]), "4294967295");
+        assert_eq!(cpu_ranges(&[]), "");
     }
 
     #[test]

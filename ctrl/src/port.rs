@@ -232,7 +232,8 @@ impl Up {
     }
 }
 
-fn names(offloads: &dpdk::Offloads) -> Vec<&'static str> {
+/// Hardware help that is switched on, by name.
+pub(crate) fn names(offloads: &dpdk::Offloads) -> Vec<&'static str> {
     let all = [
         (offloads.rx_ipv4_checksum, "rx-ipv4-checksum"),
         (offloads.rx_tcp_checksum, "rx-tcp-checksum"),

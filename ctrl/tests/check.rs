@@ -114,3 +114,19 @@ fn version_and_usage() {
         assert!(err.contains("rvs") || err.contains("--help"), "{wrong:?}: {err}");
     }
 }
+
+#[test]
+fn what_gets_nothing_is_warned_of() {
+    let (_directory, path) = file(
+        "version: 1\nworkers: [0]\nports:\n  lan: {device: net_null0, addresses: [10.0.0.2/24]}\n\
+         services:\n  web:\n    vip: 10.0.0.9:80\n    protocol: tcp\n    mode: tun\n    \
+         real_servers: [{address: 10.0.0.11, tunnel: {type: gre}}]\n",
+    );
+    let (status, out, err) = rvs(&["check", &path]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    let expected = format!(
+        "{path}:6: warning: web: real server 10.0.0.11:80 gets no packets: tunnels of type gre are \
+         not forwarded yet"
+    );
+    assert_eq!(out.lines().nth(1), Some(expected.as_str()), "{out}");
+}

@@ -14,7 +14,6 @@ use hashbrown::HashTable;
 
 use crate::buf::PacketBuf;
 use crate::flow::{FlowKey, Hit};
-use crate::forward::ForwardingMode;
 use crate::limits::{FRAGMENT_HELD_COUNT, FRAGMENT_HELD_PER_TRAIN, FRAGMENT_TRAIN_COUNT};
 use crate::ownership::WorkerIdx;
 use crate::parse::{Ipv4Meta, L3_OFFSET};
@@ -59,7 +58,7 @@ pub enum Decision {
     /// They follow the flow; the key tells whether the flow is still the same.
     Follow(Hit, FlowKey),
     /// They go to the real server that it was sent to without a flow.
-    Once(RealId, ForwardingMode),
+    Once(RealId),
     /// They leave as from this address, like it.
     From(Ipv4Addr),
     /// They are handed over, like it, to the worker that owns the flow.

@@ -140,8 +140,8 @@ pub struct Route {
 pub enum AddressUse {
     /// A virtual service's address (perhaps a port's as well).
     Vip,
-    /// A VIP with a service of mode NAT, now or earlier since it is a VIP. Its flows belong to the
-    /// worker that their client leads to, whatever their service's mode.
+    /// A VIP with a real server in mode NAT, now or earlier since it is a VIP. Its flows belong to
+    /// the worker that their client leads to, whatever their own mode.
     NatVip,
     /// A port's own address.
     Own,
@@ -191,7 +191,7 @@ pub struct Snapshot {
     pub announced: Vec<Option<Announced>>,
     routes: RouteTable,
     addresses: HashMap<Ipv4Addr, AddressUse, RandomState>,
-    /// Addresses of real servers of NAT services, whose other traffic is routed.
+    /// Addresses of NAT real servers, whose other traffic is routed.
     routed: HashMap<Ipv4Addr, (), RandomState>,
     /// Real servers that call clients, by RIP and rport.
     callers: HashMap<(Ipv4Addr, u16), RealId, RandomState>,
@@ -230,7 +230,7 @@ impl Snapshot {
         self.routed.insert(address, ());
     }
 
-    /// Adds a real server that calls clients: of a NAT service of UDP at one port, whose
+    /// Adds a real server that calls clients: a NAT one of a service of UDP at one port, whose
     /// persistence tells calls apart. Of two with one RIP and rport the later one counts.
     pub fn add_caller(&mut self, rip: Ipv4Addr, rport: u16, real: RealId) {
         self.callers.insert((rip, rport), real);

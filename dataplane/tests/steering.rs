@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use rvs_dataplane::forward::{
-    LOCAL_PORT_COUNT, LOCAL_PORT_MIN, LocalPortShare, LocalPorts, PortClasses,
+    ForwardingMode, LOCAL_PORT_COUNT, LOCAL_PORT_MIN, LocalPortShare, LocalPorts, PortClasses,
 };
 use rvs_dataplane::rss::{HashedEnds, RedirectionTable, RssKey, RssSteering};
 use rvs_dataplane::service::{RealId, RealServer, ServiceId};
@@ -46,6 +46,7 @@ fn real_servers() -> Vec<RealServer> {
         service: ServiceId(0),
         address: *address.ip(),
         l4_port: address.port(),
+        mode: ForwardingMode::FullNat,
         weight: 1,
         next_hop: None,
     };

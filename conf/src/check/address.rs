@@ -6,22 +6,23 @@ use std::net::Ipv4Addr;
 
 use super::mark::MarkDraft;
 use super::port::{Ports, not_a_host_of};
+use super::real_server::RealServerAddr;
 use super::route::Routes;
 use super::service::ServiceDraft;
-use crate::config::ForwardingMode;
 use crate::diag::Diags;
+use crate::real_server::ForwardingMode;
 use crate::rule::Rule;
 use crate::span::{At, Span};
 
-/// What the director itself uses an address for.
-#[derive(Debug, Clone, Copy)]
-struct Uses {
+/// What the director itself uses an address for, and where the file says so.
+#[derive(Debug, Clone, Copy, Default)]
+struct Use {
     own: Option<Span>,
     vip: Option<Span>,
     local: Option<Span>,
 }
 
-impl Uses {
+impl Use {
     /// The first use, in words.
     fn first(self) -> Option<(&'static str, Span)> {
         let own = self.own.map(|span| ("the director's own address", span));
@@ -31,93 +32,91 @@ impl Uses {
     }
 }
 
-/// Checks that no address has two roles that exclude each other.
-///
-/// A VIP or a local address may be an own address of a port. Everything else excludes each other:
-/// replies to an address that is both VIP and local could not be told from new requests, and an
-/// address the director answers ARP for cannot be a real server or gateway.
-pub(super) fn check_roles(
-    ports: &Ports<'_>,
-    routes: &Routes,
-    (marks, services): (&[MarkDraft], &[ServiceDraft<'_>]),
-    diags: &mut Diags,
-) {
-    let uses = collect_uses(ports, marks, services);
-    let mut reported = None;
-    for local in services.iter().flat_map(|service| &service.locals) {
-        // A range is reported once, at its first wrong address.
-        if reported == Some(local.span) {
-            continue;
-        }
-        if let Some(vip) = uses.get(&local.value).and_then(|uses| uses.vip) {
-            let message = format!("local address {} is also the VIP of a service", local.value);
-            let help = "use another local address: requests and replies to it could not be told \
-                        apart";
-            diags.error(Rule::AddressConflict, local.span, message, help).see(vip, "the VIP");
-            reported = Some(local.span);
-        }
-    }
-    for real in services.iter().flat_map(|service| &service.real_servers) {
-        let Some(At { value, span }) = real.address else { continue };
-        if let Some((role, at)) = uses.get(&value.rip).and_then(|uses| uses.first()) {
-            let message = format!("real server {} is also {role}", value.rip);
-            let help = "use the address of another machine";
-            diags.error(Rule::AddressConflict, span, message, help).see(at, "used here");
-        }
-    }
-    for via in routes.list.iter().filter_map(|route| route.via) {
-        if let Some((role, at)) = uses.get(&via.value).and_then(|uses| uses.first()) {
-            let message = format!("the gateway {} is also {role}", via.value);
-            let help = "use the address of the router";
-            diags.error(Rule::AddressConflict, via.span, message, help).see(at, "used here");
-        }
-    }
-}
-
 /// Every address the director answers for.
-fn collect_uses(
-    ports: &Ports<'_>,
-    marks: &[MarkDraft],
-    services: &[ServiceDraft<'_>],
-) -> HashMap<Ipv4Addr, Uses> {
-    let none = Uses { own: None, vip: None, local: None };
-    let mut uses: HashMap<Ipv4Addr, Uses> = HashMap::new();
-    for own in ports.list.iter().flat_map(|port| &port.addresses) {
-        uses.entry(own.value.addr).or_insert(none).own.get_or_insert(own.span);
-    }
-    for vip in marks.iter().filter_map(MarkDraft::vip) {
-        uses.entry(vip.value).or_insert(none).vip.get_or_insert(vip.span);
-    }
-    for service in services {
-        if let Some(vip) = service.vip {
-            uses.entry(*vip.value.ip()).or_insert(none).vip.get_or_insert(vip.span);
-        }
-        for local in &service.locals {
-            uses.entry(local.value).or_insert(none).local.get_or_insert(local.span);
-        }
-    }
-    uses
-}
+#[derive(Debug, Default)]
+pub(super) struct Uses(HashMap<Ipv4Addr, Use>);
 
-/// Checks VIPs and real servers against the subnets and routes.
-pub(super) fn check_reachable(
-    ports: &Ports<'_>,
-    routes: &Routes,
-    (marks, services): (&[MarkDraft], &[ServiceDraft<'_>]),
-    diags: &mut Diags,
-) {
-    for At { value, span } in marks.iter().filter_map(MarkDraft::vip) {
-        check_host(("VIP", value, span), ports, diags);
-    }
-    for service in services {
-        if let Some(vip) = service.vip {
-            let addr = *vip.value.ip();
-            check_host(("VIP", addr, vip.span), ports, diags);
+impl Uses {
+    /// Collects them; `locals` are those of no service of its own.
+    pub(super) fn of(
+        ports: &Ports<'_>,
+        marks: &[MarkDraft],
+        services: &[ServiceDraft<'_>],
+        locals: &[At<Ipv4Addr>],
+    ) -> Self {
+        let mut uses = Self::default();
+        for own in ports.list.iter().flat_map(|port| &port.addresses) {
+            uses.0.entry(own.value.addr).or_default().own.get_or_insert(own.span);
         }
-        for real in &service.real_servers {
-            let Some(At { value, span }) = real.address else { continue };
-            check_host(("real server", value.rip, span), ports, diags);
-            check_real_server(value.rip, span, service, (ports, routes), diags);
+        for vip in marks.iter().filter_map(MarkDraft::vip) {
+            uses.0.entry(vip.value).or_default().vip.get_or_insert(vip.span);
+        }
+        for vip in services.iter().filter_map(|service| service.vip) {
+            uses.0.entry(*vip.value.ip()).or_default().vip.get_or_insert(vip.span);
+        }
+        for local in services.iter().flat_map(|service| &service.locals).chain(locals) {
+            uses.0.entry(local.value).or_default().local.get_or_insert(local.span);
+        }
+        uses
+    }
+
+    /// Checks that no address has two roles that exclude each other.
+    ///
+    /// A VIP or a local address may be an own address of a port. Replies to an address that is both
+    /// VIP and local could not be told from new requests, and an address the director answers ARP
+    /// for cannot be a gateway. A real server with such an address gets nothing, which is no error
+    /// ([`crate::OwnAddresses`]).
+    pub(super) fn check_roles<'a>(
+        &self,
+        locals: impl Iterator<Item = &'a At<Ipv4Addr>>,
+        routes: &Routes,
+        diags: &mut Diags,
+    ) {
+        let mut reported = None;
+        for local in locals {
+            // A range is reported once, at its first wrong address.
+            if reported == Some(local.span) {
+                continue;
+            }
+            if let Some(vip) = self.0.get(&local.value).and_then(|one| one.vip) {
+                let message = format!("local address {} is also the VIP of a service", local.value);
+                let help = "use another local address: requests and replies to it could not be \
+                            told apart";
+                diags.error(Rule::AddressConflict, local.span, message, help).see(vip, "the VIP");
+                reported = Some(local.span);
+            }
+        }
+        for via in routes.list.iter().filter_map(|route| route.via) {
+            if let Some((role, at)) = self.0.get(&via.value).and_then(|one| one.first()) {
+                let message = format!("the gateway {} is also {role}", via.value);
+                let help = "use the address of the router";
+                diags.error(Rule::AddressConflict, via.span, message, help).see(at, "used here");
+            }
+        }
+    }
+
+    /// Checks VIPs and real servers against the subnets and routes.
+    pub(super) fn check_reachable(
+        &self,
+        ports: &Ports<'_>,
+        routes: &Routes,
+        (marks, services): (&[MarkDraft], &[ServiceDraft<'_>]),
+        diags: &mut Diags,
+    ) {
+        for At { value, span } in marks.iter().filter_map(MarkDraft::vip) {
+            check_host(("VIP", value, span), ports, diags);
+        }
+        for vip in services.iter().filter_map(|service| service.vip) {
+            check_host(("VIP", *vip.value.ip(), vip.span), ports, diags);
+        }
+        for real in services.iter().flat_map(|service| &service.real_servers) {
+            let Some(At { value: RealServerAddr { rip, .. }, span }) = real.address else {
+                continue;
+            };
+            check_host(("real server", rip, span), ports, diags);
+            if !rip.is_loopback() {
+                check_real_server(At::new(rip, span), real.mode, (ports, routes), diags);
+            }
         }
     }
 }
@@ -134,9 +133,8 @@ fn check_host((role, addr, span): (&str, Ipv4Addr, Span), ports: &Ports<'_>, dia
 /// A real server is in the subnet of a port or behind a route; with DR, only the former, since DR
 /// changes nothing but the MAC address and a router would send the packet back to the VIP.
 fn check_real_server(
-    rip: Ipv4Addr,
-    span: Span,
-    service: &ServiceDraft<'_>,
+    At { value: rip, span }: At<Ipv4Addr>,
+    mode: Option<At<ForwardingMode>>,
     (ports, routes): (&Ports<'_>, &Routes),
     diags: &mut Diags,
 ) {
@@ -144,7 +142,7 @@ fn check_real_server(
         return;
     }
     let routed = routes.reach(rip);
-    let dr = service.mode.is_some_and(|mode| mode.value == ForwardingMode::Dr);
+    let dr = mode.is_some_and(|mode| mode.value == ForwardingMode::Dr);
     if dr && routed {
         let message = format!("real server {rip} is behind a gateway");
         let help = format!(

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::control::{Account, Admin, Control, Tcp};
+use crate::control::{Account, Admin, Control, Masquerading, Tcp};
 use crate::diag::Diags;
 use crate::raw::{RawControl, RawTcp};
 use crate::read::Text;
@@ -15,13 +15,24 @@ const SOCKET_PATH_MAX: usize = 107;
 /// Longest name of a user or group (Linux: 32).
 const ACCOUNT_BYTES_MAX: usize = 32;
 
-/// Everything under `control`.
-pub(super) fn control(raw: Option<&RawControl<'_>>, diags: &mut Diags) -> Option<Control> {
+const MASQUERADING: &[(&str, Masquerading)] =
+    &[("nat", Masquerading::Nat), ("fullnat", Masquerading::FullNat)];
+
+/// Everything under `control`. `has_pool` says whether there are local addresses for all services.
+pub(super) fn control(
+    raw: Option<&RawControl<'_>>,
+    has_pool: bool,
+    diags: &mut Diags,
+) -> Option<Control> {
     let default = Control::default();
     let Some(raw) = raw else { return Some(default) };
     let socket = match &raw.socket {
         Some(text) => socket(text, diags),
         None => Some(default.socket),
+    };
+    let masquerading = match &raw.masquerading {
+        Some(text) => masquerading(text, has_pool, diags),
+        None => Some(default.masquerading),
     };
     let mode = match &raw.mode {
         Some(text) => mode(text, diags),
@@ -36,7 +47,25 @@ pub(super) fn control(raw: Option<&RawControl<'_>>, diags: &mut Diags) -> Option
         Some(raw) => tcp(raw, diags).map(Some),
         None => Some(None),
     };
-    Some(Control { socket: socket?, mode: mode?, group: group?, admins: admins?, tcp: tcp? })
+    Some(Control {
+        socket: socket?,
+        masquerading: masquerading?,
+        mode: mode?,
+        group: group?,
+        admins: admins?,
+        tcp: tcp?,
+    })
+}
+
+fn masquerading(text: &Text<'_>, has_pool: bool, diags: &mut Diags) -> Option<Masquerading> {
+    let masquerading = value::word(text, MASQUERADING, diags)?;
+    if masquerading.value == Masquerading::FullNat && !has_pool {
+        let message = "masquerading real servers become fullnat, and have no local addresses";
+        let help = "add `local_addresses: [10.0.0.100]` at the top of the file, with unused \
+                    addresses in the subnet of the real servers";
+        diags.error(Rule::MissingKey, masquerading.span, message, help);
+    }
+    Some(masquerading.value)
 }
 
 fn socket(text: &Text<'_>, diags: &mut Diags) -> Option<PathBuf> {

@@ -2,16 +2,13 @@
 
 use std::net::SocketAddrV4;
 
-use crate::config::{ForwardingMode, Protocol};
+use crate::config::{Protocol, ServiceKey};
 use crate::diag::Diags;
 use crate::helper::Helper;
 use crate::raw::RawService;
 use crate::rule::Rule;
 use crate::span::At;
 use crate::value;
-
-/// The port of FTP's control connections, where IPVS reads them, too.
-const FTP_PORT: u16 = 21;
 
 const HELPERS: &[(&str, Option<Helper>)] =
     &[(Helper::Ftp.as_str(), Some(Helper::Ftp)), ("none", None)];
@@ -20,16 +17,15 @@ const HELPERS: &[(&str, Option<Helper>)] =
 pub(super) fn choice(
     raw: &RawService<'_>,
     protocol: Option<At<Protocol>>,
-    mode: Option<At<ForwardingMode>>,
     vip: Option<At<SocketAddrV4>>,
     diags: &mut Diags,
 ) -> Option<Option<Helper>> {
-    let rewrites = |mode| matches!(mode, ForwardingMode::Nat | ForwardingMode::FullNat);
     let Some(text) = raw.helper.as_ref() else {
-        let is_ftp = protocol.is_some_and(|protocol| protocol.value == Protocol::Tcp)
-            && vip.is_some_and(|vip| vip.value.port() == FTP_PORT)
-            && mode.is_some_and(|mode| rewrites(mode.value));
-        return Some(is_ftp.then_some(Helper::Ftp));
+        let key = protocol.zip(vip).map(|(protocol, vip)| ServiceKey::Endpoint {
+            protocol: protocol.value,
+            vip: vip.value,
+        });
+        return Some(key.and_then(Helper::of_port));
     };
     let At { value: helper, span } = value::word(text, HELPERS, diags)?;
     if helper.is_none() {
@@ -45,15 +41,6 @@ pub(super) fn choice(
         let message = format!("helper ftp is for tcp, not for {}", protocol.value.as_str());
         let help = "remove `helper`, or write `protocol: tcp`";
         diags.error(Rule::Helper, span, message, help).see(protocol.span, "the protocol");
-        return None;
-    }
-    if let Some(mode) = mode.filter(|mode| !rewrites(mode.value)) {
-        let message =
-            format!("mode {} does not rewrite what helper ftp reads", mode.value.as_str());
-        let help = "use mode nat or fullnat, or remove `helper`: in modes dr and tun real servers \
-                    have the VIP themselves, and FTP needs that all of a client's connections go \
-                    to one of them";
-        diags.error(Rule::Helper, span, message, help).see(mode.span, "the mode");
         return None;
     }
     if let Some(vip) = vip.filter(|vip| vip.value.port() == 1) {

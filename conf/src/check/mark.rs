@@ -151,33 +151,16 @@ pub(super) fn of_service(raw: &RawService<'_>, diags: &mut Diags) -> Option<At<M
     Some(mark)
 }
 
-/// Every mark is given by a rule, and had by one service.
-pub(super) fn check_between(rules: &[MarkDraft], services: &[ServiceDraft<'_>], diags: &mut Diags) {
+/// Every mark is had by one service.
+pub(super) fn check_between(services: &[ServiceDraft<'_>], diags: &mut Diags) {
     let mut owners: HashMap<Mark, Span> = HashMap::new();
-    for (service, At { value, span }) in
-        services.iter().filter_map(|service| Some((service, service.mark?)))
-    {
+    for At { value, span } in services.iter().filter_map(|service| service.mark) {
         if let Some(first) = owners.get(&value) {
             let message = format!("a second service with mark {value}");
             let help = "give one of the two another mark, or merge them";
             diags.error(Rule::ServiceOverlap, span, message, help).see(*first, "first here");
-        } else if !rules.iter().any(|rule| rule.mark.is_none_or(|mark| mark.value == value)) {
-            let message = format!("no rule gives packets the mark {value}");
-            let name = service.name.value;
-            let help = format!(
-                "add one, or {name} gets nothing: `marks: [{{mark: {value}, protocol: tcp, \
-                 destination: 192.0.2.10, destination_ports: [80, 443]}}]`"
-            );
-            diags.error(Rule::Marks, span, message, help);
-        }
-        owners.entry(value).or_insert(span);
-    }
-    let all_known = services.iter().all(|service| service.mark_known);
-    for At { value, span } in rules.iter().filter_map(|rule| rule.mark) {
-        if all_known && !owners.contains_key(&value) {
-            let message = format!("no service has the mark {value}");
-            let help = format!("write `mark: {value}` in a service, or remove the rule");
-            diags.error(Rule::Marks, span, message, help);
+        } else {
+            owners.insert(value, span);
         }
     }
 }

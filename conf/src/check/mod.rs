@@ -12,6 +12,7 @@ mod mark;
 mod metrics;
 mod persistence;
 mod port;
+mod real_server;
 mod route;
 mod scheduler;
 mod service;
@@ -39,7 +40,9 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let limits = settings::limits(raw.limits.as_ref(), diags);
     let timeouts = settings::timeouts(raw.timeouts.as_ref(), diags);
     let ipvs = ipvs::ipvs(raw.ipvs.as_ref(), diags);
-    let control = control::control(raw.control.as_ref(), diags);
+    let locals = service::local_addresses(raw.local_addresses.as_ref(), diags);
+    let has_pool = raw.local_addresses.as_ref().is_some_and(|list| list.written > 0);
+    let control = control::control(raw.control.as_ref(), has_pool, diags);
     let metrics = metrics::metrics(raw.metrics.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);
@@ -52,10 +55,14 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     port::check_between(&ports, diags);
     route::check_between(&routes, &ports, diags);
     service::check_between(&services, diags);
-    mark::check_between(&marks, &services, diags);
-    local::check_local_addresses(&services, &ports, diags);
-    address::check_roles(&ports, &routes, (&marks, &services), diags);
-    address::check_reachable(&ports, &routes, (&marks, &services), diags);
+    mark::check_between(&services, diags);
+    for pool in services.iter().map(|service| &service.locals).chain([&locals]) {
+        local::check_pool(pool, &ports, diags);
+    }
+    let uses = address::Uses::of(&ports, &marks, &services, &locals);
+    let pools = services.iter().flat_map(|service| &service.locals).chain(&locals);
+    uses.check_roles(pools, &routes, diags);
+    uses.check_reachable(&ports, &routes, (&marks, &services), diags);
 
     Some(Config {
         dpdk: dpdk?,
@@ -63,6 +70,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
         routes: routes.list.iter().map(|route| route.finish(&ports)).collect::<Option<_>>()?,
         ports: ports.list.into_iter().map(port::PortDraft::finish).collect::<Option<_>>()?,
         marks: marks.into_iter().map(mark::MarkDraft::finish).collect::<Option<_>>()?,
+        local_addresses: locals.into_iter().map(|local| local.value).collect(),
         services: services.into_iter().map(service::ServiceDraft::finish).collect::<Option<_>>()?,
         limits: limits?,
         timeouts: timeouts?,

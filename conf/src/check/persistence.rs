@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::config::{Persistence, PersistenceEngine, Protocol};
+use crate::config::{Persistence, PersistenceEngine};
 use crate::diag::Diags;
 use crate::raw::RawService;
 use crate::read::Text;
@@ -16,7 +16,6 @@ const ENGINES: &[(&str, PersistenceEngine)] =
 /// The persistence of a service, if it has one; `None` if what is written is wrong.
 pub(super) fn of_service(
     raw: &RawService<'_>,
-    protocol: Option<At<Protocol>>,
     vip: Option<At<SocketAddrV4>>,
     diags: &mut Diags,
 ) -> Option<Option<Persistence>> {
@@ -24,7 +23,7 @@ pub(super) fn of_service(
         Some(text) => mask(text, diags),
         None => Some(Persistence::WHOLE_ADDRESS),
     };
-    let engine = engine(raw, protocol, diags);
+    let engine = engine(raw, diags);
     let Some(text) = &raw.persistence else {
         return (without(raw, vip, diags) && engine.is_some()).then_some(None);
     };
@@ -33,22 +32,9 @@ pub(super) fn of_service(
 }
 
 /// The engine, if there is one; `None` if what is written is wrong.
-fn engine(
-    raw: &RawService<'_>,
-    protocol: Option<At<Protocol>>,
-    diags: &mut Diags,
-) -> Option<Option<PersistenceEngine>> {
+fn engine(raw: &RawService<'_>, diags: &mut Diags) -> Option<Option<PersistenceEngine>> {
     let Some(text) = &raw.persistence_engine else { return Some(None) };
-    let At { value: engine, span } = value::word(text, ENGINES, diags)?;
-    let name = engine.as_str();
-    if let Some(protocol) = protocol.filter(|protocol| protocol.value != Protocol::Udp) {
-        let message =
-            format!("persistence engine {name} is for udp, not for {}", protocol.value.as_str());
-        let help = "remove `persistence_engine`, or write `protocol: udp`";
-        diags.error(Rule::Persistence, span, message, help).see(protocol.span, "the protocol");
-        return None;
-    }
-    Some(Some(engine))
+    Some(Some(value::word(text, ENGINES, diags)?.value))
 }
 
 /// What does not go without persistence; whether there is nothing.

@@ -7,15 +7,18 @@ use crate::scheduler::{Scheduler, SchedulerFlags};
 use crate::span::At;
 use crate::value;
 
-/// Flags by the names of ipvsadm, with the scheduler that each belongs to.
-const FLAGS: &[(&str, (Scheduler, SchedulerFlags))] = &[
-    ("sh-fallback", (Scheduler::Sh, FALLBACK)),
-    ("sh-port", (Scheduler::Sh, PORT)),
-    ("mh-fallback", (Scheduler::Mh, FALLBACK)),
-    ("mh-port", (Scheduler::Mh, PORT)),
+/// Flags by the names of ipvsadm, with the scheduler that each belongs to, if it does to one.
+const FLAGS: &[(&str, (Option<Scheduler>, SchedulerFlags))] = &[
+    ("flag-1", (None, FLAG_1)),
+    ("flag-2", (None, FLAG_2)),
+    ("flag-3", (None, SchedulerFlags { flag_1: false, flag_2: false, flag_3: true })),
+    ("sh-fallback", (Some(Scheduler::Sh), FLAG_1)),
+    ("sh-port", (Some(Scheduler::Sh), FLAG_2)),
+    ("mh-fallback", (Some(Scheduler::Mh), FLAG_1)),
+    ("mh-port", (Some(Scheduler::Mh), FLAG_2)),
 ];
-const FALLBACK: SchedulerFlags = SchedulerFlags { fallback: true, port: false };
-const PORT: SchedulerFlags = SchedulerFlags { fallback: false, port: true };
+const FLAG_1: SchedulerFlags = SchedulerFlags { flag_1: true, flag_2: false, flag_3: false };
+const FLAG_2: SchedulerFlags = SchedulerFlags { flag_1: false, flag_2: true, flag_3: false };
 
 /// The scheduler of a service with its flags; wlc, as ipvsadm has it, if none is named.
 pub(super) fn choice(
@@ -31,15 +34,16 @@ pub(super) fn choice(
             is_right = false;
             continue;
         };
-        flags.fallback |= flag.fallback;
-        flags.port |= flag.port;
+        flags.flag_1 |= flag.flag_1;
+        flags.flag_2 |= flag.flag_2;
+        flags.flag_3 |= flag.flag_3;
         let scheduler = match named {
             // The scheduler itself is wrong, so nothing is known of its flags.
             Some(None) => continue,
             Some(Some(scheduler)) => scheduler.value,
             None => Scheduler::Wlc,
         };
-        if scheduler != owner {
+        if let Some(owner) = owner.filter(|owner| *owner != scheduler) {
             let (owner, scheduler) = (owner.as_str(), scheduler.as_str());
             let message = format!("{} is a flag of {owner}, not of {scheduler}", text.text);
             let help = format!("remove it, or write `scheduler: {owner}`");

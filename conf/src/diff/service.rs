@@ -5,8 +5,9 @@ use std::net::SocketAddrV4;
 
 use super::text::{self, addresses, list, persistence_texts};
 use super::{Changes, Edit, Field, Subject};
-use crate::config::{RealServer, Service, ServiceKey};
+use crate::config::{Service, ServiceKey};
 use crate::helper::Helper;
+use crate::real_server::RealServer;
 
 type ByAddress<'a> = HashMap<SocketAddrV4, &'a RealServer>;
 
@@ -66,7 +67,7 @@ fn one_service(old: &Service, new: &Service, changes: &mut Changes) {
     let flags = (list(scheduler_flags.names(*scheduler)), {
         list(new.scheduler_flags.names(new.scheduler))
     });
-    field("scheduler_flags", flags.0 != flags.1, flags.0, flags.1);
+    field("scheduler_flags", *scheduler_flags != new.scheduler_flags, flags.0, flags.1);
     field("ops", *ops != new.ops, ops.to_string(), new.ops.to_string());
     let [old_time, old_mask, old_engine] = persistence_texts(*persistence);
     let [new_time, new_mask, new_engine] = persistence_texts(new.persistence);
@@ -107,29 +108,43 @@ fn real_servers(
 ) {
     for real in &new.real_servers {
         let subject = Subject::RealServer(new.key, real.address);
-        let Some(&&RealServer { address: _, weight, upper_threshold, lower_threshold }) =
-            before.get(&real.address)
-        else {
+        let Some(before) = before.get(&real.address) else {
             changes.add(subject, Edit::Added, false);
             continue;
         };
-        let numbers = [
-            ("weight", weight, real.weight),
-            ("upper_threshold", upper_threshold, real.upper_threshold),
-            ("lower_threshold", lower_threshold, real.lower_threshold),
-        ];
-        let differing = numbers.into_iter().filter(|(_, old, new)| old != new);
-        let field = |(name, old, new): (_, u32, u32)| Field {
-            name,
-            old: old.to_string(),
-            new: new.to_string(),
-        };
-        let fields: Vec<_> = differing.map(field).collect();
-        if !fields.is_empty() {
-            changes.fields(subject, fields);
-        }
+        changes.fields(subject, real_server((old, before), (new, real)));
     }
     for real in old.real_servers.iter().filter(|real| !after.contains_key(&real.address)) {
         changes.add(Subject::RealServer(old.key, real.address), Edit::Removed, false);
     }
+}
+
+/// What differs between a real server and what it was, each with its service. Who goes along with a
+/// change of the service's mode does not differ by itself.
+fn real_server(old: (&Service, &RealServer), new: (&Service, &RealServer)) -> Vec<Field> {
+    let texts = |real: &RealServer| {
+        let RealServer {
+            address: _,
+            mode,
+            tunnel,
+            weight,
+            drain,
+            upper_threshold,
+            lower_threshold,
+        } = real;
+        [
+            ("mode", mode.as_str().to_owned()),
+            ("tunnel", tunnel.to_string()),
+            ("weight", weight.to_string()),
+            ("drain", drain.to_string()),
+            ("upper_threshold", upper_threshold.to_string()),
+            ("lower_threshold", lower_threshold.to_string()),
+        ]
+    };
+    let follows = |(service, real): (&Service, &RealServer)| service.mode == real.mode;
+    let both_follow = follows(old) && follows(new);
+    let both = texts(old.1).into_iter().zip(texts(new.1));
+    let differing = both.filter(|((_, old), (_, new))| old != new);
+    let fields = differing.map(|((name, old), (_, new))| Field { name, old, new });
+    fields.filter(|field| !both_follow || field.name != "mode").collect()
 }

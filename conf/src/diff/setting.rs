@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::text::{self, list};
 use super::{Changes, Edit, Field, Subject};
 use crate::config::{Config, Dpdk, InterfaceAddr, Limits, Port, Route, ServiceKey, Timeouts};
-use crate::control::{Account, Control, Tcp};
+use crate::control::{Account, Control, Masquerading, Tcp};
 use crate::mark::MarkRule;
 use crate::metrics::Metrics;
 
@@ -21,6 +21,7 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
         marks,
         ipvs,
         control,
+        local_addresses,
         metrics,
         // Compared elsewhere.
         ports: _,
@@ -55,6 +56,9 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
     changes.setting(&["marks"], false, (&rules.0, &rules.1), |rules| list(rules));
     super::ipvs::ipvs(ipvs, &new.ipvs, changes);
 
+    let pool = (local_addresses, &new.local_addresses);
+    changes.setting(&["local_addresses"], false, pool, |pool| text::addresses(pool));
+
     access(control, &new.control, changes);
 
     let Metrics { listen, real_servers_max } = metrics;
@@ -68,9 +72,12 @@ pub(super) fn settings(old: &Config, new: &Config, changes: &mut Changes) {
 
 /// How tools reach the daemon.
 fn access(old: &Control, new: &Control, changes: &mut Changes) {
-    let Control { socket, mode, group, admins, tcp } = old;
+    let Control { socket, masquerading, mode, group, admins, tcp } = old;
     let path = |path: &PathBuf| path.display().to_string();
     changes.setting(&["control", "socket"], true, (socket, &new.socket), path);
+    let becomes = (masquerading, &new.masquerading);
+    let word = |one: &Masquerading| one.mode().as_str().to_owned();
+    changes.setting(&["control", "masquerading"], false, becomes, word);
     let octal = |mode: &u32| format!("{mode:04o}");
     changes.setting(&["control", "mode"], true, (mode, &new.mode), octal);
     let name = |group: &Option<Account>| {

@@ -7,8 +7,9 @@ use ipnet::Ipv4Net;
 
 use super::error::{EditError, Role};
 use crate::check::not_a_host_of;
-use crate::config::{Config, ForwardingMode, Service};
+use crate::config::{Config, Service};
 use crate::mark::MarkRule;
+use crate::real_server::ForwardingMode;
 use crate::value;
 
 /// How often each address has a role.
@@ -40,11 +41,9 @@ pub(super) struct Addresses {
     subnets: Vec<Ipv4Net>,
     /// Destinations of routes by prefix length, so that many are looked up as fast as a few.
     destinations: BTreeMap<u8, HashSet<Ipv4Addr>>,
-    own: HashSet<Ipv4Addr>,
     gateways: HashSet<Ipv4Addr>,
     vips: Counts,
     locals: Counts,
-    real_servers: Counts,
 }
 
 impl Addresses {
@@ -52,7 +51,6 @@ impl Addresses {
     pub(super) fn of(base: &Config) -> Self {
         let mut all = Self::default();
         for own in base.ports.iter().flat_map(|port| &port.addresses) {
-            all.own.insert(own.addr);
             all.subnets.push(own.subnet());
         }
         for route in &base.routes {
@@ -63,6 +61,7 @@ impl Addresses {
         for vip in base.marks.iter().filter_map(MarkRule::vip) {
             all.vips.add(vip);
         }
+        base.local_addresses.iter().for_each(|local| all.locals.add(*local));
         all
     }
 
@@ -70,24 +69,22 @@ impl Addresses {
     pub(super) fn add(&mut self, service: &Service) {
         service.key.vip().iter().for_each(|vip| self.vips.add(*vip.ip()));
         service.local_addresses.iter().for_each(|local| self.locals.add(*local));
-        service.real_servers.iter().for_each(|real| self.real_servers.add(*real.address.ip()));
     }
 
     /// Forgets those of a service that was taken in.
     pub(super) fn remove(&mut self, service: &Service) {
         service.key.vip().iter().for_each(|vip| self.vips.remove(*vip.ip()));
         service.local_addresses.iter().for_each(|local| self.locals.remove(*local));
-        service.real_servers.iter().for_each(|real| self.real_servers.remove(*real.address.ip()));
     }
 
     /// Whether an address can be a VIP.
     pub(super) fn check_vip(&self, vip: Ipv4Addr) -> Result<(), EditError> {
+        if vip.is_loopback() {
+            return Ok(());
+        }
         self.check_host(Role::Vip, vip)?;
-        let taken = [
-            (Role::Local, self.locals.has(vip)),
-            (Role::RealServer, self.real_servers.has(vip)),
-            (Role::Gateway, self.gateways.contains(&vip)),
-        ];
+        let taken =
+            [(Role::Local, self.locals.has(vip)), (Role::Gateway, self.gateways.contains(&vip))];
         refuse_taken(Role::Vip, vip, taken)
     }
 
@@ -97,23 +94,18 @@ impl Addresses {
         if self.on_link(local).is_none() {
             return Err(EditError::LocalNotOnLink(local));
         }
-        let taken = [
-            (Role::Vip, self.vips.has(local)),
-            (Role::RealServer, self.real_servers.has(local)),
-            (Role::Gateway, self.gateways.contains(&local)),
-        ];
+        let taken =
+            [(Role::Vip, self.vips.has(local)), (Role::Gateway, self.gateways.contains(&local))];
         refuse_taken(Role::Local, local, taken)
     }
 
-    /// Whether an address can be that of a real server in this mode.
+    /// Whether an address can be that of a real server in this mode. One of the director's own can:
+    /// nothing is sent to it ([`crate::OwnAddresses`]).
     pub(super) fn check_real(&self, rip: Ipv4Addr, mode: ForwardingMode) -> Result<(), EditError> {
+        if rip.is_loopback() {
+            return Ok(());
+        }
         self.check_host(Role::RealServer, rip)?;
-        let taken = [
-            (Role::Own, self.own.contains(&rip)),
-            (Role::Vip, self.vips.has(rip)),
-            (Role::Local, self.locals.has(rip)),
-        ];
-        refuse_taken(Role::RealServer, rip, taken)?;
         if self.on_link(rip).is_some() {
             Ok(())
         } else if !self.is_routed(rip) {
@@ -148,7 +140,7 @@ impl Addresses {
     }
 }
 
-fn refuse_taken(role: Role, address: Ipv4Addr, taken: [(Role, bool); 3]) -> Result<(), EditError> {
+fn refuse_taken(role: Role, address: Ipv4Addr, taken: [(Role, bool); 2]) -> Result<(), EditError> {
     match taken.into_iter().find(|(_, is_taken)| *is_taken) {
         Some((other, _)) => Err(EditError::AddressConflict { role, address, other }),
         None => Ok(()),

@@ -30,8 +30,6 @@ pub(super) struct Entry {
     pub(super) service: Arc<Service>,
     /// The first real server decides on the mode.
     pub(super) mode_open: bool,
-    /// The helper is the one that belongs to port and mode.
-    pub(super) helper_open: bool,
 }
 
 /// A service or a real server.
@@ -130,7 +128,7 @@ impl Draft {
         };
         for service in services {
             let service = Arc::new(service);
-            draft.append(Entry { service, mode_open: false, helper_open: false });
+            draft.append(Entry { service, mode_open: false });
         }
         draft
     }

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ipnet::Ipv4Net;
 
-use crate::config::{ForwardingMode, Protocol, ServiceKey};
+use crate::config::{Protocol, ServiceKey};
+use crate::real_server::ForwardingMode;
 
 /// Why an edit is refused. Nothing was changed; the client must ask for something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,19 +95,22 @@ pub enum EditError {
     /// A local address is in no port's subnet, so replies would not come back to it.
     #[error("local address {0} is in no port's subnet")]
     LocalNotOnLink(Ipv4Addr),
-    /// A real server has a port that packets to it do not get.
-    #[error("real server {address}: {}", port_kept(*port, *mode))]
+    /// A real server has another port than its service, in a mode that does not rewrite ports.
+    #[error(
+        "real server {address}: mode {} does not rewrite ports, so its port has to be the \
+         service's, {port}", mode.as_str()
+    )]
     PortKept {
         /// RIP and rport.
         address: SocketAddrV4,
-        /// The port it has to have; 0 for the one of the packet.
+        /// The port of the service.
         port: u16,
-        /// The mode that does not rewrite ports; `None` if persistence asks for it.
-        mode: Option<ForwardingMode>,
+        /// The mode.
+        mode: ForwardingMode,
     },
-    /// A real server of a NAT service has no port.
-    #[error("real server {0} needs a port: 0 is for services for all ports and by mark")]
-    PortMissing(SocketAddrV4),
+    /// A tunnel for a real server that is reached without one.
+    #[error("a tunnel for a real server in mode {}", .0.as_str())]
+    TunnelMode(ForwardingMode),
     /// The weight is greater than IPVS has it.
     #[error("the weight {weight} is more than {max}")]
     WeightTooLarge {
@@ -139,15 +143,9 @@ pub enum EditError {
     /// A persistence mask has holes.
     #[error("{0} is not a netmask: ones and then zeros")]
     BadMask(Ipv4Addr),
-    /// A persistence engine for another protocol than UDP.
-    #[error("persistence engine sip is for udp, not for {}", .0.as_str())]
-    EngineProtocol(Protocol),
     /// One-packet scheduling of a protocol with connections.
     #[error("one-packet scheduling is for udp and marks, not for {}", .0.as_str())]
     OnePacketProtocol(Protocol),
-    /// One-packet scheduling in mode fullnat.
-    #[error("one-packet scheduling does not go with mode fullnat, whose replies need a flow")]
-    OnePacketFullNat,
     /// An idle time that the service's protocol does not have.
     #[error("service {service} has no timeout `{key}`")]
     TimeoutProtocol {
@@ -159,9 +157,6 @@ pub enum EditError {
     /// Mode fullnat without local addresses.
     #[error("mode fullnat needs local addresses, and service {0} has none")]
     NoLocalAddresses(ServiceKey),
-    /// Local addresses without mode fullnat.
-    #[error("mode {} does not use local addresses", .0.as_str())]
-    LocalAddressMode(ForwardingMode),
     /// A local address stands twice.
     #[error("local address {0} stands twice")]
     LocalAddressTwice(Ipv4Addr),
@@ -219,16 +214,4 @@ impl fmt::Display for Role {
 fn shown(text: &str) -> String {
     let printable = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     printable.take(64).collect()
-}
-
-fn port_kept(port: u16, mode: Option<ForwardingMode>) -> String {
-    let why = mode.map_or("packets of a persistent service keep their port", |mode| match mode {
-        ForwardingMode::Dr => "mode dr does not rewrite ports",
-        ForwardingMode::Tunnel => "mode tun does not rewrite ports",
-        ForwardingMode::Nat | ForwardingMode::FullNat => "packets keep their port",
-    });
-    match port {
-        0 => format!("{why}, so its port has to be 0"),
-        port => format!("{why}, so its port has to be the service's, {port}"),
-    }
 }

@@ -18,10 +18,9 @@ mod service;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::config::{
-    ForwardingMode, Persistence, RealServer, ServiceKey, ServiceTimeouts, Timeouts,
-};
+use crate::config::{Persistence, ServiceKey, ServiceTimeouts, Timeouts};
 use crate::helper::Helper;
+use crate::real_server::{ForwardingMode, RealServer};
 use crate::scheduler::{Scheduler, SchedulerFlags};
 
 pub use draft::{Desired, Done, Draft, Refused, Step, Subject};
@@ -97,7 +96,8 @@ pub struct ServiceOptions {
     /// Its name; `None` makes one of the key (`tcp-192.0.2.10-80`), or keeps the one it has.
     pub name: Option<String>,
     /// The mode of its real servers; `None` takes that of the first one, and dr until there is
-    /// one, or keeps the one it has.
+    /// one, or keeps the one it has. Real servers that had the mode of the service go along when
+    /// it gets another.
     pub mode: Option<ForwardingMode>,
     /// Idle times of its own.
     pub timeouts: ServiceTimeouts,
@@ -112,6 +112,8 @@ pub struct ServiceOptions {
 pub struct RealServerPatch {
     /// Share of new flows.
     pub weight: Option<u32>,
+    /// Whether it takes no new flows whatever its weight.
+    pub drain: Option<bool>,
     /// Flows at which it takes no new ones; 0 for no limit.
     pub upper_threshold: Option<u32>,
     /// Flows below which it takes new ones again; 0 for three quarters of the upper.

@@ -7,8 +7,9 @@ use super::RealServerPatch;
 use super::address::Addresses;
 use super::draft::{Done, Draft, Entry, Subject};
 use super::error::EditError;
-use crate::config::{ForwardingMode, RealServer, Service, ServiceKey};
-use crate::value::WEIGHT_MAX;
+use crate::config::{Service, ServiceKey};
+use crate::real_server::{ForwardingMode, RealServer, WEIGHT_MAX};
+use crate::tunnel::Tunnel;
 
 impl Draft {
     pub(super) fn add_real_server(
@@ -24,8 +25,12 @@ impl Draft {
         }
         let mut entry = old.clone();
         let service = Arc::make_mut(&mut entry.service);
+        if std::mem::take(&mut entry.mode_open) {
+            service.mode = real.mode;
+        }
         check(service, &real, &self.addresses)?;
         service.real_servers.push(real);
+        self.check_pool(service)?;
         let size = self.base.limits.real_servers;
         if self.real_server_count() >= size as usize {
             return Err(EditError::NoRoom { limit: "real_servers", size, waiting: 0 });
@@ -41,7 +46,8 @@ impl Draft {
         real: RealServer,
         done: &mut Done,
     ) -> Result<(), EditError> {
-        self.change_real_server(key, real.address, done, |old| *old = real)
+        let anew = |old: &mut RealServer| *old = RealServer { drain: old.drain, ..real };
+        self.change_real_server(key, real.address, done, anew)
     }
 
     pub(super) fn patch_real_server(
@@ -53,6 +59,7 @@ impl Draft {
     ) -> Result<(), EditError> {
         self.change_real_server(key, address, done, |real| {
             real.weight = patch.weight.unwrap_or(real.weight);
+            real.drain = patch.drain.unwrap_or(real.drain);
             real.upper_threshold = patch.upper_threshold.unwrap_or(real.upper_threshold);
             real.lower_threshold = patch.lower_threshold.unwrap_or(real.lower_threshold);
         })
@@ -84,6 +91,7 @@ impl Draft {
         check(&entry.service, &real, &self.addresses)?;
         if entry.service.real_servers[place] != real {
             Arc::make_mut(&mut entry.service).real_servers[place] = real;
+            self.check_pool(&entry.service)?;
             self.replace(entry, done);
         }
         Ok(())
@@ -113,27 +121,27 @@ pub(super) fn check(
     real: &RealServer,
     addresses: &Addresses,
 ) -> Result<(), EditError> {
-    let RealServer { address, weight, upper_threshold: upper, lower_threshold: lower } = *real;
+    let RealServer { address, mode, weight, .. } = *real;
+    let (upper, lower) = (real.upper_threshold, real.lower_threshold);
+    if real.tunnel != Tunnel::Ipip && mode != ForwardingMode::Tunnel {
+        return Err(EditError::TunnelMode(mode));
+    }
     if weight > WEIGHT_MAX {
         return Err(EditError::WeightTooLarge { weight, max: WEIGHT_MAX });
     }
     if lower > upper {
         return Err(EditError::ThresholdsReversed { upper, lower });
     }
-    addresses.check_real(*address.ip(), service.mode)?;
-    check_port(service, address)
+    addresses.check_real(*address.ip(), mode)?;
+    check_port(service, real)
 }
 
-/// What does not rewrite ports leaves real servers the port of the packet.
-fn check_port(service: &Service, address: SocketAddrV4) -> Result<(), EditError> {
-    let vport = service.key.vip().map(|vip| vip.port());
-    let is_for_all = vport == Some(0) || vport.is_none() && service.persistence.is_some();
-    let rewrites = matches!(service.mode, ForwardingMode::Nat | ForwardingMode::FullNat);
-    let (port, mode) = match vport {
-        _ if is_for_all => (0, None),
-        _ if !rewrites => (vport.unwrap_or(0), Some(service.mode)),
-        Some(_) if address.port() == 0 => return Err(EditError::PortMissing(address)),
-        _ => return Ok(()),
-    };
-    if address.port() == port { Ok(()) } else { Err(EditError::PortKept { address, port, mode }) }
+/// What does not rewrite ports leaves real servers the port of the service, if that has one.
+fn check_port(service: &Service, real: &RealServer) -> Result<(), EditError> {
+    let vport = service.key.vip().map(|vip| vip.port()).filter(|vport| *vport != 0);
+    let (address, mode) = (real.address, real.mode);
+    match vport.filter(|_| !mode.rewrites()) {
+        Some(port) if port != address.port() => Err(EditError::PortKept { address, port, mode }),
+        Some(_) | None => Ok(()),
+    }
 }

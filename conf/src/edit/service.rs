@@ -9,9 +9,11 @@ use super::draft::{Done, Draft, Entry};
 use super::error::{EditError, Role};
 use super::{ServiceOptions, ServiceSettings, real_server};
 use crate::check::{LOCAL_ADDRESSES_MAX, is_netmask};
-use crate::config::{ForwardingMode, Persistence, Protocol, Service, ServiceKey};
+use crate::config::{Persistence, Protocol, Service, ServiceKey};
 use crate::helper::Helper;
 use crate::read::is_name;
+use crate::real_server::ForwardingMode;
+use crate::tunnel::Tunnel;
 use crate::value::SECONDS_MAX;
 
 impl Draft {
@@ -44,15 +46,16 @@ impl Draft {
             timeouts: options.timeouts,
             local_addresses: options.local_addresses.clone(),
             real_servers: Vec::new(),
-            helper: options.helper.unwrap_or_else(|| Helper::of_port(key, mode)),
+            helper: options.helper.unwrap_or_else(|| Helper::of_port(key)),
         };
         check(&blank, &self.addresses)?;
+        self.check_pool(&blank)?;
         let size = self.base.limits.services;
         if self.service_count() >= size as usize {
             return Err(EditError::NoRoom { limit: "services", size, waiting: 0 });
         }
-        let (mode_open, helper_open) = (options.mode.is_none(), options.helper.is_none());
-        self.insert(Entry { service: Arc::new(blank), mode_open, helper_open }, done);
+        let mode_open = options.mode.is_none();
+        self.insert(Entry { service: Arc::new(blank), mode_open }, done);
         Ok(())
     }
 
@@ -65,7 +68,7 @@ impl Draft {
     ) -> Result<(), EditError> {
         let old = self.entry(key).ok_or(EditError::NoSuchService(key))?;
         let mut service = Service::clone(&old.service);
-        let (mut mode_open, mut helper_open) = (old.mode_open, old.helper_open);
+        let mut mode_open = old.mode_open;
         service.scheduler = settings.scheduler;
         service.scheduler_flags = settings.scheduler_flags;
         service.ops = settings.ops;
@@ -75,16 +78,16 @@ impl Draft {
                 service.name = self.checked_name(key, name)?;
             }
             if let Some(mode) = options.mode {
-                service.mode = mode;
+                set_mode(&mut service, mode);
                 mode_open = false;
             }
             service.timeouts = options.timeouts;
             service.local_addresses.clone_from(&options.local_addresses);
-            service.helper = options.helper.unwrap_or_else(|| Helper::of_port(key, service.mode));
-            helper_open = options.helper.is_none();
+            service.helper = options.helper.unwrap_or_else(|| Helper::of_port(key));
         }
         check(&service, &self.addresses)?;
-        self.replace(Entry { service: Arc::new(service), mode_open, helper_open }, done);
+        self.check_pool(&service)?;
+        self.replace(Entry { service: Arc::new(service), mode_open }, done);
         Ok(())
     }
 
@@ -94,6 +97,15 @@ impl Draft {
         done: &mut Done,
     ) -> Result<(), EditError> {
         if self.remove(key, done) { Ok(()) } else { Err(EditError::NoSuchService(key)) }
+    }
+
+    /// Mode fullnat needs local addresses, of the service or of all.
+    pub(super) fn check_pool(&self, service: &Service) -> Result<(), EditError> {
+        let is_empty = service.local_addresses.is_empty() && self.base.local_addresses.is_empty();
+        if is_empty && service.has_mode(ForwardingMode::FullNat) {
+            return Err(EditError::NoLocalAddresses(service.key));
+        }
+        Ok(())
     }
 
     fn checked_name(&self, key: ServiceKey, name: &str) -> Result<String, EditError> {
@@ -107,7 +119,16 @@ impl Draft {
     }
 }
 
-/// Whether a service keeps all rules but those about its VIP.
+/// Gives a service another mode, and with it the real servers that had the same.
+pub(super) fn set_mode(service: &mut Service, mode: ForwardingMode) {
+    let old = std::mem::replace(&mut service.mode, mode);
+    for real in service.real_servers.iter_mut().filter(|real| real.mode == old && old != mode) {
+        (real.mode, real.tunnel) = (mode, Tunnel::Ipip);
+    }
+}
+
+/// Whether a service keeps all rules but those about its VIP, and about local addresses that it
+/// does not have itself.
 fn check(service: &Service, addresses: &Addresses) -> Result<(), EditError> {
     check_persistence(service)?;
     check_ops(service)?;
@@ -119,7 +140,7 @@ fn check(service: &Service, addresses: &Addresses) -> Result<(), EditError> {
 
 fn check_persistence(service: &Service) -> Result<(), EditError> {
     let key = service.key;
-    let Some(Persistence { timeout_s, mask, engine }) = service.persistence else {
+    let Some(Persistence { timeout_s, mask, engine: _ }) = service.persistence else {
         return match key.vip() {
             Some(vip) if vip.port() == 0 => Err(EditError::AllPortsNotPersistent(key)),
             Some(_) | None => Ok(()),
@@ -132,10 +153,7 @@ fn check_persistence(service: &Service) -> Result<(), EditError> {
     if !is_netmask(mask) {
         return Err(EditError::BadMask(mask));
     }
-    match key.protocol().filter(|protocol| engine.is_some() && *protocol != Protocol::Udp) {
-        Some(protocol) => Err(EditError::EngineProtocol(protocol)),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn check_ops(service: &Service) -> Result<(), EditError> {
@@ -144,8 +162,7 @@ fn check_ops(service: &Service) -> Result<(), EditError> {
     }
     match service.key.protocol() {
         Some(protocol) if protocol != Protocol::Udp => Err(EditError::OnePacketProtocol(protocol)),
-        _ if service.mode == ForwardingMode::FullNat => Err(EditError::OnePacketFullNat),
-        _ => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -164,14 +181,8 @@ fn check_timeouts(service: &Service) -> Result<(), EditError> {
     Ok(())
 }
 
-/// Local addresses belong to mode fullnat, and there they are needed.
 fn check_local_addresses(service: &Service, addresses: &Addresses) -> Result<(), EditError> {
     let locals = &service.local_addresses;
-    match (service.mode, locals.is_empty()) {
-        (ForwardingMode::FullNat, true) => return Err(EditError::NoLocalAddresses(service.key)),
-        (ForwardingMode::FullNat, false) | (_, true) => {}
-        (mode, false) => return Err(EditError::LocalAddressMode(mode)),
-    }
     if locals.len() > LOCAL_ADDRESSES_MAX as usize {
         return Err(EditError::TooManyLocalAddresses(LOCAL_ADDRESSES_MAX));
     }
@@ -198,9 +209,6 @@ fn check_helper(service: &Service) -> Result<(), EditError> {
     };
     if protocol != Protocol::Tcp {
         return Err(EditError::Helper("is for tcp"));
-    }
-    if !matches!(service.mode, ForwardingMode::Nat | ForwardingMode::FullNat) {
-        return Err(EditError::Helper("reads what only modes nat and fullnat rewrite"));
     }
     if vip.port() == 1 {
         return Err(EditError::Helper("needs a port below the service's, for data connections"));

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 
+use super::bare;
 use crate::diag::Diags;
 use crate::node::Node;
 use crate::read::{Fields, List, Owner, Read, Text};
@@ -14,6 +15,11 @@ mapping! {
         #[schemars(with = "String", default, regex(pattern = "^/"))]
         #[schemars(extend("default" = "/run/rvs/rvs.sock"))]
         socket: optional Text<'a>,
+        /// What masquerading real servers of ipvsadm and keepalived become; fullnat takes
+        /// `local_addresses` at the top.
+        #[schemars(with = "String", default, extend("enum" = ["nat", "fullnat"]))]
+        #[schemars(extend("default" = "nat"))]
+        masquerading: optional Text<'a>,
         /// Mode of that socket, in octal: 0600, 0660, 0666. Who may connect has a 6.
         #[schemars(with = "SocketMode", default)]
         #[schemars(extend("default" = "0600"))]

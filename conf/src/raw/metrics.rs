@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 
-use super::RealServersText;
+use super::{RealServersText, bare};
 use crate::diag::Diags;
 use crate::node::Node;
 use crate::read::{Fields, Owner, Read, Text};

@@ -27,11 +27,16 @@ macro_rules! mapping {
 
         impl<'a> Read<'a> for $name<'a> {
             fn read(node: &'a Node, owner: Owner<'a>, diags: &mut Diags) -> Option<Self> {
-                let fields = Fields::open(node, owner, &[$(stringify!($field)),*], diags)?;
-                Some(Self { $($field: fields.$need(stringify!($field), diags),)* })
+                let fields = Fields::open(node, owner, &[$(bare(stringify!($field))),*], diags)?;
+                Some(Self { $($field: fields.$need(bare(stringify!($field)), diags),)* })
             }
         }
     };
+}
+
+/// A field's key: keywords of Rust are written with `r#` here.
+fn bare(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
 }
 
 /// Defines the schema of a single value that stands in lists or in several places.
@@ -58,9 +63,11 @@ macro_rules! text_schema {
 
 mod control;
 mod metrics;
+mod service;
 
 pub(crate) use control::{RawControl, RawTcp};
 pub(crate) use metrics::RawMetrics;
+pub(crate) use service::{RawRealServer, RawService, RawServiceTimeouts, RawTunnel};
 
 mapping! {
     /// Configuration of an RVS director: its ports, routes and virtual services.
@@ -84,6 +91,10 @@ mapping! {
         /// Which packets get a mark, for services by mark; the first rule that fits counts.
         #[schemars(with = "Vec<RawMark<'a>>", default)]
         marks: optional List<RawMark<'a>>,
+        /// Source addresses towards real servers in mode fullnat, single or as a range
+        /// `FIRST-LAST`, for services that name none themselves.
+        #[schemars(with = "Vec<AddressRangeText>", default)]
+        local_addresses: optional List<Text<'a>>,
         /// Virtual services by name.
         #[schemars(with = "BTreeMap<String, RawService<'a>>")]
         services: required Named<'a, RawService<'a>>,
@@ -188,85 +199,6 @@ mapping! {
 }
 
 mapping! {
-    /// A virtual service and its real servers.
-    #[schemars(rename = "Service")]
-    #[schemars(extend("oneOf" = [{"required": ["vip", "protocol"]}, {"required": ["mark"]}]))]
-    RawService {
-        /// Virtual IPv4 address and port that clients connect to, such as `192.0.2.10:80`.
-        #[schemars(with = "String", default, regex(pattern = r"^[0-9]+(\.[0-9]+){3}:[0-9]+$"))]
-        vip: required_without_mark Text<'a>,
-        /// Transport protocol.
-        #[schemars(with = "String", default, extend("enum" = ["tcp", "udp", "sctp"]))]
-        protocol: required_without_mark Text<'a>,
-        /// Instead of `vip` and `protocol`: all packets with this mark.
-        #[schemars(with = "u32", default, range(min = 1))]
-        mark: optional Text<'a>,
-        /// How packets reach the real servers: direct routing, NAT, IP-in-IP tunnel or full NAT.
-        #[schemars(with = "String", extend("enum" = ["dr", "nat", "tun", "fullnat"]))]
-        mode: required Text<'a>,
-        /// Source addresses towards the real servers, single or as a range `FIRST-LAST`; required
-        /// in mode fullnat and not allowed in the others.
-        #[schemars(with = "Vec<AddressRangeText>", default)]
-        local_addresses: optional List<Text<'a>>,
-        /// How a real server is chosen for a new flow, by the names of IPVS.
-        #[schemars(with = "String", default)]
-        #[schemars(extend("enum" = [
-            "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "lblc", "lblcr", "twos", "dh", "sh",
-            "mh"
-        ]))]
-        #[schemars(extend("default" = "wlc"))]
-        scheduler: optional Text<'a>,
-        /// Flags of the schedulers sh and mh: look for another real server where the one hashed to
-        /// takes nothing; hash the source port, too.
-        #[schemars(with = "Vec<SchedulerFlagText>", default)]
-        scheduler_flags: optional List<Text<'a>>,
-        /// Reads the payload of control connections, so that data connections find their way:
-        /// `ftp`, in modes nat and fullnat; on port 21 it does unless this is `none`.
-        #[schemars(with = "String", default, extend("enum" = ["ftp", "none"]))]
-        helper: optional Text<'a>,
-        /// One-packet scheduling: every UDP datagram is scheduled by itself, without a flow.
-        #[schemars(with = "bool", default, extend("default" = false))]
-        ops: optional Text<'a>,
-        /// Persistence: all connections of a client go to one real server for as long as this
-        /// since its last new connection; 1s to 31d, suffix s, m, h or d.
-        #[schemars(with = "DurationText", default)]
-        persistence: optional Text<'a>,
-        /// Netmask of the clients that go together, such as `255.255.255.0`.
-        #[schemars(with = "AddressText", default, extend("default" = "255.255.255.255"))]
-        persistence_mask: optional Text<'a>,
-        /// What tells the connections of a client apart: `sip`, the Call-ID of UDP datagrams; one
-        /// real server for each call then, instead of each client.
-        #[schemars(with = "String", default, extend("enum" = ["sip"]))]
-        persistence_engine: optional Text<'a>,
-        /// Idle times of this service, instead of those of the whole director.
-        #[schemars(with = "RawServiceTimeouts<'a>", default)]
-        timeouts: optional RawServiceTimeouts<'a>,
-        /// The pool of real servers, in the order the scheduler uses.
-        #[schemars(with = "Vec<RawRealServer<'a>>")]
-        real_servers: required List<RawRealServer<'a>>,
-    }
-}
-
-mapping! {
-    /// A real server of a service.
-    #[schemars(rename = "RealServer")]
-    RawRealServer {
-        /// IPv4 address and port, such as `10.0.0.11:8080`; without a port, the service's port.
-        #[schemars(with = "String", regex(pattern = r"^[0-9]+(\.[0-9]+){3}(:[0-9]+)?$"))]
-        address: required Text<'a>,
-        /// Share of new flows; 0 takes no new flows and keeps the existing ones.
-        #[schemars(with = "u16", default, range(min = 0, max = 65535), extend("default" = 1))]
-        weight: optional Text<'a>,
-        /// Flows at which it takes no new ones; 0 for no limit.
-        #[schemars(with = "u32", default, extend("default" = 0))]
-        upper_threshold: optional Text<'a>,
-        /// Flows below which it takes new ones again; 0 for three quarters of the upper threshold.
-        #[schemars(with = "u32", default, extend("default" = 0))]
-        lower_threshold: optional Text<'a>,
-    }
-}
-
-mapping! {
     /// Sizes fixed at start.
     #[schemars(rename = "Limits")]
     RawLimits {
@@ -301,23 +233,6 @@ mapping! {
         tcp_fin: optional Text<'a>,
         /// A UDP flow.
         #[schemars(with = "DurationText", default, extend("default" = "5m"))]
-        udp: optional Text<'a>,
-    }
-}
-
-mapping! {
-    /// Idle times after which a flow of a service is forgotten, 1s to 31d; suffix s, m, h or d.
-    /// Those that are not named are the director's.
-    #[schemars(rename = "ServiceTimeouts")]
-    RawServiceTimeouts {
-        /// An established TCP flow; for TCP services.
-        #[schemars(with = "DurationText", default)]
-        tcp: optional Text<'a>,
-        /// A TCP flow after a FIN; for TCP services.
-        #[schemars(with = "DurationText", default)]
-        tcp_fin: optional Text<'a>,
-        /// A UDP flow; for UDP services.
-        #[schemars(with = "DurationText", default)]
         udp: optional Text<'a>,
     }
 }
@@ -372,7 +287,9 @@ text_schema! {
         {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
     ]};
     EalArg: {"type": ["string", "number"]};
-    SchedulerFlagText: {"enum": ["sh-fallback", "sh-port", "mh-fallback", "mh-port"]};
+    SchedulerFlagText: {"enum": [
+        "flag-1", "flag-2", "flag-3", "sh-fallback", "sh-port", "mh-fallback", "mh-port",
+    ]};
     InterfaceText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}/[0-9]+$"};
     NetworkText: {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+){3}(/[0-9]+)?$"};
     PortRangeItem: {"anyOf": [

@@ -34,9 +34,10 @@ pub(super) async fn apply(
     body: Bytes,
 ) -> Response {
     let name = match query {
-        Ok(Query(query)) => query.name.unwrap_or_else(|| "request".to_owned()),
+        Ok(Query(query)) => query.name.filter(|name| !name.is_empty()),
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.body_text()),
     };
+    let name = name.unwrap_or_else(|| "request".to_owned());
     if name.len() > NAME_BYTES_MAX {
         let error = format!("the name is longer than {NAME_BYTES_MAX} bytes");
         return refuse(StatusCode::BAD_REQUEST, error);

@@ -1,6 +1,9 @@
 //! The daemon's state as messages.
 
-use conf::{Config, ServiceKey};
+use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
+
+use conf::{Config, ForwardingMode, OwnAddresses, ServiceKey};
 use dataplane::control::Report;
 use dataplane::forward::LocalPortShare;
 use dataplane::stats::{Counter, FtpStats, RealServerStats};
@@ -9,7 +12,7 @@ use dataplane::wire::Mac;
 
 use super::proto::{
     API, Drop, Drops, Ended, Ftp, Generated, Neighbor, Port, Ports, RealServer, Service, Services,
-    Status, Worker, Workers,
+    Status, Tunnel, Worker, Workers,
 };
 use crate::identity::{NamedRealServer, NamedService, Usage as _};
 use crate::listing::Batch;
@@ -68,19 +71,24 @@ fn worker(seat: &Seat, numa_node: Option<u32>) -> Worker {
 pub(crate) fn services(state: &State) -> Services {
     let in_force = state.in_force.load();
     let services = in_force.config.services.iter().zip(&in_force.named);
-    let counts = Counts { workers: &state.workers, rates: &state.rates.load() };
+    let (config, own) = (&in_force.config, &OwnAddresses::of(&in_force.config));
+    let counts = Counts { config, own, workers: &state.workers, rates: &state.rates.load() };
     Services { services: services.map(|(conf, named)| view_service(counts, conf, named)).collect() }
 }
 
-/// Where counters and rates are read.
+/// Where counters and rates are read, and what the services are part of.
 #[derive(Clone, Copy)]
 struct Counts<'a> {
+    config: &'a Config,
+    own: &'a OwnAddresses,
     workers: &'a Seats,
     rates: &'a RateTable,
 }
 
 fn view_service(counts: Counts<'_>, service: &conf::Service, named: &NamedService) -> Service {
     let real_servers = service.real_servers.iter().zip(&named.real_servers);
+    let flags = service.scheduler_flags.names(service.scheduler);
+    let pool = counts.config.pool_of(service);
     let (protocol, vip, mark) = match service.key {
         ServiceKey::Endpoint { protocol, vip } => {
             (Some(protocol.as_str().to_owned()), Some(vip), None)
@@ -95,29 +103,24 @@ fn view_service(counts: Counts<'_>, service: &conf::Service, named: &NamedServic
         mark,
         mode: service.mode.as_str().to_owned(),
         scheduler: service.scheduler.as_str().to_owned(),
-        scheduler_flags: service.scheduler_flags.names(service.scheduler),
+        scheduler_flags: flags.into_iter().map(str::to_owned).collect(),
         helper: service.helper.map(|helper| helper.as_str().to_owned()),
         ops: service.ops,
-        local_addresses: service.local_addresses.clone(),
+        local_addresses: pool.to_vec(),
         traffic: counts.workers.service(named.id).since(&named.base),
         rates: counts.rates.service(named.id),
         real_servers: real_servers
-            .map(|(real, named)| view_real_server(counts, *real, *named, local_ports(service)))
+            .map(|(real, named)| view_real_server(counts, real, *named, pool))
             .collect(),
     }
 }
 
-/// Local ports towards each real server, of all workers.
-fn local_ports(service: &conf::Service) -> Option<u64> {
-    let ports = LocalPortShare::All.capacity(&service.local_addresses);
-    (service.mode == conf::ForwardingMode::FullNat).then_some(ports)
-}
-
+/// A real server of a service with these local addresses.
 fn view_real_server(
-    Counts { workers, rates }: Counts<'_>,
-    real: conf::RealServer,
+    Counts { workers, rates, own, .. }: Counts<'_>,
+    real: &conf::RealServer,
     named: NamedRealServer,
-    local_ports: Option<u64>,
+    pool: &[Ipv4Addr],
 ) -> RealServer {
     let gauge = |read: fn(&RealServerStats) -> u64| {
         workers.sum(|stats| stats.real_server(named.id).map_or(0, read))
@@ -125,15 +128,28 @@ fn view_real_server(
     RealServer {
         rip: *real.address.ip(),
         rport: real.address.port(),
+        mode: real.mode.as_str().to_owned(),
+        tunnel: (real.mode == ForwardingMode::Tunnel).then(|| tunnel(real.tunnel)),
+        drain: real.drain,
+        unusable: own.unusable(real).map(|why| why.to_string()),
         weight: real.weight,
         upper_threshold: real.upper_threshold,
         lower_threshold: real.lower_threshold,
         active: gauge(|stats| stats.active.value()),
         inactive: gauge(|stats| stats.inactive.value()),
         persistent: gauge(|stats| stats.templates.value()),
-        local_ports,
+        local_ports: (real.mode == ForwardingMode::FullNat)
+            .then(|| LocalPortShare::All.capacity(pool)),
         traffic: workers.real_server(named.id).since(&named.base),
         rates: rates.real_server(named.id),
+    }
+}
+
+fn tunnel(tunnel: conf::Tunnel) -> Tunnel {
+    Tunnel {
+        r#type: tunnel.kind().to_owned(),
+        port: tunnel.dst_port().map(NonZeroU16::get),
+        checksum: tunnel.checksum().map(str::to_owned),
     }
 }
 

@@ -100,7 +100,8 @@ async fn exclusively(
     clock.end_of("the old one freed");
     awaited.map_err(|lcore| ApplyError::Silent { lcore, generation })?;
     let in_force = state.in_force.load();
-    let warnings = warnings(&before.config, &in_force.config);
+    let mut warnings = warnings(&before.config, &in_force.config);
+    warnings.extend(check::warnings(&in_force.config));
     Ok(applied(generation, state.workers.iter().len(), &changes, warnings))
 }
 
@@ -183,7 +184,7 @@ async fn await_workers(workers: &Seats, generation: u64) -> Result<(), u32> {
 /// What a change does that may not be meant.
 fn warnings(old: &Config, new: &Config) -> Vec<String> {
     let locals = |config: &Config| -> std::collections::HashSet<Ipv4Addr> {
-        config.services.iter().flat_map(|service| service.local_addresses.clone()).collect()
+        config.services.iter().flat_map(|service| config.pool_of(service)).copied().collect()
     };
     let mut gone: Vec<_> = locals(old).difference(&locals(new)).copied().collect();
     gone.sort_unstable();

@@ -281,3 +281,48 @@ async fn a_removed_local_address_is_warned_about() {
     assert!(warning.contains("3 local addresses, 10.0.0.100 among them"), "{warning}");
     assert!(applied(&rig, ECHO).await.unwrap().warnings[0].contains("2 local"));
 }
+
+#[tokio::test]
+async fn who_drains_or_cannot_be_reached_gets_nothing_new_and_comes_back() {
+    let rig = Rig::turning(ECHO);
+    let echo = |first: &str, second: &str| {
+        format!(
+            "  echo: {{vip: \"192.0.2.10:7\", protocol: udp, mode: dr, scheduler: rr, \
+             real_servers: [{{address: 10.0.0.11{first}}}, {{address: 10.0.0.12{second}}}]}}\n"
+        )
+    };
+    let changed = Tally { added: 0, removed: 0, changed: 1 };
+    let counted = || {
+        let [echo] = &services(&rig)[..] else { panic!("one service") };
+        [0, 1].map(|real| echo.real_servers[real].traffic.connections)
+    };
+    let mut clients = 0;
+    let mut more = || {
+        clients += 10;
+        rig.datagrams("192.0.2.10:7", clients);
+    };
+    more();
+    assert_eq!(counted(), [5, 5]);
+
+    let drained = applied(&rig, &echo(", weight: 3, drain: true", "")).await.unwrap();
+    assert_eq!(drained.warnings, [""; 0]);
+    more();
+    assert_eq!(counted(), [5, 15], "the first 10 clients have flows");
+    let shown = &services(&rig)[0].real_servers[0];
+    assert_eq!((shown.weight, shown.drain), (3, true));
+
+    let gre = ", mode: tun, tunnel: {type: gre}";
+    let outcome = applied(&rig, &echo("", gre)).await.unwrap();
+    let [warning] = &outcome.warnings[..] else { panic!("{outcome:?}") };
+    assert!(warning.contains("10.0.0.12:7 gets no packets"), "{warning}");
+    let shown = &services(&rig)[0].real_servers[1];
+    assert_eq!((shown.mode.as_str(), shown.unusable.is_some()), ("tun", true));
+    rig.datagrams("192.0.2.10:7", 40);
+    let dropped = drops(&rig, dataplane::verdict::DropReason::RealServerRemoved);
+    assert_eq!((counted(), dropped), ([25, 15], 15), "its flows lead nowhere");
+
+    let back = applied(&rig, &echo("", ", mode: nat")).await.unwrap();
+    assert_eq!((back.real_servers, back.warnings.len()), (changed, 0));
+    rig.datagrams("192.0.2.10:7", 50);
+    assert_eq!(counted(), [30, 20], "it is there again");
+}

@@ -58,7 +58,6 @@ impl fmt::Display for Daemon {
 
 impl Daemon {
     /// The daemon that serves this socket.
-    #[cfg(test)]
     pub(crate) const fn at(socket: PathBuf) -> Self {
         Self(Address::Socket(socket))
     }

@@ -228,13 +228,13 @@ impl Registry {
     /// Takes in the VIPs of `config`, which is to be `generation`; returns the places in which they
     /// are announced.
     pub(crate) fn announced(&mut self, config: &Config, generation: u64) -> Vec<Option<Announced>> {
-        let of_service = |service: &Service| service.key.vip().map(|vip| *vip.ip());
         let of_marks = || config.marks.iter().filter_map(MarkRule::vip);
-        let vips = config.services.iter().filter_map(of_service).chain(of_marks()).collect();
+        let vips = config.services.iter().filter_map(Service::vip_of_network);
+        let vips = vips.chain(of_marks()).collect();
         let places = self.vips.update(&vips, generation);
-        let nat = config.services.iter().filter(|service| service.mode == ForwardingMode::Nat);
+        let nat = config.services.iter().filter(|service| service.has_mode(ForwardingMode::Nat));
         // The service of a mark may come to be one of NAT.
-        self.vips.note_nat(nat.filter_map(of_service).chain(of_marks()));
+        self.vips.note_nat(nat.filter_map(Service::vip_of_network).chain(of_marks()));
         places
     }
 

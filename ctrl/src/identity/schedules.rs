@@ -13,11 +13,16 @@ use dataplane::service::{Dest, ServiceId, VirtualService};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) scheduler: Scheduler,
-    pub(crate) mode: ForwardingMode,
     /// Real servers in list order.
     pub(crate) dests: Box<[Dest]>,
-    /// The same as Maglev tables see them.
-    pub(crate) entries: Vec<MaglevEntry>,
+    /// The same as Maglev tables see them, and how packets reach each.
+    pub(crate) ends: Vec<(MaglevEntry, ForwardingMode)>,
+}
+
+impl Wanted {
+    fn entries(&self) -> impl Iterator<Item = &MaglevEntry> {
+        self.ends.iter().map(|(entry, _)| entry)
+    }
 }
 
 /// What was made of it.
@@ -122,7 +127,7 @@ impl Schedules {
                 }
             }
         });
-        let stateless = VirtualService::stateless_table(wanted.mode, &wanted.entries).map(Arc::new);
+        let stateless = VirtualService::stateless_table(&wanted.ends).map(Arc::new);
         Kept { wanted, schedule, stateless, last_weights, away }
     }
 
@@ -151,7 +156,7 @@ impl Schedules {
                 new.inherit(old, was_at);
             }
         }
-        let present = wanted.entries.iter().map(end).collect();
+        let present = wanted.entries().map(end).collect();
         self.note_removed(old, &present, away);
         self.recall(away, wanted, &schedule);
         if old.wanted.scheduler != wanted.scheduler {
@@ -168,7 +173,7 @@ impl Schedules {
     /// Keeps what is known of overloaded real servers that are not `present` any more.
     fn note_removed(&self, old: &Kept, present: &HashSet<End>, away: &mut HashMap<End, Away>) {
         let dests = &old.wanted.dests;
-        for (place, (dest, entry)) in dests.iter().zip(&old.wanted.entries).enumerate() {
+        for (place, (dest, entry)) in dests.iter().zip(old.wanted.entries()).enumerate() {
             if present.contains(&end(entry)) || dest.upper_threshold == 0 {
                 continue;
             }
@@ -192,7 +197,7 @@ impl Schedules {
         if away.is_empty() {
             return;
         }
-        for (place, (dest, entry)) in wanted.dests.iter().zip(&wanted.entries).enumerate() {
+        for (place, (dest, entry)) in wanted.dests.iter().zip(wanted.entries()).enumerate() {
             let Some(before) = away.remove(&end(entry)) else { continue };
             if dest.upper_threshold == 0 || dest.upper_threshold > before.upper_threshold {
                 continue;
@@ -217,7 +222,7 @@ fn with_last_weights(wanted: &Wanted, last_weights: &mut HashMap<End, u32>) -> V
         0 => last_weights.get(&end(entry)).copied().unwrap_or(0),
         weight => weight,
     };
-    let entries = wanted.entries.iter();
+    let entries = wanted.entries();
     let entries: Vec<_> =
         entries.map(|entry| MaglevEntry { weight: last(entry), ..*entry }).collect();
     *last_weights = entries.iter().map(|entry| (end(entry), entry.weight)).collect();
@@ -239,7 +244,8 @@ mod tests {
             weight: *weight,
         };
         let dests = reals.iter().map(dest).collect();
-        Wanted { scheduler, mode, dests, entries: reals.iter().map(entry).collect() }
+        let ends = reals.iter().map(|real| (entry(real), mode)).collect();
+        Wanted { scheduler, dests, ends }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What is remembered of an address while it is a VIP: its place among those that workers announce,
-//! and whether it ever had a service of mode NAT.
+//! and whether it ever had real servers in mode NAT.
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -11,18 +11,18 @@ use dataplane::snapshot::Announced;
 pub(super) struct VipPlaces {
     by_address: HashMap<Ipv4Addr, usize>,
     places: Vec<Option<Announced>>,
-    /// Those that have a service of mode NAT, or had one since they are VIPs.
+    /// Those that have real servers in mode NAT, or had some since they are VIPs.
     with_nat: HashSet<Ipv4Addr>,
 }
 
 impl VipPlaces {
-    /// Takes in which of the present VIPs have a service of mode NAT.
+    /// Takes in which of the present VIPs have real servers in mode NAT.
     pub(super) fn note_nat(&mut self, vips: impl Iterator<Item = Ipv4Addr>) {
         self.with_nat.extend(vips);
         self.with_nat.retain(|vip| self.by_address.contains_key(vip));
     }
 
-    /// Whether a VIP has a service of mode NAT, or had one since it is a VIP.
+    /// Whether a VIP has real servers in mode NAT, or had some since it is a VIP.
     pub(super) fn has_nat(&self, vip: Ipv4Addr) -> bool {
         self.with_nat.contains(&vip)
     }

@@ -33,7 +33,7 @@ enum Lack {
 
 /// A node, or the machine as a whole, with too few free huge pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shortage {
+pub(crate) struct Shortage {
     /// The node; `None` stands for the whole machine.
     node: Option<u32>,
     /// What is wanted there.
@@ -133,9 +133,25 @@ impl Memory {
     }
 }
 
+impl Shortage {
+    /// The command that reserves enough there.
+    pub(crate) fn command(&self) -> String {
+        let folder = match self.node {
+            None => "/sys/kernel/mm".to_owned(),
+            Some(node) => format!("/sys/devices/system/node/node{node}"),
+        };
+        let pages = self.pages;
+        format!("echo {pages} > {folder}/hugepages/hugepages-{PAGE_KIB}kB/nr_hugepages")
+    }
+}
+
 /// Where there are too few free huge pages. Where extra EAL arguments divide the memory, only the
 /// machine as a whole is looked at.
-fn shortages(config: &Config, layout: &Layout, free: &[hugepages::HugePagePool]) -> Vec<Shortage> {
+pub(crate) fn shortages(
+    config: &Config,
+    layout: &Layout,
+    free: &[hugepages::HugePagePool],
+) -> Vec<Shortage> {
     let extra = config.dpdk.eal_args.iter().cloned();
     let whole = [(None, config.dpdk.memory_mib)];
     let by_node = layout.by_node().map(|(node, mib)| (Some(node), mib)).collect::<Vec<_>>();
@@ -161,7 +177,7 @@ fn shortage(node: Option<u32>, wanted_mib: u32, pools: &[hugepages::HugePagePool
 }
 
 /// What is missing, in words.
-fn missing(shortages: &[Shortage]) -> String {
+pub(crate) fn missing(shortages: &[Shortage]) -> String {
     let all = shortages.iter().map(|Shortage { node, wanted_mib, free_mib, .. }| match node {
         None => format!("`dpdk.memory` is {wanted_mib} MiB and {free_mib} MiB are free"),
         Some(node) => format!(
@@ -174,25 +190,23 @@ fn missing(shortages: &[Shortage]) -> String {
 
 /// What to do about it.
 fn how_to_reserve(shortages: &[Shortage]) -> String {
-    let echo = |shortage: &Shortage| {
-        let folder = match shortage.node {
-            None => "/sys/kernel/mm".to_owned(),
-            Some(node) => format!("/sys/devices/system/node/node{node}"),
-        };
-        let pages = shortage.pages;
-        format!("`echo {pages} > {folder}/hugepages/hugepages-{PAGE_KIB}kB/nr_hugepages`")
-    };
-    // Kernels from 5.16 on take a number for each node.
+    let commands = shortages.iter().map(|shortage| format!("`{}`", shortage.command()));
+    format!(
+        "Reserve them with {} as root, or from boot on with `{}` on the kernel's command line; or \
+         ask for less with `dpdk.memory`.",
+        commands.collect::<Vec<_>>().join(" and "),
+        boot_argument(shortages),
+    )
+}
+
+/// The kernel argument that reserves enough everywhere. Kernels from 5.16 on take a number for each
+/// node.
+pub(crate) fn boot_argument(shortages: &[Shortage]) -> String {
     let boot = |shortage: &Shortage| match shortage.node {
         None => shortage.pages.to_string(),
         Some(node) => format!("{node}:{}", shortage.pages),
     };
-    format!(
-        "Reserve them with {} as root, or from boot on with `hugepages={}` on the kernel's command \
-         line; or ask for less with `dpdk.memory`.",
-        shortages.iter().map(echo).collect::<Vec<_>>().join(" and "),
-        shortages.iter().map(boot).collect::<Vec<_>>().join(","),
-    )
+    format!("hugepages={}", shortages.iter().map(boot).collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use conf::Config;
 use super::layout::Layout;
 use super::topology::Topology;
 use crate::device;
+use crate::machine::cpu_ranges;
 
 /// A sentence for each port that some worker is far from.
 pub(crate) fn warnings(config: &Config, layout: &Layout, topology: &Topology) -> Vec<String> {
@@ -31,7 +32,7 @@ fn about(
     nodes.dedup();
     let on = |node: &u32| {
         let cpus: Vec<_> = far.iter().filter(|(_, its)| its == node).map(|(cpu, _)| *cpu).collect();
-        format!("on CPU {} (node {node})", ranges(&cpus))
+        format!("on CPU {} (node {node})", cpu_ranges(&cpus))
     };
     let far = nodes.iter().map(on).collect::<Vec<_>>().join(" and ");
     let port =
@@ -51,21 +52,9 @@ fn about(
         format!(
             "{port}, and no worker is: all its packets cross between nodes to the workers {far}, \
              which costs rate. CPUs of node {node}, to name in `workers`: {}",
-            ranges(cpus)
+            cpu_ranges(cpus)
         )
     })
-}
-
-/// Numbers as the kernel lists them, `0-3,8`.
-fn ranges(numbers: &[u32]) -> String {
-    let mut numbers = numbers.to_vec();
-    numbers.sort_unstable();
-    let follows = |last: &u32, next: &u32| last.checked_add(1) == Some(*next);
-    let runs = numbers.chunk_by(follows).map(|run| match run {
-        [first, .., last] => format!("{first}-{last}"),
-        run => run.iter().map(u32::to_string).collect(),
-    });
-    runs.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -117,12 +106,5 @@ mod tests {
         nodes[1].cpus.clear();
         let said = said(&Topology::of(nodes), "0", &[Some(1)]);
         assert!(said[0].contains("which has no CPU") && !said[0].contains("to name"), "{said:?}");
-    }
-
-    #[test]
-    fn numbers_in_a_row_are_a_range() {
-        assert_eq!(ranges(&[9, 0, 1, 2, 5, 8]), "0-2,5,8-9");
-        assert_eq!(ranges(&[u32::MAX]), "4294967295");
-        assert_eq!(ranges(&[]), "");
     }
 }

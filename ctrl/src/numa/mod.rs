@@ -21,7 +21,7 @@ use core_affinity::CoreId;
 pub(crate) use distance::warnings;
 pub(crate) use layout::Layout;
 pub(crate) use pools::{PoolSize, Pools, buffers};
-pub(crate) use topology::{Topology, of_device};
+pub(crate) use topology::{Topology, of_device, of_device_below};
 
 #[cfg(test)]
 pub(crate) use layout::tests::two_nodes;

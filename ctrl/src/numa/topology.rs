@@ -43,7 +43,8 @@ impl Topology {
         &self.nodes
     }
 
-    fn read_below(sys: &Path) -> Self {
+    /// The same from another directory than `/sys`.
+    pub(crate) fn read_below(sys: &Path) -> Self {
         let folder = sys.join("devices/system/node");
         let list = |name: &str| numbers(&folder.join(name));
         let with_memory = list("has_memory");
@@ -80,6 +81,11 @@ impl Topology {
         nearest.map(|(_, node)| node.number)
     }
 
+    /// Whether the kernel tells no nodes at all.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// Whether memory is the same from everywhere: there is one node that has any, or none is told.
     pub(crate) fn is_uniform(&self) -> bool {
         self.nodes.iter().filter(|node| node.has_memory).count() < 2
@@ -96,7 +102,8 @@ pub(crate) fn of_device(device: &Device) -> Option<u32> {
     of_device_below(device, Path::new("/sys"))
 }
 
-fn of_device_below(device: &Device, sys: &Path) -> Option<u32> {
+/// The same from another directory than `/sys`.
+pub(crate) fn of_device_below(device: &Device, sys: &Path) -> Option<u32> {
     let folder = match device {
         Device::Pci(address) => sys.join("bus/pci/devices").join(address),
         Device::Vdev(devargs) => {

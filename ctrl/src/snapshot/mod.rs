@@ -2,7 +2,9 @@
 
 mod options;
 
-use conf::{Config, Service};
+use std::net::Ipv4Addr;
+
+use conf::{Config, OwnAddresses, Service};
 use dataplane::flow::Timeouts;
 use dataplane::forward::ForwardingMode;
 use dataplane::marks::{MarkRule, MarkRules};
@@ -46,16 +48,27 @@ pub(crate) fn build(
     let real_count = real_ids.map(|id| id.index() + 1).max().unwrap_or_default();
     snapshot.real_servers = vec![None; real_count];
     let announced = registry.announced(config, generation);
+    let own = OwnAddresses::of(config);
     let mut services = Vec::with_capacity(config.services.len());
     for (service, named) in config.services.iter().zip(named) {
-        if let Some(vip) = service.key.vip() {
-            snapshot.add_address(*vip.ip(), registry.vip_use(*vip.ip()));
+        if let Some(vip) = service.vip_of_network() {
+            snapshot.add_address(vip, registry.vip_use(vip));
         }
-        add_addresses(&mut snapshot, service);
-        let built = add_service(&mut snapshot, service, named, registry);
-        if built.calls_out() {
-            for (real, named) in service.real_servers.iter().zip(&named.real_servers) {
-                snapshot.add_caller(*real.address.ip(), real.address.port(), named.id);
+        let pool = config.pool_of(service);
+        for address in pool {
+            snapshot.add_address(*address, AddressUse::Local);
+        }
+        let built = add_service(&mut snapshot, (service, pool), (named, &own), registry);
+        let calls_at = service.key.vip().filter(|_| built.calls_out()).map(|vip| vip.port());
+        for (real, named) in service.real_servers.iter().zip(&named.real_servers) {
+            if real.mode != conf::ForwardingMode::Nat || own.unusable(real).is_some() {
+                continue;
+            }
+            snapshot.add_routed(*real.address.ip());
+            if let Some(vport) = calls_at {
+                // Without a port of its own it has that of the service.
+                let rport = Some(real.address.port()).filter(|rport| *rport != 0);
+                snapshot.add_caller(*real.address.ip(), rport.unwrap_or(vport), named.id);
             }
         }
         services.push(built);
@@ -106,68 +119,48 @@ fn routes(config: &Config) -> Vec<Route> {
     config.routes.iter().filter_map(route).collect()
 }
 
-/// The local addresses of a service, and the real servers it is a router for.
-fn add_addresses(snapshot: &mut Snapshot, service: &Service) {
-    for address in &service.local_addresses {
-        snapshot.add_address(*address, AddressUse::Local);
-    }
-    if service.mode == conf::ForwardingMode::Nat {
-        for real in &service.real_servers {
-            snapshot.add_routed(*real.address.ip());
-        }
-    }
-}
-
-/// Adds a service's real servers to the snapshot and returns the service.
+/// Adds a service's real servers to the snapshot and returns the service. Real servers that nothing
+/// can be sent to are left out: for the packet path they are not there.
 fn add_service(
     snapshot: &mut Snapshot,
-    service: &Service,
-    named: &NamedService,
+    (service, pool): (&Service, &[Ipv4Addr]),
+    (named, own): (&NamedService, &OwnAddresses),
     registry: &mut Registry,
 ) -> VirtualService {
     let id = named.id;
-    let mut added = Vec::with_capacity(service.real_servers.len());
-    for (real, named) in service.real_servers.iter().zip(&named.real_servers) {
-        added.push(Dest {
+    let (mut dests, mut ends) = (Vec::new(), Vec::new());
+    // In IPVS' list order: the one added last comes first.
+    for (real, named) in service.real_servers.iter().zip(&named.real_servers).rev() {
+        if own.unusable(real).is_some() {
+            continue;
+        }
+        let (address, l4_port) = (*real.address.ip(), real.address.port());
+        let weight = real.effective_weight();
+        dests.push(Dest {
             real: named.id,
-            weight: real.weight,
+            weight,
             upper_threshold: real.upper_threshold,
             lower_threshold: real.lower_threshold,
         });
-        let next_hop = snapshot.route(*real.address.ip());
+        let mode = mode(real.mode);
+        ends.push((MaglevEntry { address, l4_port, weight }, mode));
+        let next_hop = snapshot.route(address);
         if let Some(place) = snapshot.real_servers.get_mut(named.id.index()) {
-            *place = Some(RealServer {
-                id: named.id,
-                service: id,
-                address: *real.address.ip(),
-                l4_port: real.address.port(),
-                weight: real.weight,
-                next_hop,
-            });
+            let (id, service) = (named.id, id);
+            *place = Some(RealServer { id, service, address, l4_port, mode, weight, next_hop });
         }
     }
-    let dests = VirtualService::list_order(added.iter().copied());
-    let entry = |real: &conf::RealServer| MaglevEntry {
-        address: *real.address.ip(),
-        l4_port: real.address.port(),
-        weight: real.weight,
-    };
-    let wanted = Wanted {
-        scheduler: scheduler(service),
-        mode: mode(service.mode),
-        dests: dests.clone(),
-        entries: service.real_servers.iter().rev().map(entry).collect(),
-    };
+    let dests = dests.into_boxed_slice();
+    let wanted = Wanted { scheduler: scheduler(service), dests: dests.clone(), ends };
     let (schedule, stateless) = registry.schedule(id, wanted);
     VirtualService {
         id,
         key: key(service.key),
         ops: service.ops,
-        mode: mode(service.mode),
         schedule,
         stateless,
         dests,
-        local_addresses: service.local_addresses.clone().into_boxed_slice(),
+        local_addresses: pool.into(),
         persistence: service.persistence.map(|persistence| Persistence {
             timeout: Ticks::from_secs(persistence.timeout_s),
             mask: persistence.mask,
@@ -242,7 +235,8 @@ fn helper(helper: conf::Helper) -> Helper {
 }
 
 fn scheduler(service: &Service) -> Scheduler {
-    let conf::SchedulerFlags { fallback, port } = service.scheduler_flags;
+    let conf::SchedulerFlags { flag_1: fallback, flag_2: port, flag_3: _ } =
+        service.scheduler_flags;
     let flags = HashFlags { fallback, port };
     match service.scheduler {
         conf::Scheduler::Rr => Scheduler::Rr,

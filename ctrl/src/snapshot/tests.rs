@@ -52,14 +52,11 @@ fn services_are_found_by_their_key() {
         snapshot.services.find(&ServiceKey::endpoint(protocol, ip(vip), vport))
     };
     let web = find(6, "192.0.2.10", 80).unwrap();
-    assert_eq!(
-        (web.id, web.mode, web.schedule.scheduler),
-        (ServiceId(0), ForwardingMode::Nat, Scheduler::Wrr)
-    );
+    assert_eq!((web.id, web.schedule.scheduler), (ServiceId(0), Scheduler::Wrr));
     let tls = find(6, "192.0.2.10", 443).unwrap();
     assert_eq!(*tls.local_addresses, [ip("10.0.0.100"), ip("10.0.0.101")]);
     let dns = find(17, "192.0.2.2", 53).unwrap();
-    assert_eq!((dns.mode, dns.dests.len()), (ForwardingMode::Tunnel, 0));
+    assert_eq!((dns.id, dns.dests.len()), (ServiceId(2), 0));
     assert!(find(17, "192.0.2.10", 80).is_none());
 }
 
@@ -135,7 +132,7 @@ fn a_later_configuration_keeps_the_numbers_of_what_stays() {
     // web goes, tls gets another real server in front of the old one.
     config.services.remove(0);
     let address = "203.0.113.8:443".parse().unwrap();
-    let added = conf::RealServer { address, weight: 1, upper_threshold: 0, lower_threshold: 0 };
+    let added = conf::RealServer { address, ..config.services[0].real_servers[0] };
     config.services[0].real_servers.insert(0, added);
     let named = registry.assign(&config, 8, &Unused);
     let later = build(&config, &[FACTS, FACTS], &named, &mut registry, 8);
@@ -191,4 +188,77 @@ fn the_helper_comes_with_its_service() {
     let snapshot = build(&config, &[FACTS, FACTS], &named, &mut registry, 1);
     let helper = |id| snapshot.services.by_id(ServiceId(id)).unwrap().helper;
     assert_eq!((helper(0), helper(1)), (Some(Helper::Ftp), None));
+}
+
+/// One service with a real server of every kind, and one at an address that is nobody's.
+const MIXED: &str = "  web:
+    vip: 192.0.2.10:80
+    protocol: tcp
+    mode: dr
+    real_servers:
+      - {address: 10.0.0.11, weight: 5, drain: true}
+      - {address: 10.0.0.12:8080, mode: nat}
+      - {address: 10.0.0.13:8080, mode: fullnat}
+      - {address: 203.0.113.9, mode: tun}
+      - {address: 203.0.113.8, mode: tun, tunnel: {type: gre}}
+      - {address: 127.0.0.1:8080, mode: nat}
+      - {address: 192.0.2.2, mode: nat}
+  here: {vip: \"127.0.0.1:80\", protocol: tcp, mode: dr, real_servers: []}
+local_addresses: [10.0.0.100]
+";
+
+#[test]
+fn real_servers_have_modes_of_their_own_and_some_are_not_there() {
+    let mut registry = registry();
+    let config = config(MIXED);
+    let named = registry.assign(&config, 7, &Unused);
+    let snapshot = build(&config, &[FACTS, FACTS], &named, &mut registry, 7);
+    let web = snapshot.services.by_id(ServiceId(0)).unwrap();
+    let order: Vec<_> = web.dests.iter().map(|dest| (dest.real.0, dest.weight)).collect();
+    assert_eq!(order, [(3, 1), (2, 1), (1, 1), (0, 0)], "who drains counts as 0");
+    let modes = [
+        Some(ForwardingMode::Dr),
+        Some(ForwardingMode::Nat),
+        Some(ForwardingMode::FullNat),
+        Some(ForwardingMode::Tunnel),
+        None,
+        None,
+        None,
+    ];
+    let found: Vec<_> = (0..7).map(|id| snapshot.real_server(RealId(id)).map(|r| r.mode)).collect();
+    assert_eq!(found, modes);
+    assert_eq!(*web.local_addresses, [ip("10.0.0.100")], "those at the top");
+    let uses = [
+        ("192.0.2.10", Some(AddressUse::NatVip)),
+        ("10.0.0.100", Some(AddressUse::Local)),
+        ("127.0.0.1", None),
+    ];
+    for (address, purpose) in uses {
+        assert_eq!(snapshot.address_use(ip(address)), purpose, "{address}");
+    }
+    let routed = ["10.0.0.11", "10.0.0.12", "10.0.0.13", "203.0.113.9", "127.0.0.1", "192.0.2.2"];
+    let is_routed = routed.map(|address| snapshot.is_routed(ip(address)));
+    assert_eq!(is_routed, [false, true, false, false, false, false]);
+    let stateless = web.stateless.as_deref().unwrap();
+    for cport in 0..2000 {
+        let place = stateless.place(ip("198.51.100.7"), cport);
+        assert_eq!(place, 0, "the others drain or need flows");
+    }
+    assert!(snapshot.announced.iter().flatten().all(|vip| !vip.address.is_loopback()));
+}
+
+#[test]
+fn nat_real_servers_of_calls_call_from_their_port_or_that_of_the_service() {
+    let mut registry = registry();
+    let config = config(
+        "  sip: {vip: \"192.0.2.10:5060\", protocol: udp, mode: nat, persistence: 1m, \
+         persistence_engine: sip, real_servers: [{address: \"10.0.0.11:5070\"}, {address: \
+         \"10.0.0.12:0\"}, {address: 10.0.0.13, mode: dr}]}\n",
+    );
+    let named = registry.assign(&config, 7, &Unused);
+    let snapshot = build(&config, &[FACTS, FACTS], &named, &mut registry, 7);
+    let caller = |rip, rport| snapshot.caller(ip(rip), rport).map(|real| real.id.0);
+    assert_eq!(caller("10.0.0.11", 5070), Some(0));
+    assert_eq!(caller("10.0.0.12", 5060), Some(1));
+    assert_eq!([caller("10.0.0.12", 0), caller("10.0.0.13", 5060)], [None, None]);
 }

@@ -8,11 +8,11 @@ use dpdk::RssEnds;
 /// What is behind a port. A mistake here costs hand-overs and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Role {
-    /// Clients of NAT services.
+    /// Clients of real servers in mode NAT.
     pub(crate) nat_requests: bool,
-    /// Real servers of NAT services.
+    /// Real servers in mode NAT.
     pub(crate) nat_replies: bool,
-    /// Real servers of FULLNAT services.
+    /// Real servers in mode FULLNAT.
     pub(crate) fullnat_replies: bool,
 }
 
@@ -32,12 +32,10 @@ impl Role {
 /// route to them leads to. Clients are taken to be behind ports with a default route and ports
 /// without real servers; a route to some network more often leads to machines of the site.
 pub(crate) fn roles(config: &Config) -> Vec<Role> {
-    let nat_in_use = config.services.iter().any(|service| service.mode == ForwardingMode::Nat);
+    let nat_in_use = config.services.iter().any(|service| service.has_mode(ForwardingMode::Nat));
     let mut behind: Vec<(usize, ForwardingMode)> = Vec::new();
-    for service in &config.services {
-        let ports =
-            service.real_servers.iter().filter_map(|real| way_to(config, *real.address.ip()));
-        behind.extend(ports.map(|port| (port, service.mode)));
+    for real in config.services.iter().flat_map(|service| &service.real_servers) {
+        behind.extend(way_to(config, *real.address.ip()).map(|port| (port, real.mode)));
     }
     let role = |port: usize| {
         let has_default = config.routes.iter().any(|r| r.port == port && r.to.prefix_len() == 0);

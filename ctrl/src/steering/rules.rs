@@ -47,7 +47,7 @@ impl Rules {
             return Vec::new();
         };
         let wanted: HashSet<Ipv4Addr> =
-            config.services.iter().flat_map(|s| s.local_addresses.iter().copied()).collect();
+            config.services.iter().flat_map(|s| config.pool_of(s)).copied().collect();
         self.by_address.retain(|address, _| wanted.contains(address));
         let mut new: Vec<_> =
             wanted.into_iter().filter(|lip| !self.by_address.contains_key(lip)).collect();

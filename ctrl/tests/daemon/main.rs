@@ -9,6 +9,7 @@
 
 mod access;
 mod apply;
+mod doctor;
 mod errors;
 mod life;
 mod show;

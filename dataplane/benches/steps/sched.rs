@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use criterion::Criterion;
-use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::sched::{
     Asked, Asker, Counted, HashFlags, MaglevEntry, SchedState, Schedule, Scheduler, schedule,
 };
@@ -56,7 +55,6 @@ impl Pool {
         let service = VirtualService {
             id: ServiceId(0),
             key: ServiceKey::endpoint(IpProto::TCP, VIP, 80),
-            mode: ForwardingMode::Dr,
             schedule: Schedule::new(scheduler, 1, &dests, entries).counting(1, &dests),
             dests,
             local_addresses: Box::default(),

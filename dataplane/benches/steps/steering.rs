@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use criterion::Criterion;
-use rvs_dataplane::forward::{LocalPortShare, LocalPorts, PortClasses};
+use rvs_dataplane::forward::{ForwardingMode, LocalPortShare, LocalPorts, PortClasses};
 use rvs_dataplane::ownership::{Team, WorkerIdx};
 use rvs_dataplane::rss::{HashedEnds, RedirectionTable, RssKey, RssSteering, Toeplitz};
 use rvs_dataplane::service::{RealId, RealServer, ServiceId};
@@ -61,7 +61,8 @@ fn local_ports(criterion: &mut Criterion) {
     let mut reals = Round::random(|random| {
         let id = RealId(random.below(REAL_SERVERS) as u32);
         let (address, l4_port) = random.end();
-        RealServer { id, service: ServiceId(0), address, l4_port, weight: 1, next_hop: None }
+        let (service, mode) = (ServiceId(0), ForwardingMode::FullNat);
+        RealServer { id, service, address, l4_port, mode, weight: 1, next_hop: None }
     });
     let shares = [
         ("all", LocalPortShare::All),

@@ -2,7 +2,6 @@
 
 use crate::buf::PacketBuf;
 use crate::flow::{Control, Direction, Flow, FlowKey, Hit, KeyHash};
-use crate::forward::ForwardingMode;
 use crate::fragment::{Decision, TrainKey};
 use crate::handover::Errand;
 use crate::io::Ports;
@@ -30,7 +29,7 @@ pub(super) enum Admission {
     /// It opened this flow.
     Flow(Hit),
     /// It opens none and goes to this real server by itself.
-    Once(RealServer, ForwardingMode),
+    Once(RealServer),
     /// It opened none, for want of room, and goes this way nevertheless.
     Stateless(Way),
     /// It is a real server's, opens none, and leaves as if it were this.
@@ -46,7 +45,7 @@ pub(super) enum Admission {
 impl Admission {
     /// By itself to `real`.
     pub(super) fn once(service: &VirtualService, real: &RealServer, packet: &Transport) -> Self {
-        Self::Once(service.with_rport(real, packet.key.dst_port()), service.mode)
+        Self::Once(service.with_rport(real, packet.key.dst_port()))
     }
 }
 
@@ -91,9 +90,9 @@ impl<B: PacketBuf> Director<B> {
                 let verdict = self.relay(turn, frame, packet, hit);
                 (verdict, Decision::of(verdict, hit, packet.key))
             }
-            Admission::Once(real, mode) => {
-                let verdict = self.relay_once(turn, frame, packet, (&real, mode));
-                (verdict, Decision::Once(real.id, mode))
+            Admission::Once(real) => {
+                let verdict = self.relay_once(turn, frame, packet, &real);
+                (verdict, Decision::Once(real.id))
             }
             Admission::Out(real, key) => {
                 let verdict = self.send_call_out(turn, frame, packet, (real, &key));
@@ -251,17 +250,19 @@ impl<B: PacketBuf> Director<B> {
         if let Some(Errand::Ask(asker)) = self.errand {
             return self.answer_unasked(snapshot, service, packet, asker, now);
         }
-        if opens && one_packet::applies(service, packet) {
-            return Some(match self.schedule(snapshot, service, packet, now) {
-                Ok(real) => Admission::once(service, real, packet),
-                Err(refusal) => Admission::Refused(refusal),
-            });
-        }
-        let real = match self.computed(snapshot, service, packet, now) {
+        let by_itself = opens && one_packet::applies(service, packet);
+        let computed = if by_itself { None } else { self.computed(snapshot, service, packet, now) };
+        let real = match computed {
             Some(real) if may_go_on(packet) || opens => Ok(real),
             _ if opens => self.schedule(snapshot, service, packet, now),
             _ => return None,
         };
+        if by_itself
+            && let Ok(real) = real
+            && one_packet::goes_without_flow(real)
+        {
+            return Some(Admission::once(service, real, packet));
+        }
         let opened =
             real.and_then(|real| self.open(snapshot, (service, real), (packet, hash), now));
         Some(match opened {
@@ -305,10 +306,10 @@ impl<B: PacketBuf> Director<B> {
         // The other fragments of a datagram would not find their way.
         let computed = stateless::compute(snapshot, service, packet);
         let real = match computed.map(|real| told.unwrap_or(real)) {
-            Some(real) if !packet.ip.more_fragments() => real,
+            Some(real) if !packet.ip.more_fragments() && !real.mode.sees_replies() => real,
             _ => return Admission::Refused(full),
         };
-        match Way::to(real, service.mode) {
+        match Way::to(real) {
             Ok(way) => {
                 let ids = (service.id, real.id);
                 self.stats.count_packet(ids, Direction::Request, packet.ip.total_len);

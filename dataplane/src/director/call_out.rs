@@ -1,4 +1,4 @@
-//! Calls that real servers begin: what a real server of a NAT service by calls sends from its rport
+//! Calls that real servers begin: what a NAT real server of a service by calls sends from its rport
 //! without a flow leaves as from VIP and vport, as IPVS has it with `--pe sip`. The client's
 //! template for the call says that real server from then on, whatever it said before.
 //!

@@ -73,7 +73,7 @@ impl<B: PacketBuf> Director<B> {
                 self.relay_fragment(turn, frame, ip, hit)
             }
             Decision::Follow(..) => Verdict::Dropped(DropReason::FragmentOrphaned),
-            Decision::Once(real, mode) => self.relay_fragment_once(turn, frame, ip, (real, mode)),
+            Decision::Once(real) => self.relay_fragment_once(turn, frame, ip, real),
             Decision::From(vip) => self.call_out_fragment(turn, frame, ip, vip),
             Decision::HandOver(owner) => {
                 turn.io.hand_over(owner, port, Stage::Owner, frame);

@@ -15,7 +15,13 @@ use super::{Director, Turn};
 
 /// Whether a packet to a service is scheduled by itself.
 pub(super) fn applies(service: &VirtualService, packet: &Transport) -> bool {
-    service.ops && packet.ip.protocol == IpProto::UDP && service.mode != ForwardingMode::FullNat
+    service.ops && packet.ip.protocol == IpProto::UDP
+}
+
+/// Whether a datagram that is scheduled by itself needs no flow to get to this real server. Replies
+/// of FULLNAT need one.
+pub(super) fn goes_without_flow(real: &RealServer) -> bool {
+    real.mode != ForwardingMode::FullNat
 }
 
 impl<B: PacketBuf> Director<B> {
@@ -26,14 +32,14 @@ impl<B: PacketBuf> Director<B> {
         turn: &mut Turn<'_, B, P>,
         frame: B,
         packet: &Transport,
-        (real, mode): (&RealServer, ForwardingMode),
+        real: &RealServer,
     ) -> Verdict {
         self.stats.count_connection((real.service, real.id));
         self.stats.count_closed((real.service, real.id));
         let (ip, key) = (&packet.ip, &packet.key);
         let client = (key.src_ipv4(), key.src_port());
         let target = FlowKey::ipv4(key.protocol(), client.0, client.1, real.address, real.l4_port);
-        self.send_once(turn, frame, ip, (real, mode), |frame, nic_fills_udp| {
+        self.send_once(turn, frame, ip, real, |frame, nic_fills_udp| {
             forward::translate(frame, ip, &target, nic_fills_udp)
         })
     }
@@ -45,13 +51,13 @@ impl<B: PacketBuf> Director<B> {
         turn: &mut Turn<'_, B, P>,
         frame: B,
         ip: &Ipv4Meta,
-        (real, mode): (RealId, ForwardingMode),
+        real: RealId,
     ) -> Verdict {
         let Some(real) = turn.snapshot.real_server(real) else {
             return Verdict::Dropped(DropReason::RealServerRemoved);
         };
         let target = FlowKey::ipv4(ip.protocol, ip.src(), 0, real.address, 0);
-        self.send_once(turn, frame, ip, (real, mode), |frame, _| {
+        self.send_once(turn, frame, ip, real, |frame, _| {
             forward::translate_fragment(frame, &target);
             Ok(())
         })
@@ -62,15 +68,15 @@ impl<B: PacketBuf> Director<B> {
         turn: &mut Turn<'_, B, P>,
         frame: B,
         ip: &Ipv4Meta,
-        (real, mode): (&RealServer, ForwardingMode),
+        real: &RealServer,
         translate: impl FnOnce(&mut B, bool) -> Result<(), DropReason>,
     ) -> Verdict {
-        let way = match Way::to(real, mode) {
+        let way = match Way::to(real) {
             Ok(way) => way,
             Err(reason) => return Verdict::Dropped(reason),
         };
         self.stats.count_packet((real.service, real.id), Direction::Request, ip.total_len);
-        if !mode.sees_replies() {
+        if !real.mode.sees_replies() {
             return self.relay_stateless(turn, frame, ip, &way);
         }
         self.send_translated(turn, way.hop(), frame, ip, translate)

@@ -64,6 +64,7 @@ impl<B: PacketBuf> Director<B> {
         let hit = self.open_uncounted(snapshot, (service, real, pool), (packet, hash), now)?;
         self.stats.count_connection((service.id, real.id));
         if service.helper.is_some()
+            && real.mode.sees_replies()
             && let Some(flow) = self.flows.flow_mut(hit.flow())
         {
             flow.control = flow.control.with_helper();
@@ -81,8 +82,7 @@ impl<B: PacketBuf> Director<B> {
         (packet, hash): (&Transport, KeyHash),
         now: Tick,
     ) -> Result<Hit, Refusal> {
-        let reply =
-            self.reply_key((service.mode, real, pool), &packet.key).map_err(Refusal::Silent)?;
+        let reply = self.reply_key((real, pool), &packet.key).map_err(Refusal::Silent)?;
         let (ReplyKey::Unseen(key) | ReplyKey::Free(key, _) | ReplyKey::Unknown(key, _)) = reply;
         let state = match packet.ip.protocol {
             IpProto::TCP => FlowState::Tcp(TcpState::None),
@@ -90,7 +90,7 @@ impl<B: PacketBuf> Director<B> {
             _ => FlowState::Udp,
         };
         let ids = (service.id, real.id);
-        let flow = Flow::new(packet.key, key, service.mode, ids, state, (now, FRESH_TIMEOUT));
+        let flow = Flow::new(packet.key, key, real.mode, ids, state, (now, FRESH_TIMEOUT));
         let full = Refusal::Silent(DropReason::FlowTableFull);
         let flow = self.flows.insert_request(flow, hash).map_err(|_| full)?;
         match reply {
@@ -110,7 +110,7 @@ impl<B: PacketBuf> Director<B> {
 
     fn reply_key(
         &mut self,
-        (mode, real, pool): (ForwardingMode, &RealServer, &[Ipv4Addr]),
+        (real, pool): (&RealServer, &[Ipv4Addr]),
         request: &FlowKey,
     ) -> Result<ReplyKey, DropReason> {
         let protocol = request.protocol();
@@ -119,7 +119,7 @@ impl<B: PacketBuf> Director<B> {
         };
         let to_client = from_real(request.src_ipv4(), request.src_port());
         let flows = &self.flows;
-        Ok(match mode {
+        Ok(match real.mode {
             ForwardingMode::Dr | ForwardingMode::Tunnel => ReplyKey::Unseen(to_client),
             ForwardingMode::Nat => {
                 let hash = flows.hash(&to_client);

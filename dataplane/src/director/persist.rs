@@ -78,7 +78,7 @@ impl<B: PacketBuf> Director<B> {
         if let Some(Errand::Ask(asker)) = self.errand {
             return Some(Admission::Elsewhere(asker, Errand::Answer(assigned.0.id)));
         }
-        if one_packet::applies(service, packet) {
+        if one_packet::applies(service, packet) && one_packet::goes_without_flow(assigned.0) {
             return Some(Admission::once(service, assigned.0, packet));
         }
         Some(self.open_controlled(snapshot, service, assigned, (packet, hash), now))
@@ -190,8 +190,8 @@ impl<B: PacketBuf> Director<B> {
         if template.owner() == Owner::Other || is_over {
             return None;
         }
-        let service = snapshot.services.by_id(template.service());
-        let mode = service.map_or(ForwardingMode::Nat, |service| service.mode);
+        let real = snapshot.real_server(template.real());
+        let mode = real.map_or(ForwardingMode::Nat, |real| real.mode);
         Some(FlowReport::of_template(template, mode, deadline.since(now).as_secs_ceil()))
     }
 

@@ -62,9 +62,9 @@ impl Way {
     }
 
     /// To a real server, without a flow.
-    pub(super) fn to(real: &RealServer, mode: ForwardingMode) -> Result<Self, DropReason> {
+    pub(super) fn to(real: &RealServer) -> Result<Self, DropReason> {
         let hop = real.next_hop.ok_or(DropReason::NoRoute)?;
-        Ok(Self { mode, real: real.id, rip: real.address, hop })
+        Ok(Self { mode: real.mode, real: real.id, rip: real.address, hop })
     }
 }
 

@@ -101,6 +101,8 @@ mod tests {
         let buckets = source_buckets(&dests(&[3, 2, 1])).unwrap();
         let count = |place| buckets.iter().filter(|bucket| **bucket == place).count();
         assert_eq!([count(0), count(1), count(2)], [129, 85, 42]);
+        let greatest = source_buckets(&dests(&[1, 2_147_483_647, 1])).unwrap();
+        assert_eq!(greatest.iter().filter(|bucket| **bucket == 1).count(), 255);
         // Weight 0 still has its bucket, and dh does not look at weights.
         assert_eq!(source_buckets(&dests(&[0, 2])).unwrap()[..6], [0, 1, 1, 0, 1, 1]);
         assert_eq!(destination_buckets(&dests(&[9, 0, 2])).unwrap()[..4], [0, 1, 2, 0]);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::service::{Dest, RealId};
 use crate::time::{Tick, Ticks};
 
-use super::load::{Cell, Loads};
+use super::load::{Cell, Loads, is_less};
 
 /// Destinations remembered, and how many of them share a choice of places.
 const SLOTS: usize = 4096;
@@ -228,7 +228,7 @@ impl View<'_> {
 
     /// Whether `one` has the greater cost for its weight.
     fn is_busier(self, one: usize, other: usize) -> bool {
-        let cost = |place: usize| self.loads.load(place).cost();
-        cost(one) * u64::from(self.weight(other)) > cost(other) * u64::from(self.weight(one))
+        let weighed = |place: usize| (self.loads.load(place).cost(), self.weight(place));
+        is_less(weighed(other), weighed(one))
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::forward::ForwardingMode;
 use crate::service::{Dest, ServiceId, ServiceKey};
 use crate::stats::WorkerStats;
 
@@ -28,7 +27,6 @@ impl Pool {
         let service = VirtualService {
             id: ServiceId(0),
             key: ServiceKey::endpoint(6, Ipv4Addr::new(192, 0, 2, 10), 80),
-            mode: ForwardingMode::Dr,
             schedule: schedule.counting(1, &dests),
             dests,
             local_addresses: Box::default(),

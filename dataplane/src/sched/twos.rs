@@ -6,7 +6,7 @@
 
 use crate::service::Dest;
 
-use super::load::Loads;
+use super::load::{Loads, is_less};
 
 /// Sums of weights up to and including each real server.
 pub(super) type Sums = Box<[u64]>;
@@ -42,9 +42,11 @@ pub(super) fn pick(
         }
     };
     let (first, second) = (one()?, one()?);
-    let cost = |place: usize| loads.load(place).cost();
-    let weight = |place: usize| u64::from(dests.get(place).map_or(0, |dest| dest.weight));
-    let is_second = weight(second) * cost(first) > weight(first) * cost(second);
+    let weighed = |place: usize| {
+        let weight = dests.get(place).map_or(0, |dest| dest.weight);
+        (loads.load(place).cost(), weight)
+    };
+    let is_second = is_less(weighed(second), weighed(first));
     Some(if is_second { second } else { first })
 }
 

@@ -129,6 +129,22 @@ mod tests {
         assert_eq!(picks(&[3, 2, 1], 15), [3, 2, 1, 1, 2, 1, 3, 2, 1, 1, 2, 1, 3, 2, 1]);
     }
 
+    /// By the rule: all at weight 1 in the first pass, then down from the highest, level by level.
+    #[test]
+    fn the_greatest_weights_take_no_longer() {
+        let most = 2_147_483_647;
+        assert_eq!(picks(&[most, 1], 8), [2, 1, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(picks(&[most, most - 1], 7), [2, 1, 1, 2, 1, 2, 1]);
+        assert_eq!(picks(&[most, most], 5), [2, 1, 2, 1, 2]);
+        assert_eq!(picks(&[most, 0, 2], 6), [3, 1, 1, 1, 1, 1]);
+        // From a level that nobody reaches down to one of 1: at once, not level by level.
+        let dests = crate::sched::pool(&[1, most]);
+        let plan = WrrPlan::after_adding([1, most]);
+        let (mut position, mut current) = (None, most);
+        let picked = pick(&dests, &plan, &mut position, &mut current, |place| place == 0);
+        assert_eq!((picked, current), (Some(1), 1));
+    }
+
     #[test]
     fn no_usable_weight_no_choice() {
         assert!(picks(&[], 1).is_empty());

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::ServiceId;
+use crate::forward::ForwardingMode;
 use crate::snapshot::NextHop;
 
 /// Number of a real server; flows and counters refer to it. The control thread gives the same
@@ -30,7 +31,9 @@ pub struct RealServer {
     pub address: Ipv4Addr,
     /// rport; in DR and TUN equal to the vport. 0 leaves packets the port that they have.
     pub l4_port: u16,
-    /// Weight, 0 to 65535; 0 takes no new connections.
+    /// How packets of new flows reach it.
+    pub mode: ForwardingMode,
+    /// Weight, 0 to 2147483647; 0 takes no new connections.
     pub weight: u32,
     /// Where packets to it go; `None` if no route leads there.
     pub next_hop: Option<NextHop>,

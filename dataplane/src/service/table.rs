@@ -172,7 +172,6 @@ impl ServiceTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::ForwardingMode;
     use crate::sched::{Schedule, Scheduler};
 
     fn key(protocol: u8, vip: [u8; 4], vport: u16) -> ServiceKey {
@@ -183,7 +182,6 @@ mod tests {
         VirtualService {
             id: ServiceId(id),
             key: key(6, [192, 0, 2, 10], vport),
-            mode: ForwardingMode::Dr,
             schedule: Schedule::new(Scheduler::Rr, 1, &[], Vec::new),
             dests: Box::default(),
             local_addresses: Box::default(),

@@ -62,20 +62,18 @@ pub struct VirtualService {
     /// Which packets are for it. One for vport 0 is persistent, and has all ports that no other
     /// service of this VIP and protocol has.
     pub key: ServiceKey,
-    /// How packets reach the real servers.
-    pub mode: ForwardingMode,
     /// Real servers in IPVS' list order: the one added last comes first.
     pub dests: Box<[Dest]>,
     /// Which of them a new connection gets.
     pub schedule: Schedule,
-    /// LIPs of a FULLNAT service, all reachable for its real servers.
+    /// LIPs for its real servers in mode FULLNAT, all reachable for these.
     pub local_addresses: Box<[Ipv4Addr]>,
-    /// Chooses real servers where there is no room for flows; modes DR and TUN have one, unless
-    /// no real server has a weight.
+    /// Chooses real servers where there is no room for flows; `None` if none that could do without
+    /// one, by DR or TUN, has a weight.
     pub stateless: Option<Arc<MaglevTable>>,
     /// Whether, and how, all connections of a client go to one real server.
     pub persistence: Option<Persistence>,
-    /// Who reads the payload of its connections; modes NAT and FULLNAT only.
+    /// Who reads the payload of its connections in NAT and FULLNAT.
     pub helper: Option<Helper>,
     /// One-packet scheduling: every UDP datagram is scheduled by itself and leaves no flow.
     pub ops: bool,
@@ -95,14 +93,14 @@ impl VirtualService {
         RealServer { l4_port, ..*real }
     }
 
-    /// Whether its real servers call clients, as from VIP and vport: in NAT, by calls that
-    /// persistence tells apart. As in IPVS not where a service has several ports.
+    /// Whether its NAT real servers call clients, as from VIP and vport: by calls that persistence
+    /// tells apart. As in IPVS not where a service has several ports.
     #[must_use]
     pub fn calls_out(&self) -> bool {
         let is_one_port =
             matches!(self.key, ServiceKey::Endpoint { protocol: IpProto::UDP, vport: 1.., .. });
         let by_call = self.persistence.is_some_and(|persistence| persistence.engine.is_some());
-        self.mode == ForwardingMode::Nat && is_one_port && by_call
+        is_one_port && by_call
     }
 
     /// Turns real servers in the order they were configured into IPVS' list order, in which a new
@@ -112,10 +110,15 @@ impl VirtualService {
         added.rev().collect()
     }
 
-    /// The table for [`Self::stateless`] of a service with this mode and these real servers, in
-    /// list order.
+    /// The table for [`Self::stateless`] of a service with these real servers, in list order. Only
+    /// those that a flow is not needed for have a part in it.
     #[must_use]
-    pub fn stateless_table(mode: ForwardingMode, entries: &[MaglevEntry]) -> Option<MaglevTable> {
-        (!mode.sees_replies()).then(|| MaglevTable::build(entries, STATELESS_SLOTS)).flatten()
+    pub fn stateless_table(ends: &[(MaglevEntry, ForwardingMode)]) -> Option<MaglevTable> {
+        let masked = |(entry, mode): &(MaglevEntry, ForwardingMode)| match mode.sees_replies() {
+            true => MaglevEntry { weight: 0, ..*entry },
+            false => *entry,
+        };
+        let entries: Vec<_> = ends.iter().map(masked).collect();
+        MaglevTable::build(&entries, STATELESS_SLOTS)
     }
 }

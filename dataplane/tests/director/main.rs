@@ -34,6 +34,8 @@ mod icmp;
 #[cfg(test)]
 mod marks;
 #[cfg(test)]
+mod mixed;
+#[cfg(test)]
 mod nics;
 #[cfg(test)]
 mod options;

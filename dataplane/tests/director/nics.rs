@@ -26,7 +26,7 @@ fn nic(key: RssKey, fields: HashFields, table: &RedirectionTable) -> Nic {
 }
 
 /// Ports that hash both ends, or clients' and real servers' each by its one end.
-fn hashing(ends: HashedEnds, workers: u16) -> Steered {
+pub(crate) fn hashing(ends: HashedEnds, workers: u16) -> Steered {
     let table = RedirectionTable::even(128, workers).unwrap();
     let (key, wan, lan) = match ends {
         HashedEnds::Both => (RssKey::BOTH_ENDS, HashFields::BOTH, HashFields::BOTH),
@@ -42,7 +42,7 @@ fn hashing(ends: HashedEnds, workers: u16) -> Steered {
 
 /// As [`hashing`] both ends, but the real servers' port hashes in its own way and has rules for the
 /// replies of FULLNAT.
-fn ruled(workers: u16) -> Steered {
+pub(crate) fn ruled(workers: u16) -> Steered {
     let Steered { nics: [wan, lan], shares } = hashing(HashedEnds::Both, workers);
     let mut lan = Nic { key: RssKey::ONE_END.bytes().to_vec(), ..lan };
     let classes = PortClasses::by_mask(64, workers).unwrap();

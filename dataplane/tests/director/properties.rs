@@ -1,5 +1,6 @@
 //! What holds for any packet: translation can be undone, and no bytes upset the director.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,7 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::limits::BURST_LEN_MAX;
-use rvs_dataplane::sched::{Asked, Asker, Counted, SchedState, Schedule, Scheduler, schedule};
+use rvs_dataplane::sched::{
+    Asked, Asker, Counted, HashFlags, MaglevEntry, SchedState, Schedule, Scheduler, schedule,
+};
 use rvs_dataplane::service::{Dest, RealId, ServiceId, ServiceKey, VirtualService};
 use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testing::{Endpoint, PacketSpec, Random, arp_frame};
@@ -82,19 +85,25 @@ proptest! {
 
     #[test]
     fn weight_zero_is_never_chosen_and_anything_else_is(
-        weights in vec(prop_oneof![Just(0u32), 1..6u32, 1..65_536u32], 0..12),
-        wrr in any::<bool>(),
+        weights in vec(prop_oneof![Just(0u32), 1..6u32, 1..=2_147_483_647u32], 0..12),
+        scheduler in 0..14usize,
         revision in 0..2u32,
     ) {
         let dests = (0u32..).map(RealId).zip(&weights);
         let dests = dests.map(|(real, &weight)| Dest::new(real, weight));
         let dests = VirtualService::list_order(dests.collect::<Vec<_>>().into_iter());
-        let scheduler = if wrr { Scheduler::Wrr } else { Scheduler::Rr };
+        let entry = |dest: &Dest| MaglevEntry {
+            address: Ipv4Addr::from_bits(0x0A00_0000 + dest.real.0),
+            l4_port: 80,
+            weight: dest.weight,
+        };
+        let entries = || dests.iter().map(entry).collect();
+        let flags = HashFlags { fallback: true, port: true };
+        let scheduler = Scheduler::all(flags)[scheduler];
         let service = VirtualService {
             id: ServiceId(0),
             key: ServiceKey::endpoint(6, LIP, 80),
-            mode: ForwardingMode::Dr,
-            schedule: Schedule::new(scheduler, revision, &dests, Vec::new),
+            schedule: Schedule::new(scheduler, revision, &dests, entries).counting(1, &dests),
             dests,
             local_addresses: Box::default(),
             stateless: None,
@@ -103,15 +112,18 @@ proptest! {
             ops: false,
         };
         let counted = Counted::alone(Arc::new(WorkerStats::new(1, 12)));
-        let asked = Asked { client: (LIP, 1), dst: LIP };
         let mut random = 1;
         let mut state = SchedState::default();
         let usable = weights.iter().any(|weight| *weight > 0);
-        for _ in 0..200 {
+        for cport in 0..200 {
+            let asked = Asked { client: (LIP, cport), dst: LIP };
             let mut asker =
                 Asker { worker: 0, counted: &counted, now: Tick(0), random: &mut random };
             let choice = schedule(&service, &mut state, &asked, &mut asker);
-            prop_assert_eq!(choice.is_some(), usable);
+            // With dh a destination has one real server or none.
+            if scheduler != Scheduler::Dh {
+                prop_assert_eq!(choice.is_some(), usable, "{:?}", scheduler);
+            }
             prop_assert!(choice.is_none_or(|real| weights[real.index()] > 0), "{:?}", choice);
         }
     }

@@ -39,7 +39,8 @@ pub fn free_mib(pools: &[HugePagePool]) -> u64 {
     pools.iter().map(HugePagePool::free_mib).sum()
 }
 
-fn list_below(sys: &Path) -> io::Result<Vec<HugePagePool>> {
+/// The same from another directory than `/sys`.
+pub fn list_below(sys: &Path) -> io::Result<Vec<HugePagePool>> {
     let mut pools = Vec::new();
     let nodes = sys.join("devices/system/node");
     if nodes.is_dir() {

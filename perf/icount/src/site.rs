@@ -50,7 +50,7 @@ pub fn snapshot(mode: ForwardingMode) -> Snapshot {
         snapshot.real_servers.extend(reals.map(Some));
     }
     let services = [(0, IpProto::UDP), (1, IpProto::TCP)];
-    let services = services.map(|(number, protocol)| service(mode, number, protocol));
+    let services = services.map(|(number, protocol)| service(number, protocol));
     snapshot.services = ServiceTable::new(services);
     snapshot
 }
@@ -73,19 +73,19 @@ fn real_server(mode: ForwardingMode, service: u32, number: u32) -> RealServer {
         service: ServiceId(service),
         address,
         l4_port: if mode.sees_replies() { 5353 } else { VIP.1 },
+        mode,
         weight: 1,
         next_hop: Some(NextHop { port: LAN, address }),
     }
 }
 
-fn service(mode: ForwardingMode, number: u32, protocol: u8) -> VirtualService {
+fn service(number: u32, protocol: u8) -> VirtualService {
     let first = number * REAL_SERVER_COUNT;
     let real = |number| Dest::new(RealId(first + number), 1);
     let dests = VirtualService::list_order((0..REAL_SERVER_COUNT).map(real));
     VirtualService {
         id: ServiceId(number),
         key: ServiceKey::endpoint(protocol, VIP.0, VIP.1),
-        mode,
         schedule: Schedule::new(Scheduler::Rr, 1, &dests, Vec::new),
         dests,
         local_addresses: (0..LOCAL_ADDRESS_COUNT).map(|number| host(100 + number)).collect(),

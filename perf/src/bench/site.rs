@@ -163,6 +163,7 @@ fn snapshot(plan: Plan) -> Snapshot {
         service: ServiceId(0),
         address: host(FIRST_REAL_SERVER + number),
         l4_port: if mode.sees_replies() { RPORT } else { VIP.1 },
+        mode,
         weight: 1,
         next_hop: Some(NextHop { port: LAN, address: host(FIRST_REAL_SERVER + number) }),
     };
@@ -172,7 +173,6 @@ fn snapshot(plan: Plan) -> Snapshot {
     snapshot.services = ServiceTable::new([VirtualService {
         id: ServiceId(0),
         key: ServiceKey::endpoint(protocol, VIP.0, VIP.1),
-        mode,
         schedule: schedule(&dests),
         dests,
         local_addresses: local_addresses(),
@@ -198,6 +198,7 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
         service: ServiceId(number / per_service.max(1)),
         address: address([10, 64, 0, 1], number),
         l4_port: RPORT,
+        mode: ForwardingMode::FullNat,
         weight: 1,
         next_hop: router,
     };
@@ -213,7 +214,6 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
                     if number == 0 { VIP.0 } else { address([198, 18, 0, 0], number) },
                     VIP.1,
                 ),
-                mode: ForwardingMode::FullNat,
                 schedule: schedule(&dests),
                 dests,
                 local_addresses: local_addresses.clone(),

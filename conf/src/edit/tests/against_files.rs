@@ -1,6 +1,7 @@
 //! Any edits at all: each is accepted exactly if a file that says the same is right, and what
 //! comes of it is what the file says.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
@@ -8,6 +9,7 @@ use proptest::prelude::*;
 use super::any::edit;
 use super::naive::Naive;
 use super::*;
+use crate::tunnel::Tunnel;
 
 /// The file of a configuration that differs from the base in its services and timeouts.
 fn file(config: &Config) -> String {
@@ -37,11 +39,14 @@ fn file(config: &Config) -> String {
             let _ = writeln!(text, "    local_addresses: {}", list(locals));
         }
         let reals = service.real_servers.iter().map(|real| {
-            let RealServer { address, weight, upper_threshold: upper, lower_threshold: lower } =
-                real;
+            let RealServer { address, mode, tunnel, weight, drain, .. } = real;
+            let (upper, lower) = (real.upper_threshold, real.lower_threshold);
+            let tunnel = Some(tunnel).filter(|tunnel| **tunnel != Tunnel::Ipip);
+            let tunnel = tunnel.map(|tunnel| format!(", tunnel: {tunnel}")).unwrap_or_default();
             format!(
-                "{{address: {address}, weight: {weight}, upper_threshold: {upper}, \
-                 lower_threshold: {lower}}}"
+                "{{address: {address}, mode: {}, weight: {weight}, drain: {drain}, \
+                 upper_threshold: {upper}, lower_threshold: {lower}{tunnel}}}",
+                mode.as_str()
             )
         });
         let _ = writeln!(text, "    real_servers: {}", list(reals.collect()));
@@ -61,7 +66,7 @@ proptest! {
         edits in prop::collection::vec(edit(), 1..24)
     ) {
         let mut draft = Draft::new(config());
-        let mut naive = Naive { config: config() };
+        let mut naive = Naive { config: config(), open: HashSet::new() };
         for edit in &edits {
             let wanted = naive.after(edit).and_then(|next| {
                 let text = file(&next.config);

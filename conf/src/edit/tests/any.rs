@@ -1,10 +1,13 @@
 //! Edits of all kinds, right and wrong.
 
+use std::num::NonZeroU16;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
 use crate::config::PersistenceEngine;
+use crate::tunnel::{GueChecksum, Tunnel};
 
 /// Ends of all kinds: in a subnet, behind a route, unreachable, taken, and no host's.
 fn address() -> impl Strategy<Value = SocketAddrV4> {
@@ -36,13 +39,15 @@ fn service_key() -> impl Strategy<Value = ServiceKey> {
 }
 
 fn real_server() -> impl Strategy<Value = RealServer> {
+    use ForwardingMode::{Dr, FullNat, Nat, Tunnel as Tun};
     let thresholds = (select(vec![0_u32, 1, 5]), select(vec![0_u32, 1, 5]));
-    (address(), select(vec![0, 1, 65_535, u32::MAX]), thresholds).prop_map(
-        |(address, weight, (upper_threshold, lower_threshold))| RealServer {
-            address,
-            weight,
-            upper_threshold,
-            lower_threshold,
+    let gue = Tunnel::Gue { dst_port: NonZeroU16::MIN, checksum: GueChecksum::Remote };
+    let tunnel = select(vec![Tunnel::Ipip, Tunnel::Ipip, gue, Tunnel::Gre { checksum: true }]);
+    let way = (select(vec![Dr, Nat, Tun, Tun, FullNat]), tunnel);
+    let weight = (select(vec![0, 1, 65_536, 2_147_483_647, u32::MAX]), any::<bool>());
+    (address(), way, weight, thresholds).prop_map(
+        |(address, (mode, tunnel), (weight, drain), (upper_threshold, lower_threshold))| {
+            RealServer { address, mode, tunnel, weight, drain, upper_threshold, lower_threshold }
         },
     )
 }
@@ -85,11 +90,14 @@ fn options() -> impl Strategy<Value = ServiceOptions> {
 
 pub(super) fn edit() -> impl Strategy<Value = Edit> {
     let number = || select(vec![None, Some(0_u32), Some(3), Some(70_000)]);
-    let patch = (number(), number(), number()).prop_map(|(weight, upper, lower)| RealServerPatch {
-        weight,
-        upper_threshold: upper,
-        lower_threshold: lower,
-    });
+    let patch = (number(), any::<Option<bool>>(), number(), number()).prop_map(
+        |(weight, drain, upper_threshold, lower_threshold)| RealServerPatch {
+            weight,
+            drain,
+            upper_threshold,
+            lower_threshold,
+        },
+    );
     let seconds = || select(vec![0_u32, 0, 1, 60, 2_678_400, 2_678_401]);
     let timeouts = (seconds(), seconds(), seconds());
     prop_oneof![

@@ -9,6 +9,7 @@ use std::net::SocketAddrV4;
 use super::*;
 use crate::config::{Config, Machine, Protocol};
 use crate::load::parse;
+use crate::tunnel::{GueChecksum, Tunnel};
 
 /// Two subnets, a route, and a service of each kind that edits can collide with.
 const BASE: &str = "
@@ -62,7 +63,19 @@ fn end(text: &str) -> SocketAddrV4 {
 }
 
 fn real(address: &str) -> RealServer {
-    RealServer { address: end(address), weight: 1, upper_threshold: 0, lower_threshold: 0 }
+    real_in(ForwardingMode::Dr, address)
+}
+
+fn real_in(mode: ForwardingMode, address: &str) -> RealServer {
+    RealServer {
+        address: end(address),
+        mode,
+        tunnel: Tunnel::Ipip,
+        weight: 1,
+        drain: false,
+        upper_threshold: 0,
+        lower_threshold: 0,
+    }
 }
 
 fn add(key: ServiceKey) -> Edit {
@@ -121,7 +134,7 @@ fn names_are_made_unique() {
 #[test]
 fn an_edit_that_changes_nothing_is_none() {
     let mut draft = Draft::new(config());
-    let same = RealServer { weight: 2, ..real("10.0.0.11:8080") };
+    let same = RealServer { weight: 2, ..real_in(ForwardingMode::FullNat, "10.0.0.11:8080") };
     let kept = Timeouts { tcp_s: 0, tcp_fin_s: 120, udp_s: 0 };
     let patch = RealServerPatch { weight: Some(2), ..RealServerPatch::default() };
     let edits = [
@@ -189,6 +202,8 @@ fn services_that_exchange_names_get_them_back() {
 fn what_cannot_be_is_refused_in_words() {
     let new = tcp("192.0.2.11:443");
     let at = |address: &str| Edit::AddRealServer(web(), real(address));
+    let with = |mode, address| Edit::AddRealServer(dns(), real_in(mode, address));
+    let gre = Tunnel::Gre { checksum: false };
     let reversed = RealServer { upper_threshold: 1, lower_threshold: 2, ..real("10.0.0.13:80") };
     let persistent = |timeout_s, mask: [u8; 4]| Edit::AddService {
         key: tcp("192.0.2.11:0"),
@@ -208,20 +223,28 @@ fn what_cannot_be_is_refused_in_words() {
         (at("255.255.255.255:80"), "the broadcast address"),
         (at("0.0.0.0:80"), "this network"),
         (at("10.0.0.255:80"), "real server 10.0.0.255 is the broadcast address of 10.0.0.0/24"),
-        (at("10.0.0.2:80"), "real server 10.0.0.2 is also the director's own address"),
-        (at("192.0.2.10:80"), "real server 192.0.2.10 is also VIP"),
-        (at("10.0.0.100:80"), "real server 10.0.0.100 is also local address"),
         (at("203.0.113.1:80"), "no port and no route reaches real server 203.0.113.1"),
         (Edit::AddRealServer(dns(), real("10.9.0.1:53")), "behind a gateway"),
         (Edit::AddRealServer(dns(), real("10.0.0.12:54")), "mode dr does not rewrite ports"),
-        (at("10.0.0.12:0"), "needs a port"),
+        (with(ForwardingMode::Tunnel, "10.0.0.12:54"), "mode tun does not rewrite ports"),
+        (with(ForwardingMode::FullNat, "10.0.0.12:54"), "mode fullnat needs local addresses"),
+        (
+            Edit::AddRealServer(web(), RealServer { tunnel: gre, ..real("10.0.0.12:80") }),
+            "a tunnel for a real server in mode dr",
+        ),
+        (
+            Edit::AddRealServer(
+                web(),
+                RealServer { weight: 2_147_483_648, ..real("10.0.0.12:80") },
+            ),
+            "the weight 2147483648 is more than 2147483647",
+        ),
         (Edit::AddRealServer(web(), reversed), "the lower threshold 2 is above the upper, 1"),
         (add(tcp("192.0.2.11:0")), "takes persistence"),
         (persistent(0, [255; 4]), "a persistence timeout of 0 s is out of range"),
         (persistent(2_678_401, [255; 4]), "2678401 s is out of range"),
         (persistent(1, [255, 0, 255, 0]), "255.0.255.0 is not a netmask"),
         (add(tcp("10.0.0.9:80")), "VIP 10.0.0.9 is also gateway"),
-        (add(tcp("10.0.0.11:80")), "VIP 10.0.0.11 is also real server"),
         (add(tcp("192.0.2.0:80")), "VIP 192.0.2.0 is the network address of 192.0.2.0/24"),
         (add_in(new, ForwardingMode::FullNat), "mode fullnat needs local addresses"),
         (
@@ -255,12 +278,74 @@ fn all_go_at_once() {
 }
 
 #[test]
-fn ftp_is_helped_where_its_port_is_rewritten() {
+fn the_first_real_server_of_a_service_without_a_mode_gives_it_one_and_others_keep_theirs() {
+    use ForwardingMode::{Dr, Nat, Tunnel as Tun};
+    let new = tcp("192.0.2.11:443");
+    let at = |mode, address| Edit::AddRealServer(new, real_in(mode, address));
+    let three = [at(Nat, "10.0.0.11:1"), at(Tun, "10.0.0.12:443"), at(Dr, "192.0.2.11:443")];
+    let with = |mode: Edit| edited(&[&[mode], &three[..]].concat()).expect("right");
+    let modes = |config: &Config| {
+        let service = config.services.last().expect("one more");
+        (service.mode, service.real_servers.iter().map(|real| real.mode).collect::<Vec<_>>())
+    };
+    assert_eq!(modes(&with(add(new))), (Nat, vec![Nat, Tun, Dr]));
+    assert_eq!(modes(&with(add_in(new, Dr))), (Dr, vec![Nat, Tun, Dr]));
+    // Those that have the service's mode go along with it.
+    let change = Edit::EditService {
+        key: new,
+        settings: ServiceSettings::default(),
+        options: Some(ServiceOptions { mode: Some(Nat), ..ServiceOptions::default() }),
+    };
+    let all = [&[add_in(new, Dr)], &three[..], &[change]].concat();
+    assert_eq!(modes(&edited(&all).expect("right")), (Nat, vec![Nat, Tun, Nat]));
+}
+
+#[test]
+fn what_ipvs_takes_and_nothing_comes_of_is_taken_with_a_warning() {
+    let here = tcp("127.0.0.1:80");
+    let gue = Tunnel::Gue { dst_port: std::num::NonZeroU16::MIN, checksum: GueChecksum::None };
+    let tunnelled = RealServer { tunnel: gue, ..real_in(ForwardingMode::Tunnel, "10.0.0.12:80") };
+    let mark = ServiceKey::Mark(crate::mark::Mark::new(7).expect("not 0"));
+    let at = |address| real_in(ForwardingMode::Nat, address);
+    let edits = [
+        add(here),
+        add(mark),
+        Edit::AddRealServer(mark, real("10.0.0.12:80")),
+        Edit::AddRealServer(web(), tunnelled),
+        Edit::AddRealServer(web(), at("192.0.2.10:80")),
+        Edit::AddRealServer(web(), at("10.0.0.2:80")),
+        Edit::AddRealServer(web(), at("10.0.0.100:80")),
+        Edit::AddRealServer(web(), at("127.0.0.1:80")),
+    ];
+    let config = edited(&edits).expect("right");
+    assert_eq!(crate::warning::warnings(&config).len(), 8);
+}
+
+#[test]
+fn an_edit_of_a_real_server_leaves_it_draining_and_a_patch_need_not() {
+    let mut draft = Draft::new(config());
+    let of_web = |draft: &Draft| draft.desired().services()[0].real_servers[0];
+    let address = end("10.0.0.11:8080");
+    let patch = |drain| {
+        let patch = RealServerPatch { drain: Some(drain), ..RealServerPatch::default() };
+        [Edit::PatchRealServer(web(), address, patch)]
+    };
+    draft.edit(&patch(true)).expect("right");
+    let anew = RealServer { weight: 9, ..real_in(ForwardingMode::Nat, "10.0.0.11:8080") };
+    draft.edit(&[Edit::EditRealServer(web(), anew)]).expect("right");
+    let drains = of_web(&draft);
+    assert_eq!((drains.weight, drains.drain, drains.effective_weight()), (9, true, 0));
+    draft.edit(&patch(false)).expect("right");
+    assert_eq!(of_web(&draft), RealServer { drain: false, ..anew });
+}
+
+#[test]
+fn ftp_is_helped_at_its_port() {
     let ftp = tcp("192.0.2.11:21");
     let config = edited(&[add_in(ftp, ForwardingMode::Nat)]).expect("right");
     assert_eq!(config.services[2].helper, Some(Helper::Ftp));
     let config = edited(&[add(ftp)]).expect("right");
-    assert_eq!(config.services[2].helper, None, "mode dr");
+    assert_eq!(config.services[2].helper, Some(Helper::Ftp), "real servers may come in mode nat");
     let options = ServiceOptions {
         mode: Some(ForwardingMode::Nat),
         helper: Some(None),

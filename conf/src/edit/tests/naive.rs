@@ -1,12 +1,17 @@
 //! Edits as everybody would write them, to compare with.
 
+use std::collections::HashSet;
+
 use super::*;
 use crate::config::Service;
+use crate::tunnel::Tunnel;
 
 /// A list of services: no index, no thought, and no rule but whether a thing is there.
 #[derive(Debug, Clone)]
 pub(super) struct Naive {
     pub(super) config: Config,
+    /// Services whose mode is up to their first real server.
+    pub(super) open: HashSet<ServiceKey>,
 }
 
 impl Naive {
@@ -22,28 +27,43 @@ impl Naive {
                 }
                 let made = blank(services, *key, settings, options);
                 services.push(made);
+                if options.mode.is_none() {
+                    next.open.insert(*key);
+                }
             }
             Edit::EditService { key, settings, options } => {
                 change(find(services, *key)?, settings, options.as_ref());
+                if options.as_ref().is_some_and(|options| options.mode.is_some()) {
+                    next.open.remove(key);
+                }
             }
             Edit::RemoveService(key) => {
                 find(services, *key)?;
                 services.retain(|service| service.key != *key);
+                next.open.remove(key);
             }
-            Edit::Flush => services.clear(),
+            Edit::Flush => {
+                services.clear();
+                next.open.clear();
+            }
             Edit::AddRealServer(key, real) => {
                 let service = find(services, *key)?;
                 if find_real(service, real.address).is_some() {
                     return None;
                 }
                 service.real_servers.push(*real);
+                if next.open.remove(key) {
+                    service.mode = real.mode;
+                }
             }
             Edit::EditRealServer(key, real) => {
-                *find_real(find(services, *key)?, real.address)? = *real;
+                let old = find_real(find(services, *key)?, real.address)?;
+                *old = RealServer { drain: old.drain, ..*real };
             }
             Edit::PatchRealServer(key, address, patch) => {
                 let real = find_real(find(services, *key)?, *address)?;
                 patch.weight.iter().for_each(|weight| real.weight = *weight);
+                patch.drain.iter().for_each(|drain| real.drain = *drain);
                 patch.upper_threshold.iter().for_each(|upper| real.upper_threshold = *upper);
                 patch.lower_threshold.iter().for_each(|lower| real.lower_threshold = *lower);
             }
@@ -87,7 +107,7 @@ fn blank(
         timeouts: options.timeouts,
         local_addresses: options.local_addresses.clone(),
         real_servers: Vec::new(),
-        helper: options.helper.unwrap_or_else(|| Helper::of_port(key, mode)),
+        helper: options.helper.unwrap_or_else(|| Helper::of_port(key)),
     }
 }
 
@@ -98,10 +118,16 @@ fn change(service: &mut Service, settings: &ServiceSettings, options: Option<&Se
     service.persistence = settings.persistence;
     if let Some(options) = options {
         service.name = options.name.clone().unwrap_or_else(|| service.name.clone());
-        service.mode = options.mode.unwrap_or(service.mode);
+        let (old, new) = (service.mode, options.mode.unwrap_or(service.mode));
+        service.mode = new;
+        for real in &mut service.real_servers {
+            if real.mode == old && old != new {
+                (real.mode, real.tunnel) = (new, Tunnel::Ipip);
+            }
+        }
         service.timeouts = options.timeouts;
         service.local_addresses.clone_from(&options.local_addresses);
-        let of_port = || Helper::of_port(service.key, service.mode);
+        let of_port = || Helper::of_port(service.key);
         service.helper = options.helper.unwrap_or_else(of_port);
     }
 }

@@ -186,6 +186,17 @@ pub struct Service {
     pub real_servers: Vec<RealServer>,
 }
 
+/// How packets to a real server in mode tun are wrapped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tunnel {
+    /// `ipip`, `gue` or `gre`.
+    pub r#type: String,
+    /// UDP port of the real server, with `gue`; else `null`.
+    pub port: Option<u16>,
+    /// `none`, `csum` or `remcsum`; `null` with `ipip`.
+    pub checksum: Option<String>,
+}
+
 /// A real server of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RealServer {
@@ -193,8 +204,20 @@ pub struct RealServer {
     pub rip: Ipv4Addr,
     /// Its port; 0 if packets keep the one they have.
     pub rport: u16,
+    /// How packets reach it: `dr`, `nat`, `tun` or `fullnat`.
+    #[serde(default)]
+    pub mode: String,
+    /// How they are wrapped, with `tun`; else `null`.
+    #[serde(default)]
+    pub tunnel: Option<Tunnel>,
     /// Its share of new connections.
     pub weight: u32,
+    /// Whether it takes no new connections, whatever its weight.
+    #[serde(default)]
+    pub drain: bool,
+    /// Why it gets no packets at all; `null` if it may get some.
+    #[serde(default)]
+    pub unusable: Option<String>,
     /// Connections at which it takes no new ones; 0 for no limit.
     pub upper_threshold: u32,
     /// Connections below which it takes new ones again; 0 for three quarters of the upper.

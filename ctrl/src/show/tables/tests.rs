@@ -39,7 +39,11 @@ fn services_with_their_real_servers() {
     let real = |last: u8, weight, active, connections| RealServer {
         rip: Ipv4Addr::new(10, 0, 0, last),
         rport: 8080,
+        mode: "fullnat".to_owned(),
+        tunnel: None,
         weight,
+        drain: false,
+        unusable: None,
         upper_threshold: 0,
         lower_threshold: 0,
         active,

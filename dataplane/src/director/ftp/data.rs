@@ -56,9 +56,9 @@ impl<B: PacketBuf> Director<B> {
         let client = (control.flow.request.src_ipv4(), cport);
         let (service, real) = (control.service, control.real);
         let request = active_request(service, client)?;
-        let rport = data_port(real.l4_port)?;
+        let rport = data_rport(service, real)?;
         let owner = self.team.owner(turn.snapshot, &request);
-        let (local, end) = if service.mode == ForwardingMode::FullNat {
+        let (local, end) = if real.mode == ForwardingMode::FullNat {
             // Real servers connect to nobody but whom the control connection comes from.
             let lip = control.flow.reply.dst_ipv4();
             let lport = match said_before {
@@ -144,14 +144,14 @@ impl<B: PacketBuf> Director<B> {
         let real = snapshot.real_server(data.real)?;
         let service = snapshot.services.by_id(real.service)?;
         let request = active_request(service, data.client)?;
-        let (lip, lport) = match service.mode {
+        let (lip, lport) = match real.mode {
             ForwardingMode::Nat => data.client,
             ForwardingMode::FullNat => {
                 (*service.local_addresses.get(usize::from(data.local.0))?, data.local.1)
             }
             ForwardingMode::Dr | ForwardingMode::Tunnel => return None,
         };
-        let rport = data_port(real.l4_port)?;
+        let rport = data_rport(service, real)?;
         let reply = FlowKey::ipv4(IpProto::TCP, real.address, rport, lip, lport);
         let (hash, reply_hash) = (self.flows.hash(&request), self.flows.hash(&reply));
         if let Some(old) = self.flows.lookup(hash, &request) {
@@ -162,7 +162,7 @@ impl<B: PacketBuf> Director<B> {
             self.end_flow(snapshot, old);
         }
         if let Some(older) = self.flows.lookup(reply_hash, &reply) {
-            if service.mode == ForwardingMode::FullNat {
+            if real.mode == ForwardingMode::FullNat {
                 return None;
             }
             // As for all flows of NAT: of two VIPs with one client's port, the newer one counts.
@@ -171,7 +171,7 @@ impl<B: PacketBuf> Director<B> {
         let state = TcpState::Listen;
         let life = (now, snapshot.timeouts_of(service.id).tcp(state));
         let ids = (service.id, real.id);
-        let flow = Flow::new(request, reply, service.mode, ids, FlowState::Tcp(state), life);
+        let flow = Flow::new(request, reply, real.mode, ids, FlowState::Tcp(state), life);
         let idx = self.flows.insert_request(flow, hash).ok()?;
         self.flows.insert_reply(idx, reply_hash).ok()?;
         self.stats.flows.set(self.flows.len() as u64);
@@ -261,7 +261,7 @@ impl<B: PacketBuf> Director<B> {
         let expected = *self.ftp.expected.get(&key)?;
         let real = snapshot.real_server(expected.real)?;
         let service = snapshot.services.by_id(real.service)?;
-        if expected.deadline.is_due(now) || !service.mode.sees_replies() {
+        if expected.deadline.is_due(now) || !real.mode.sees_replies() {
             return None;
         }
         let real = RealServer { l4_port, ..*real };
@@ -298,6 +298,12 @@ impl<B: PacketBuf> Director<B> {
 /// 3.2: the one below).
 fn data_port(control: u16) -> Option<u16> {
     control.checked_sub(1).filter(|port| *port > 0)
+}
+
+/// The port that a real server's active data connections come from.
+fn data_rport(service: &VirtualService, real: &RealServer) -> Option<u16> {
+    let ServiceKey::Endpoint { vport, .. } = service.key else { return None };
+    data_port(service.with_rport(real, vport).l4_port)
 }
 
 /// The key of a client's packets on an active data connection.

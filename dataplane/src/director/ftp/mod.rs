@@ -192,7 +192,7 @@ impl<B: PacketBuf> Director<B> {
         let Some(data) = self.await_active(turn, control, named.l4_port, said_again) else {
             return;
         };
-        if control.service.mode == ForwardingMode::Nat {
+        if control.real.mode == ForwardingMode::Nat {
             return;
         }
         let old_len = named.place.len();
@@ -303,12 +303,12 @@ impl<B: PacketBuf> Director<B> {
     }
 }
 
-/// The control connection of a flow with a helper, if its service is still what it was.
+/// The control connection of a flow with a helper, if its real server is still what it was.
 fn control<'a>(snapshot: &'a Snapshot, idx: FlowIdx, flow: &Flow) -> Option<Control<'a>> {
     let real = snapshot.real_server(flow.real)?;
     let service = snapshot.services.by_id(flow.service)?;
     let (flow, vip) = (*flow, service.key.vip()?);
-    (service.mode == flow.mode).then_some(Control { idx, flow, service, real, vip })
+    (real.mode == flow.mode).then_some(Control { idx, flow, service, real, vip })
 }
 
 fn note_edit(shift: &mut crate::ftp::Shift, seq: u32, old_len: usize, text: &Text) {

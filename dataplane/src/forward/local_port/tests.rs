@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::*;
+use crate::forward::ForwardingMode;
 use crate::rss::{HashedEnds, RedirectionTable, RssKey, RssSteering};
 use crate::service::{RealId, ServiceId};
 
@@ -17,6 +18,7 @@ fn real(id: u32) -> RealServer {
         service: ServiceId(0),
         address,
         l4_port: 8080,
+        mode: ForwardingMode::FullNat,
         weight: 1,
         next_hop: None,
     }

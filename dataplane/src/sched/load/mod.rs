@@ -20,6 +20,7 @@ use crate::stats::WorkerStats;
 use crate::time::Tick;
 
 pub use order::Order;
+pub(super) use order::is_less;
 use tournament::Tournament;
 
 /// A number that one worker writes.

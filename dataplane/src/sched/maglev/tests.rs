@@ -54,6 +54,9 @@ fn tables_are_those_of_the_kernel() {
     assert_eq!(counts(&even, 3), [1365, 1364, 1364]);
     assert_eq!(letters(&even), "ACABCABACCCCACCABBABACACCABAABBAACCBCAAB");
     assert_eq!(counts(&table([300, 20, 10]), 3), [3721, 248, 124]);
+    // By the rule: weights are shifted until the greatest has 6 bits, so a round has 63 turns of
+    // the first and one of each other.
+    assert_eq!(counts(&table([2_147_483_647, 3, 1]), 3), [3969, 62, 62]);
 }
 
 #[test]

@@ -49,7 +49,8 @@ pub(crate) struct ServiceSpec {
     vip: SocketAddrV4,
     mode: ForwardingMode,
     scheduler: Scheduler,
-    reals: Vec<(SocketAddrV4, u32)>,
+    /// Address, mode and weight.
+    reals: Vec<(SocketAddrV4, ForwardingMode, u32)>,
     local: Vec<Ipv4Addr>,
     /// Of each real server.
     upper_threshold: u32,
@@ -94,8 +95,19 @@ impl ServiceSpec {
         Self { protocol: IpProto::SCTP, ..Self::tcp(vip, mode) }
     }
 
-    pub(crate) fn real(mut self, address: impl Endpoint, weight: u32) -> Self {
-        self.reals.push((address.endpoint(), weight));
+    pub(crate) fn real(self, address: impl Endpoint, weight: u32) -> Self {
+        let mode = self.mode;
+        self.real_in(mode, address, weight)
+    }
+
+    /// A real server in a mode of its own.
+    pub(crate) fn real_in(
+        mut self,
+        mode: ForwardingMode,
+        address: impl Endpoint,
+        weight: u32,
+    ) -> Self {
+        self.reals.push((address.endpoint(), mode, weight));
         self
     }
 
@@ -227,15 +239,15 @@ impl Setup {
         self.services.push(ServiceSpec { since: self.generation + 1, ..service });
     }
 
-    /// Gives every real server of every service this weight.
     /// Gives the only service other options.
     pub(crate) fn replace(&mut self, service: ServiceSpec) {
         assert_eq!(self.services.len(), 1, "which one?");
         self.services = vec![service];
     }
 
+    /// Gives every real server of every service this weight.
     pub(crate) fn set_weights(&mut self, weight: u32) {
-        for (_, old) in self.services.iter_mut().flat_map(|service| &mut service.reals) {
+        for (_, _, old) in self.services.iter_mut().flat_map(|service| &mut service.reals) {
             *old = weight;
         }
     }
@@ -244,7 +256,7 @@ impl Setup {
     pub(crate) fn set_weight(&mut self, address: impl Endpoint, weight: u32) {
         let address = address.endpoint();
         let reals = self.services.iter_mut().flat_map(|service| &mut service.reals);
-        reals.filter(|(real, _)| *real == address).for_each(|(_, old)| *old = weight);
+        reals.filter(|(real, ..)| *real == address).for_each(|(_, _, old)| *old = weight);
     }
 
     /// Gives all services another scheduler.
@@ -259,7 +271,10 @@ impl Setup {
 
     /// Gives all services another mode.
     pub(crate) fn set_mode(&mut self, mode: ForwardingMode) {
-        self.services.iter_mut().for_each(|service| service.mode = mode);
+        for service in &mut self.services {
+            service.mode = mode;
+            service.reals.iter_mut().for_each(|(_, old, _)| *old = mode);
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -282,6 +297,9 @@ impl Setup {
             let service = self.add_service(&mut snapshot, id, spec);
             for dest in service.dests.iter().filter(|_| service.calls_out()) {
                 let real = *snapshot.real_server(dest.real).unwrap();
+                if real.mode != ForwardingMode::Nat {
+                    continue;
+                }
                 snapshot.add_caller(real.address, real.l4_port, real.id);
             }
             services.push(service);
@@ -306,7 +324,8 @@ impl Setup {
         spec: &ServiceSpec,
     ) -> VirtualService {
         let announced = snapshot.announced.len();
-        let vip_use = if self.nat_vips || spec.mode == ForwardingMode::Nat {
+        let has_nat = spec.reals.iter().any(|(_, mode, _)| *mode == ForwardingMode::Nat);
+        let vip_use = if self.nat_vips || spec.mode == ForwardingMode::Nat || has_nat {
             AddressUse::NatVip
         } else {
             AddressUse::Vip
@@ -323,36 +342,37 @@ impl Setup {
             snapshot.add_address(*local, AddressUse::Local);
         }
         let mut dests = Vec::new();
-        for (address, weight) in &spec.reals {
+        for (address, mode, weight) in &spec.reals {
             let real = RealId(u32::try_from(snapshot.real_servers.len()).unwrap());
             let removed = self.removed.contains(address);
             let next_hop = snapshot.route(*address.ip());
             let (address, l4_port) = (*address.ip(), address.port());
             let weight = *weight;
-            let server = RealServer { id: real, service: id, address, l4_port, weight, next_hop };
+            let mode = *mode;
+            let server =
+                RealServer { id: real, service: id, address, l4_port, mode, weight, next_hop };
             snapshot.real_servers.push((!removed).then_some(server));
             if removed {
                 continue;
             }
             let upper_threshold = spec.upper_threshold;
             dests.push(Dest { upper_threshold, ..Dest::new(real, weight) });
-            if spec.mode == ForwardingMode::Nat {
+            if mode == ForwardingMode::Nat {
                 snapshot.add_routed(address);
             }
         }
         let dests = VirtualService::list_order(dests.into_iter());
-        let entries: Vec<_> = dests
-            .iter()
-            .filter_map(|dest| snapshot.real_server(dest.real))
-            .map(|real| MaglevEntry {
-                address: real.address,
-                l4_port: real.l4_port,
-                weight: real.weight,
-            })
-            .collect();
+        let entry = |real: &RealServer| MaglevEntry {
+            address: real.address,
+            l4_port: real.l4_port,
+            weight: real.weight,
+        };
+        let reals = dests.iter().filter_map(|dest| snapshot.real_server(dest.real));
+        let ends: Vec<_> = reals.map(|real| (entry(real), real.mode)).collect();
+        let entries = || ends.iter().map(|(entry, _)| *entry).collect();
         let revision = u32::try_from(self.generation).unwrap();
-        let schedule = Schedule::new(spec.scheduler, revision, &dests, || entries.clone());
-        let stateless = VirtualService::stateless_table(spec.mode, &entries).map(Arc::new);
+        let schedule = Schedule::new(spec.scheduler, revision, &dests, entries);
+        let stateless = VirtualService::stateless_table(&ends).map(Arc::new);
         VirtualService {
             id,
             helper: spec.helper,
@@ -360,7 +380,6 @@ impl Setup {
             persistence: spec.persistence,
             ops: spec.ops,
             key,
-            mode: spec.mode,
             schedule: schedule.counting(self.workers, &dests),
             dests,
             local_addresses: spec.local.clone().into_boxed_slice(),

@@ -188,7 +188,8 @@ impl PortInfo {
     }
 
     /// What the port gets of the help that is wanted.
-    pub(super) fn choose_offloads(&self, config: &PortConfig) -> Offloads {
+    #[must_use]
+    pub fn choose_offloads(&self, config: &PortConfig) -> Offloads {
         Offloads::choose(config, self.rx_capa, self.tx_capa, self.rss_capa)
     }
 }

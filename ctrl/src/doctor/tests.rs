@@ -1,0 +1,28 @@
+//! The command itself: which file and which socket are looked at.
+
+use std::fs;
+use std::path::Path;
+
+use super::finding::Severity::{Note, Ok as Fine, Problem};
+use super::fixture::{PACKET, Tree, only};
+use super::*;
+
+fn loaded(tree: &Tree, text: &str) -> Loaded {
+    let file = tree.path().join("rvs.yaml");
+    fs::write(&file, text).unwrap();
+    Loaded::read(&file)
+}
+
+#[test]
+fn a_file_is_summed_up_or_said_to_be_wrong() {
+    let tree = Tree::new();
+    let good = loaded(&tree, PACKET);
+    only(&[Loaded::finding(Some(&good))], Fine, &["rvs.yaml", "1 port", "1 worker"]);
+    assert_eq!(good.socket().unwrap(), Path::new("/run/rvs/rvs.sock"));
+    let bad = loaded(&tree, "version: 2\n");
+    only(&[Loaded::finding(Some(&bad))], Problem, &["rvs.yaml cannot be used", "rvs check"]);
+    assert_eq!(bad.socket(), None);
+    let gone = Loaded::read(&tree.path().join("gone.yaml"));
+    only(&[Loaded::finding(Some(&gone))], Problem, &["gone.yaml"]);
+    only(&[Loaded::finding(None)], Note, &["/etc/rvs/rvs.yaml", "--config FILE"]);
+}
