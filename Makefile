@@ -20,9 +20,11 @@ bench: deps
 	cargo build --release --package rvs-perf --bin rvs-bench --bin rvs-gen
 	target/release/rvs-bench $(if $(QUICK),--quick) --out perf/results $(if $(NAME),--name "$(NAME)")
 
-# Times of the single steps of the packet path; ONLY=flow measures those with that in their name.
+# Times of the single steps of the packet path, and of a scrape of metrics; ONLY=flow measures those with
+# that in their name.
 bench-micro:
 	cargo bench --package rvs-dataplane --package rvs-icount --no-default-features --bench '*' -- $(ONLY)
+	cargo bench --package rvs-ctrl --features bench --bench scrape -- $(ONLY)
 
 # Records anew how many instructions the packet path takes; the tests compare with it.
 baseline: deps

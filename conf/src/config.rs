@@ -88,6 +88,13 @@ pub struct Port {
     pub tx_descriptors: u16,
 }
 
+impl Port {
+    /// The MTU of a port that names none.
+    pub(crate) const MTU_DEFAULT: u16 = 1500;
+    /// The descriptors of a queue where none are named.
+    pub(crate) const DESCRIPTORS_DEFAULT: u16 = 1024;
+}
+
 /// What DPDK opens for a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Device {

@@ -2,9 +2,6 @@
 
 use crate::config::{Protocol, ServiceKey};
 
-/// The port of FTP's control connections, where IPVS reads them, too.
-const FTP_PORT: u16 = 21;
-
 /// What reads the payload of a service's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Helper {
@@ -12,7 +9,13 @@ pub enum Helper {
     Ftp,
 }
 
+/// The port of FTP's control connections, where IPVS reads them, too.
+const FTP_PORT: u16 = 21;
+
 impl Helper {
+    /// The word in the file for none.
+    pub(crate) const NONE: &'static str = "none";
+
     /// Whoever reads the connections of a service that does not say it: as in IPVS FTP's for TCP
     /// port 21.
     #[must_use]

@@ -10,8 +10,10 @@
 //! * `config.rs`, `control.rs`, `real_server.rs`: the checked types, the only ones that leave this
 //!   crate.
 //! * `warning.rs`: what is in force and yet does not do what it seems to.
-//! * `document.rs`: a configuration with the places of its keys; `diff/`: what two differ in;
-//!   `edit/`: single changes, as commands make them.
+//! * `document.rs`: a configuration with the places of its keys; `edit/`: single changes, as
+//!   commands make them.
+//! * `form/`: a configuration in words of the file; `diff/` makes of it what two differ in,
+//!   `emit/` the text of a file, `save/` a text that was changed as little as possible.
 //! * `error.rs`, `diag.rs`, `render.rs`: collecting errors and showing them.
 //!
 //! The crate depends on no other crate of RVS and does no I/O but reading the file it is given;
@@ -25,7 +27,9 @@ mod diag;
 pub mod diff;
 mod document;
 pub mod edit;
+mod emit;
 mod error;
+mod form;
 mod helper;
 mod ipvs;
 mod load;
@@ -37,10 +41,13 @@ mod read;
 mod real_server;
 mod render;
 mod rule;
+mod save;
 mod scheduler;
 mod schema;
 mod span;
 mod suggest;
+#[cfg(test)]
+mod testing;
 mod tunnel;
 mod unusable;
 mod value;
@@ -52,6 +59,7 @@ pub use config::{
 };
 pub use control::{Account, Admin, Control, Masquerading, Tcp};
 pub use document::{Document, Places};
+pub use emit::emit;
 pub use error::{ConfError, ConfErrors};
 pub use helper::Helper;
 pub use ipnet::Ipv4Net;
@@ -61,6 +69,7 @@ pub use mark::{Mark, MarkRule};
 pub use metrics::Metrics;
 pub use real_server::{ForwardingMode, RealServer, WEIGHT_MAX};
 pub use rule::Rule;
+pub use save::{Kept, Saved, save};
 pub use scheduler::{Scheduler, SchedulerFlags};
 pub use schema::json_schema;
 pub use tunnel::{GueChecksum, Tunnel};

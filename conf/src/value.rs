@@ -216,6 +216,11 @@ pub(crate) fn not_a_host(addr: Ipv4Addr) -> Option<&'static str> {
     }
 }
 
+/// Whether an address can belong to a host.
+pub(crate) fn is_host(addr: Ipv4Addr) -> bool {
+    not_a_host(addr).is_none()
+}
+
 /// Any IPv4 address.
 pub(crate) fn ipv4(
     text: &Text<'_>,

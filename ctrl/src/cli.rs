@@ -12,6 +12,8 @@ use crate::daemon::Run;
 use crate::doctor::Doctor;
 use crate::error::CtrlError;
 use crate::exit::{self, Exit};
+use crate::plan::Plan;
+use crate::save::Save;
 use crate::show::Show;
 
 static VERSION: LazyLock<String> =
@@ -33,6 +35,10 @@ enum Command {
     Check(Check),
     /// Put a configuration file into force in the running daemon, all of it or nothing.
     Apply(Apply),
+    /// Show what a configuration file would change in the running daemon; nothing is changed.
+    Plan(Plan),
+    /// Write what runs into a configuration file, with its comments kept.
+    Save(Save),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema,
     /// Ask the running daemon.
@@ -47,6 +53,8 @@ impl Command {
             Self::Run(run) => run.run(),
             Self::Check(check) => check.run(),
             Self::Apply(apply) => apply.run(),
+            Self::Plan(plan) => plan.run(),
+            Self::Save(save) => save.run(),
             Self::Schema => print(&conf::json_schema()),
             Self::Show(show) => show.run(),
             Self::Doctor(doctor) => doctor.run(),
@@ -69,6 +77,8 @@ pub fn main() -> ExitCode {
         Err(CtrlError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Exit::Done.into()
         }
+        // What it found stands on standard output.
+        Err(CtrlError::WouldChange) => Exit::Differs.into(),
         Err(error) => {
             report(&error, command.logs_json());
             Exit::of(&error).into()

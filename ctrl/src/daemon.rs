@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::error::CtrlError;
 use crate::log::{self, Format, Level};
+use crate::metrics::{self, Door};
 use crate::serve::{Admins, Server, TcpDoor};
 use crate::shutdown::Running;
 use crate::signals::Signals;
@@ -54,7 +55,9 @@ fn run(file: &Path) -> Result<(), CtrlError> {
     let runtime = control_runtime().map_err(CtrlError::Runtime)?;
     let mut signals = Signals::take_over().map_err(CtrlError::Runtime)?;
     let (ended_in, mut ended) = mpsc::unbounded_channel();
+    let door = Door::default().open(config.metrics.listen).map_err(CtrlError::Metrics)?;
     let running = startup::start(file, config, tokens, &ended_in)?;
+    running.state.metrics.door.put_into_use(door);
     announce(&running, &socket);
     let doors = Doors { socket: &socket, tcp, admins };
     let outcome = runtime.block_on(serve(&running, doors, &mut signals, &mut ended));
@@ -99,6 +102,7 @@ async fn serve(
         never = links::watch(&running.state) => match never {},
         never = local_ports::watch(&running.state) => match never {},
         never = rates::watch(&running.state) => match never {},
+        never = metrics::serve(&running.state) => match never {},
         Some(lcore) = ended.recv() => Err(CtrlError::WorkerEnded { lcore }),
     }
 }

@@ -11,6 +11,7 @@ use conf::ConfErrors;
 use dpdk::DpdkError;
 
 use crate::check::counted;
+use crate::metrics::ListenError;
 use crate::steering::SteeringError;
 use crate::tokens::TokenError;
 
@@ -117,6 +118,9 @@ pub enum CtrlError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is nowhere to serve metrics at.
+    #[error("{0}")]
+    Metrics(ListenError),
     /// A PCI device needs huge pages, and there are not enough.
     #[error(
         "port {port} is the PCI device {device}, which needs huge pages, and there are not enough: \
@@ -265,6 +269,29 @@ pub enum CtrlError {
         /// Whether they are a report on a configuration.
         is_report: bool,
     },
+    /// The file has what was not put into force, and saving would undo it.
+    #[error(
+        "{} has changes that the daemon has not read, and saving would undo them:\n{}\nPut them \
+         into force first (`rvs apply`), or overwrite them (`rvs save --force`). Nothing was \
+         written.", file.display(), changes.join("\n")
+    )]
+    NotInForce {
+        /// The file.
+        file: PathBuf,
+        /// Its changes, a line each.
+        changes: Vec<String>,
+    },
+    /// A configuration cannot be written to its file.
+    #[error("{} cannot be written: {why}. It is as it was.", file.display())]
+    Save {
+        /// The file.
+        file: PathBuf,
+        /// What is in the way.
+        why: String,
+    },
+    /// A plan is not empty, and that is what was asked.
+    #[error("something would change.")]
+    WouldChange,
     /// `rvs doctor` has found something.
     #[error(
         "{} and {} found; the report says what to do.",

@@ -22,10 +22,12 @@ pub(crate) enum Exit {
     OtherRelease = 5,
     /// A deadline has passed.
     Deadline = 6,
+    /// A plan is not empty.
+    Differs = 7,
 }
 
 /// Every status, and what it means.
-pub(crate) const STATUSES: [(Exit, &str); 7] = [
+pub(crate) const STATUSES: [(Exit, &str); 8] = [
     (Exit::Done, "done; for `rvs run`: stopped by a signal"),
     (Exit::Failed, "refused or failed; standard error says why. `rvs doctor`: it found problems"),
     (Exit::Usage, "wrong usage of the command line"),
@@ -33,6 +35,7 @@ pub(crate) const STATUSES: [(Exit, &str); 7] = [
     (Exit::Busy, "the daemon is busy or a worker does not answer; nothing was changed, try again"),
     (Exit::OtherRelease, "the daemon is of another release, which cannot do this"),
     (Exit::Deadline, "a deadline passed: `rvs drain` found connections left"),
+    (Exit::Differs, "`rvs plan --exit-code`: something would change"),
 ];
 
 /// The table, for the end of a help text.
@@ -50,6 +53,7 @@ impl Exit {
             CtrlError::Busy(_) => Self::Busy,
             CtrlError::OtherRelease { .. } => Self::OtherRelease,
             CtrlError::Usage(_) => Self::Usage,
+            CtrlError::WouldChange => Self::Differs,
             _ => Self::Failed,
         }
     }

@@ -8,13 +8,14 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/` and `api/`: what the daemon tells about itself; `serve/` and
+//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself; `serve/` and
 //!   `tokens.rs`: to whom;
 //! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
 //!   `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`.
+//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`,
+//! `rvs plan` `plan/`, `rvs save` `save/`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -41,9 +42,12 @@ mod local_ports;
 mod log;
 mod machine;
 mod memory;
+mod metrics;
 mod numa;
+mod plan;
 mod port;
 mod rates;
+mod save;
 mod serve;
 mod show;
 mod shutdown;
@@ -60,4 +64,6 @@ mod worker;
 
 pub use cli::main;
 pub use error::CtrlError;
+#[cfg(feature = "bench")]
+pub use metrics::bench as metrics_bench;
 pub use tokens::TokenError;

@@ -28,6 +28,7 @@ use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
 use crate::machine;
 use crate::memory::{Memory, NO_HUGE};
+use crate::metrics::Exporter;
 use crate::numa::{self, Layout, PoolSize, Pools, Topology};
 use crate::port::{self, Queues, Started};
 use crate::shutdown::Running;
@@ -75,10 +76,13 @@ pub(crate) fn start(
     let (seats, parts) = seat_workers(&config, queues, &machine)?;
     let now = Instant::now();
     let name = file.display().to_string();
+    let from_file = ArcSwap::from_pointee(config.clone());
     let generation = FIRST_GENERATION;
     let state = State {
-        file: file.to_path_buf(),
+        // Who asks for it may be in another directory.
+        file: std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf()),
         in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since: now }),
+        from_file,
         applier: Mutex::new(Applier { publisher, registry, rules }),
         machine: machine::facts(),
         tokens,
@@ -89,6 +93,7 @@ pub(crate) fn start(
         ports,
         workers: Seats(seats),
         rates: ArcSwap::default(),
+        metrics: Exporter::new(dpdk::tsc::hz()),
     };
     let workers = Workers::launch(parts, ended)?;
     Ok(Running { workers, state: Arc::new(state), pools, eal, directory })

@@ -15,6 +15,7 @@ use crate::api::proto::Traffic;
 use crate::apply::Applier;
 use crate::identity::{Named, Usage};
 use crate::listing::Ring;
+use crate::metrics::Exporter;
 use crate::numa::Layout;
 use crate::port::RunningPort;
 use crate::rates::RateTable;
@@ -27,6 +28,9 @@ pub(crate) struct State {
     pub(crate) file: PathBuf,
     /// The configuration that runs; replaced as a whole.
     pub(crate) in_force: ArcSwap<InForce>,
+    /// The configuration as it was last read from a file and put into force, without what commands
+    /// have changed since.
+    pub(crate) from_file: ArcSwap<Config>,
     /// Who replaces it; one at a time.
     pub(crate) applier: Mutex<Applier>,
     /// What configurations are checked against.
@@ -45,6 +49,8 @@ pub(crate) struct State {
     pub(crate) ports: Vec<RunningPort>,
     /// Workers, in the order of the configuration.
     pub(crate) workers: Seats,
+    /// What metrics need besides.
+    pub(crate) metrics: Exporter,
     /// How fast things go; replaced as a whole.
     pub(crate) rates: ArcSwap<RateTable>,
 }

@@ -90,6 +90,7 @@ fn probing_asks_dpdk_about_every_port() {
         assert!(out.contains(&format!("port {port}: steering would be ")), "{out}");
     }
     assert!(!out.contains("rvs doctor --probe"), "{out}");
+    assert!(out.contains("offloads: "), "{out}");
 
     fs::write(&config, text.replace("net_null1", "net_nosuch0")).unwrap();
     let (status, out, _) = rvs(&["doctor", "--config", &config_path, "--probe"]);

@@ -336,8 +336,8 @@ impl WorkerStats {
         }
     }
 
-    /// Counts the end of a connection for its service and its real server. To be called by the
-    /// owning worker only.
+    /// Counts the end of a connection that had no flow for its service and its real server. To be
+    /// called by the owning worker only.
     #[inline]
     pub fn count_closed(&self, (service, real): (ServiceId, RealId)) {
         let real = self.real_server(real).map(|real| &real.traffic);

@@ -11,7 +11,7 @@ use crate::span::At;
 use crate::value;
 
 const HELPERS: &[(&str, Option<Helper>)] =
-    &[(Helper::Ftp.as_str(), Some(Helper::Ftp)), ("none", None)];
+    &[(Helper::Ftp.as_str(), Some(Helper::Ftp)), (Helper::NONE, None)];
 
 /// The helper of a service: the one that is named, or that of its port. `None` if it is wrong.
 pub(super) fn choice(

@@ -13,9 +13,6 @@ use crate::rule::Rule;
 use crate::span::{At, Span};
 use crate::value;
 
-const MTU_DEFAULT: u16 = 1500;
-const DESCRIPTORS_DEFAULT: u16 = 1024;
-
 /// A port of which some values may have been wrong.
 #[derive(Debug)]
 pub(super) struct PortDraft<'a> {
@@ -116,7 +113,7 @@ fn draft<'a>(name: &'a str, raw: &RawPort<'a>, diags: &mut Diags) -> PortDraft<'
         device,
         addresses_known: addresses.len() == written,
         addresses,
-        mtu: size(raw.mtu.as_ref(), MTU_DEFAULT, 576..=9000, diags),
+        mtu: size(raw.mtu.as_ref(), Port::MTU_DEFAULT, 576..=9000, diags),
         rx_descriptors: descriptors(raw.rx_descriptors.as_ref(), diags),
         tx_descriptors: descriptors(raw.tx_descriptors.as_ref(), diags),
     }
@@ -134,7 +131,7 @@ fn size(
 }
 
 fn descriptors(text: Option<&Text<'_>>, diags: &mut Diags) -> Option<u16> {
-    let count = size(text, DESCRIPTORS_DEFAULT, 64..=8192, diags)?;
+    let count = size(text, Port::DESCRIPTORS_DEFAULT, 64..=8192, diags)?;
     if let Some(text) = text.filter(|_| !count.is_power_of_two()) {
         let message = format!("`{}` is not a power of two: `{count}`", text.key);
         let help = format!("write `{}: {}`", text.key, count.next_power_of_two());

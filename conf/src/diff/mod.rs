@@ -1,17 +1,15 @@
 //! What two configurations differ in, as a list of [`Change`]s.
 //!
 //! Things are matched by what they are and not by where they stand: ports by name, routes by
-//! destination, services by protocol, VIP and vport, real servers by address and port. The order is
-//! that of the file: settings, ports, routes, services, each of these with its real servers; what
-//! was removed comes last in its group.
+//! destination, services by protocol, VIP and vport (or mark), real servers by address and port.
+//! The order is that of the file: settings, ports, routes, services, each of these with its real
+//! servers; what was removed comes last in its group.
 //!
-//! Every comparison takes its value apart field by field, so that a field added to the
-//! configuration cannot be forgotten here.
+//! Values are compared in their forms (`form/`), which list every field of every object, so none
+//! can be forgotten here. The list is empty exactly if the two configurations do the same: if they
+//! are equal but for the order of services and routes, which means nothing.
 
-mod ipvs;
-mod service;
-mod setting;
-mod text;
+mod object;
 
 use std::net::SocketAddrV4;
 
@@ -24,6 +22,9 @@ use crate::config::{Config, ServiceKey};
 pub struct Change {
     /// What is different.
     pub subject: Subject,
+    /// The name of the port or service it is or belongs to: the new one, if there is a new one;
+    /// empty for others.
+    pub name: String,
     /// What became of it.
     pub edit: Edit,
     /// Whether it takes a restart of the daemon, because it concerns what is set up at start.
@@ -39,6 +40,8 @@ pub enum Subject {
     Port(String),
     /// A route, by destination.
     Route(Ipv4Net),
+    /// A rule that gives packets a mark, in one line.
+    Mark(String),
     /// A service.
     Service(ServiceKey),
     /// A real server of a service.
@@ -48,10 +51,10 @@ pub enum Subject {
 /// What became of a [`Subject`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// Only the new configuration has it.
-    Added,
-    /// Only the old configuration has it.
-    Removed,
+    /// Only the new configuration has it, with these values that are no defaults.
+    Added(Vec<Field>),
+    /// Only the old configuration has it; it had these.
+    Removed(Vec<Field>),
     /// Both have it, with these differences; at least one.
     Changed(Vec<Field>),
 }
@@ -59,12 +62,23 @@ pub enum Edit {
 /// A value that is different, in words of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// The key; `value` for a setting, and `order` for the order in which real servers stand.
-    pub name: &'static str,
-    /// What it was.
-    pub old: String,
-    /// What it is to be.
-    pub new: String,
+    /// The key, or keys with points between, as in `timeouts.tcp`; `value` for a setting, and
+    /// `order` for the order in which real servers, ports or rules for marks stand.
+    pub name: String,
+    /// What it was; `None` for nothing.
+    pub old: Option<String>,
+    /// What it is to be; `None` for nothing.
+    pub new: Option<String>,
+}
+
+impl Edit {
+    /// Its fields, whatever became of them.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        match self {
+            Self::Added(fields) | Self::Removed(fields) | Self::Changed(fields) => fields,
+        }
+    }
 }
 
 impl Subject {
@@ -75,7 +89,17 @@ impl Subject {
             Self::Setting(path) => path.clone(),
             Self::Port(name) => vec!["ports".to_owned(), name.clone()],
             Self::Route(_) => vec!["routes".to_owned()],
+            Self::Mark(_) => vec!["marks".to_owned()],
             Self::Service(_) | Self::RealServer(..) => vec!["services".to_owned()],
+        }
+    }
+
+    /// The service it is about or belongs to.
+    #[must_use]
+    pub const fn service(&self) -> Option<ServiceKey> {
+        match self {
+            Self::Service(key) | Self::RealServer(key, _) => Some(*key),
+            Self::Setting(_) | Self::Port(_) | Self::Route(_) | Self::Mark(_) => None,
         }
     }
 }
@@ -97,58 +121,31 @@ impl Tally {
         let mut tally = Self::default();
         for change in changes.iter().filter(|change| is_meant(&change.subject)) {
             match change.edit {
-                Edit::Added => tally.added += 1,
-                Edit::Removed => tally.removed += 1,
+                Edit::Added(_) => tally.added += 1,
+                Edit::Removed(_) => tally.removed += 1,
                 Edit::Changed(_) => tally.changed += 1,
             }
         }
         tally
     }
+
+    /// How many they are together.
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.added + self.removed + self.changed
+    }
 }
 
-/// What leads from `old` to `new`; empty if they are equal.
+/// What leads from `old` to `new`; empty if they do the same.
 #[must_use]
 pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
-    let mut changes = Changes::default();
-    setting::settings(old, new, &mut changes);
-    setting::ports(&old.ports, &new.ports, &mut changes);
-    setting::routes(old, new, &mut changes);
-    service::services(&old.services, &new.services, &mut changes);
-    changes.list
-}
-
-/// Changes as they are found.
-#[derive(Debug, Default)]
-struct Changes {
-    list: Vec<Change>,
-}
-
-impl Changes {
-    fn add(&mut self, subject: Subject, edit: Edit, needs_restart: bool) {
-        self.list.push(Change { subject, edit, needs_restart });
-    }
-
-    /// Adds a change if there are any fields in it.
-    fn fields(&mut self, subject: Subject, fields: Vec<Field>) {
-        if !fields.is_empty() {
-            self.add(subject, Edit::Changed(fields), false);
-        }
-    }
-
-    /// Adds a change of one setting, if there is one.
-    fn setting<T: PartialEq + ?Sized>(
-        &mut self,
-        path: &[&str],
-        needs_restart: bool,
-        (old, new): (&T, &T),
-        show: impl Fn(&T) -> String,
-    ) {
-        if old != new {
-            let field = Field { name: "value", old: show(old), new: show(new) };
-            let path = path.iter().map(|&key| key.to_owned()).collect();
-            self.add(Subject::Setting(path), Edit::Changed(vec![field]), needs_restart);
-        }
-    }
+    let mut changes = Vec::new();
+    object::settings(old, new, &mut changes);
+    object::marks(old, new, &mut changes);
+    object::ports(&old.ports, &new.ports, &mut changes);
+    object::routes(old, new, &mut changes);
+    object::services(&old.services, &new.services, &mut changes);
+    changes
 }
 
 #[cfg(test)]

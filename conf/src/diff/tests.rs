@@ -1,8 +1,11 @@
 //! Tests of the comparison.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::config::Machine;
 use crate::load::parse;
+use crate::testing::{self, Dice};
 
 const BASE: &str = "
 version: 1
@@ -45,118 +48,128 @@ fn config(replacements: &[(&str, &str)]) -> Config {
     parse("test.yaml", &text, &Machine::default()).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-fn changes(replacements: &[(&str, &str)]) -> Vec<Change> {
-    diff(&config(&[]), &config(replacements))
+fn changes(replacements: &[(&str, &str)]) -> Vec<String> {
+    told(&diff(&config(&[]), &config(replacements)))
 }
 
-fn key(protocol: crate::Protocol, vip: &str) -> ServiceKey {
-    ServiceKey::Endpoint { protocol, vip: vip.parse().expect("an endpoint") }
+/// Each change in a line; `!` at the end of those that need a restart.
+fn told(changes: &[Change]) -> Vec<String> {
+    changes.iter().map(line).collect()
 }
 
-fn web() -> ServiceKey {
-    key(crate::Protocol::Tcp, "192.0.2.10:80")
-}
-
-fn edited(name: &'static str, old: &str, new: &str) -> Edit {
-    Edit::Changed(vec![Field { name, old: old.to_owned(), new: new.to_owned() }])
-}
-
-fn real(service: ServiceKey, address: &str) -> Subject {
-    Subject::RealServer(service, address.parse().expect("an endpoint"))
+fn line(change: &Change) -> String {
+    let subject = match &change.subject {
+        Subject::Setting(path) => path.join("."),
+        Subject::Port(name) => format!("port {name}"),
+        Subject::Route(to) => format!("route {to}"),
+        Subject::Mark(rule) => format!("mark {rule}"),
+        Subject::Service(key) => format!("{} ({key})", change.name),
+        Subject::RealServer(_, address) => format!("{} {address}", change.name),
+    };
+    let sign = match change.edit {
+        Edit::Added(_) => '+',
+        Edit::Removed(_) => '-',
+        Edit::Changed(_) => '~',
+    };
+    let field = |field: &Field| match (&field.old, &field.new) {
+        (Some(old), Some(new)) => format!("; {} {old} -> {new}", field.name),
+        (old, new) => {
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+            format!("; {} {} -> {}", field.name, value(old), value(new))
+        }
+    };
+    let fields: String = change.edit.fields().iter().map(field).collect();
+    let restart = if change.needs_restart { "!" } else { "" };
+    format!("{sign} {subject}{fields}{restart}")
 }
 
 #[test]
 fn equal_configurations_do_not_differ() {
-    assert_eq!(changes(&[]), []);
-    // The same in other words: an order that means nothing, defaults written out.
-    let swapped =
-        BASE.replace("services:\n  web:", "services:\n  dns_:").replace("  dns:", "  web:");
+    assert_eq!(changes(&[]), [""; 0]);
+    // The same in other words.
+    assert_eq!(
+        changes(&[("mtu: 1500", "rx_descriptors: 1024"), ("tcp: 15m", "tcp: 900s")]),
+        [""; 0]
+    );
+    let swapped = BASE.replace("  web:", "  dns_:").replace("  dns:", "  web:");
     let renamed = parse("t", &swapped.replace("dns_:", "dns:"), &Machine::default());
-    let named: Vec<_> = diff(&config(&[]), &renamed.expect("right"));
-    assert!(named.iter().all(|change| matches!(&change.edit, Edit::Changed(fields)
-        if fields.iter().all(|field| field.name == "name"))));
-    assert_eq!(changes(&[("mtu: 1500", "rx_descriptors: 1024"), ("tcp: 15m", "tcp: 900s")]), []);
+    assert_eq!(
+        told(&diff(&config(&[]), &renamed.expect("right"))),
+        [
+            "~ dns (tcp 192.0.2.10:80); name web -> dns",
+            "~ web (udp 192.0.2.10:53); name dns -> web",
+        ]
+    );
 }
 
 #[test]
 fn a_change_of_a_setting_names_its_keys_and_says_whether_it_can_be_made_live() {
-    for (from, to, path, old, new, needs_restart) in [
-        ("memory: 512M", "memory: 1G", "dpdk.memory", "512M", "1024M", true),
-        ("memory: 512M", "memory: 512M, eal_args: [-a, b]", "dpdk.eal_args", "[]", "[-a, b]", true),
-        ("workers: [1, 2]", "workers: [2]", "workers", "[1, 2]", "[2]", true),
-        ("flows: 1000", "flows: 2000", "limits.flows", "1000", "2000", true),
-        ("flows: 1000", "flows: 1000, services: 9", "limits.services", "16384", "9", true),
-        ("flows: 1000", "flows: 1000, real_servers: 9", "limits.real_servers", "131072", "9", true),
-        ("tcp: 15m", "tcp: 1m", "timeouts.tcp", "900s", "60s", false),
-        ("tcp: 15m", "tcp_fin: 1s", "timeouts.tcp_fin", "120s", "1s", false),
-        ("tcp: 15m", "udp: 1h", "timeouts.udp", "300s", "3600s", false),
+    for (from, to, expected) in [
+        ("memory: 512M", "memory: 1G", "~ dpdk.memory; value 512M -> 1G!"),
+        (
+            "memory: 512M",
+            "memory: 512M, eal_args: [-a, b]",
+            "~ dpdk.eal_args; value [] -> [-a, b]!",
+        ),
+        ("workers: [1, 2]", "workers: [2]", "~ workers; value [1, 2] -> [2]!"),
+        ("flows: 1000", "flows: 2000", "~ limits.flows; value 1000 -> 2000!"),
+        ("flows: 1000", "flows: 1000, services: 9", "~ limits.services; value 16384 -> 9!"),
+        (
+            "flows: 1000",
+            "flows: 1000, real_servers: 9",
+            "~ limits.real_servers; value 131072 -> 9!",
+        ),
+        ("flows: 1000", "flows: 1000, templates: 9", "~ limits.templates; value 65536 -> 9!"),
+        ("tcp: 15m", "tcp: 1m", "~ timeouts.tcp; value 15m -> 1m"),
+        ("tcp: 15m", "tcp_fin: 1s", "~ timeouts.tcp_fin; value 2m -> 1s"),
+        ("tcp: 15m", "udp: 1h", "~ timeouts.udp; value 5m -> 1h"),
         (
             "version: 1",
             "version: 1\ncontrol: {socket: /tmp/x}",
-            "control.socket",
-            "/run/rvs/rvs.sock",
-            "/tmp/x",
-            true,
+            "~ control.socket; value /run/rvs/rvs.sock -> /tmp/x!",
         ),
         (
             "version: 1",
             "version: 1\nmetrics: {real_servers: all}",
-            "metrics.real_servers",
-            "10000",
-            "all",
-            false,
+            "~ metrics.real_servers; value 10000 -> all",
         ),
         (
             "version: 1",
             "version: 1\nmetrics: {listen: 127.0.0.1:9}",
-            "metrics.listen",
-            "off",
-            "127.0.0.1:9",
-            false,
+            "~ metrics.listen; value none -> 127.0.0.1:9",
         ),
         (
             "device: net_null1",
             "device: net_tap1",
-            "ports.lan.device",
-            "net_null1",
-            "net_tap1",
-            true,
+            "~ ports.lan.device; value net_null1 -> net_tap1!",
         ),
-        ("mtu: 1500", "mtu: 9000", "ports.lan.mtu", "1500", "9000", true),
-        ("mtu: 1500", "rx_descriptors: 64", "ports.lan.rx_descriptors", "1024", "64", true),
-        ("mtu: 1500", "tx_descriptors: 64", "ports.lan.tx_descriptors", "1024", "64", true),
+        ("mtu: 1500", "mtu: 9000", "~ ports.lan.mtu; value 1500 -> 9000!"),
+        ("mtu: 1500", "rx_descriptors: 64", "~ ports.lan.rx_descriptors; value 1024 -> 64!"),
+        ("mtu: 1500", "tx_descriptors: 64", "~ ports.lan.tx_descriptors; value 1024 -> 64!"),
         (
             "[10.0.0.2/24]",
             "[10.0.0.2/24, 10.0.0.3/24]",
-            "ports.lan.addresses",
-            "[10.0.0.2/24]",
-            "[10.0.0.2/24, 10.0.0.3/24]",
-            false,
+            "~ ports.lan.addresses; value [10.0.0.2/24] -> [10.0.0.2/24, 10.0.0.3/24]",
         ),
     ] {
-        let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        let edit = edited("value", old, new);
-        let expected = Change { subject: Subject::Setting(path), edit, needs_restart };
         assert_eq!(changes(&[(from, to)]), [expected]);
     }
 }
 
 #[test]
 fn how_tools_reach_the_daemon_is_set_up_at_start() {
-    for (key, value, old, new) in [
-        ("mode", "0660", "0600", "0660"),
-        ("group", "ops", "the daemon's own", "ops"),
-        ("admins", "[joe, \"@wheel\", 7]", "[]", "[joe, @wheel, 7]"),
+    for (key, value, told) in [
+        ("mode", "0660", "0600 -> 0660"),
+        ("group", "ops", "none -> ops"),
+        ("admins", "[joe, \"@wheel\", 7]", "[] -> [joe, @wheel, 7]"),
         (
             "tcp",
             "{listen: \"127.0.0.1:9181\", tokens: /etc/t}",
-            "off",
-            "127.0.0.1:9181 with /etc/t",
+            "none -> {listen: 127.0.0.1:9181, tokens: /etc/t}",
         ),
     ] {
         let to = format!("version: 1\ncontrol: {{{key}: {value}}}");
-        let subject = Subject::Setting(vec!["control".to_owned(), key.to_owned()]);
-        let expected = Change { subject, edit: edited("value", old, new), needs_restart: true };
+        let expected = format!("~ control.{key}; value {told}!");
         assert_eq!(changes(&[("version: 1", &to)]), [expected]);
     }
 }
@@ -176,40 +189,31 @@ fn every_sysctl_of_ipvs_is_a_setting_that_applies_live() {
         ("amemthresh", "10%", "5%"),
     ] {
         let written = format!("version: 1\nipvs: {{{key}: {other}}}");
-        let edit = edited("value", default, other);
-        let subject = Subject::Setting(vec!["ipvs".to_owned(), key.to_owned()]);
-        let expected = Change { subject, edit, needs_restart: false };
+        let expected = format!("~ ipvs.{key}; value {default} -> {other}");
         assert_eq!(changes(&[("version: 1", &written)]), [expected]);
         let same = format!("version: 1\nipvs: {{{key}: {default}}}");
-        assert_eq!(changes(&[("version: 1", &same)]), []);
+        assert_eq!(changes(&[("version: 1", &same)]), [""; 0]);
     }
     let written = "version: 1\nipvs: {sloppy_tcp: false, drop_packet: 0, drop_entry: 2}";
-    assert_eq!(changes(&[("version: 1", written)]), [], "false is 0, and 2 is 1 at work");
+    assert_eq!(changes(&[("version: 1", written)]), [""; 0], "false is 0, and 2 is 1 at work");
 }
 
 #[test]
 fn ports_are_matched_by_name_and_their_order_counts() {
     let dmz = "  dmz: {device: net_null9}\n  wan: {";
     let added = changes(&[("  wan: {", dmz)]);
-    let expected =
-        Change { subject: Subject::Port("dmz".to_owned()), edit: Edit::Added, needs_restart: true };
-    assert_eq!(added, [expected]);
+    assert_eq!(added, ["+ port dmz; device none -> net_null9!"]);
     let old = config(&[("  wan: {", dmz)]);
-    let removed = diff(&old, &config(&[]));
-    assert_eq!(removed.len(), 1);
-    assert_eq!((&removed[0].edit, removed[0].needs_restart), (&Edit::Removed, true));
+    let removed = told(&diff(&old, &config(&[])));
+    assert_eq!(removed, ["- port dmz; device net_null9 -> none!"]);
 
     let mut swapped = config(&[]);
     swapped.ports.swap(0, 1);
     for route in &mut swapped.routes {
         route.port = 1 - route.port;
     }
-    let expected = Change {
-        subject: Subject::Setting(vec!["ports".to_owned()]),
-        edit: edited("value", "[wan, lan]", "[lan, wan]"),
-        needs_restart: true,
-    };
-    assert_eq!(diff(&config(&[]), &swapped), [expected]);
+    let expected = "~ ports; order [wan, lan] -> [lan, wan]!";
+    assert_eq!(told(&diff(&config(&[]), &swapped)), [expected]);
 }
 
 #[test]
@@ -218,19 +222,39 @@ fn routes_are_matched_by_destination() {
         ("via: 10.0.0.9}", "via: 10.0.0.8}\n  - {to: 10.8.0.0/16, via: 10.0.0.9}"),
         ("  - {to: 0.0.0.0/0, via: 192.0.2.1}\n", ""),
     ]);
-    let route = |to: &str| Subject::Route(to.parse().expect("a prefix"));
     let expected = [
-        (route("10.9.0.0/16"), edited("via", "10.0.0.9", "10.0.0.8")),
-        (route("10.8.0.0/16"), Edit::Added),
-        (route("0.0.0.0/0"), Edit::Removed),
+        "~ route 10.9.0.0/16; via 10.0.0.9 -> 10.0.0.8",
+        "+ route 10.8.0.0/16; to none -> 10.8.0.0/16; via none -> 10.0.0.9",
+        "- route 0.0.0.0/0; to 0.0.0.0/0 -> none; via 192.0.2.1 -> none",
     ];
-    let expected = expected.map(|(subject, edit)| Change { subject, edit, needs_restart: false });
     assert_eq!(found, expected);
 }
 
 #[test]
+fn rules_for_marks_are_matched_as_a_whole_and_their_order_counts() {
+    let base = "version: 1\nworkers: [0]\nports: {lan: {device: net_null0}}\nservices:\n  a: \
+                {mark: 1, mode: nat, real_servers: []}\n";
+    let with = |rules: &[&str]| {
+        let rules: String = rules
+            .iter()
+            .map(|port| {
+                format!("  - {{mark: 1, destination: 192.0.2.1, destination_ports: [{port}]}}\n")
+            })
+            .collect();
+        parse("t", &format!("{base}marks:\n{rules}"), &Machine::default()).expect("right")
+    };
+    let mark = |port| format!("mark 1 to from 0.0.0.0/0 to 192.0.2.1/32:{port}");
+    let old = with(&["80", "443"]);
+    let found = told(&diff(&old, &with(&["443", "8080"])));
+    assert_eq!(found, [format!("+ {}", mark("8080")), format!("- {}", mark("80"))]);
+    let found = told(&diff(&old, &with(&["443", "80"])));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("~ marks; order [1 to from"), "{found:?}");
+}
+
+#[test]
 fn services_and_real_servers_are_matched_by_what_they_are() {
-    let found = changes(&[
+    let replacements = [
         ("  web:", "  www:"),
         ("mode: fullnat", "mode: nat"),
         ("    local_addresses: [10.0.0.100-10.0.0.103, 10.0.0.110]\n", ""),
@@ -238,36 +262,29 @@ fn services_and_real_servers_are_matched_by_what_they_are() {
         ("weight: 2", "weight: 0"),
         ("10.0.0.12:8080", "10.0.0.14:8080"),
         ("192.0.2.10:53", "192.0.2.11:53"),
-    ]);
-    let field = |name, old: &str, new: &str| Field { name, old: old.into(), new: new.into() };
-    let (old_dns, new_dns) =
-        ["192.0.2.10:53", "192.0.2.11:53"].map(|vip| key(crate::Protocol::Udp, vip)).into();
-    let expected = [
-        (
-            Subject::Service(web()),
-            Edit::Changed(vec![
-                field("name", "web", "www"),
-                field("mode", "fullnat", "nat"),
-                field("scheduler", "wrr", "rr"),
-                field("timeouts", "{}", "{tcp: 3600s, tcp_fin: 9s}"),
-                field("local_addresses", "[10.0.0.100-10.0.0.103, 10.0.0.110]", "[]"),
-            ]),
-        ),
-        (real(web(), "10.0.0.11:8080"), edited("weight", "2", "0")),
-        (real(web(), "10.0.0.14:8080"), Edit::Added),
-        (real(web(), "10.0.0.12:8080"), Edit::Removed),
-        (Subject::Service(new_dns), Edit::Added),
-        (real(new_dns, "10.0.0.11:53"), Edit::Added),
-        (Subject::Service(old_dns), Edit::Removed),
-        (real(old_dns, "10.0.0.11:53"), Edit::Removed),
     ];
-    let expected = expected.map(|(subject, edit)| Change { subject, edit, needs_restart: false });
-    assert_eq!(found, expected);
+    let expected = [
+        "~ www (tcp 192.0.2.10:80); name web -> www; mode fullnat -> nat; local_addresses \
+         [10.0.0.100-10.0.0.103, 10.0.0.110] -> none; scheduler wrr -> rr; timeouts.tcp none -> \
+         1h; timeouts.tcp_fin none -> 9s",
+        "~ www 10.0.0.11:8080; weight 2 -> 0",
+        "+ www 10.0.0.14:8080; address none -> 10.0.0.14:8080",
+        "- www 10.0.0.12:8080; address 10.0.0.12:8080 -> none",
+        "+ dns (udp 192.0.2.11:53); vip none -> 192.0.2.11:53; protocol none -> udp; mode none -> \
+         nat",
+        "+ dns 10.0.0.11:53; address none -> 10.0.0.11",
+        "- dns (udp 192.0.2.10:53); vip 192.0.2.10:53 -> none; protocol udp -> none; mode nat -> \
+         none",
+        "- dns 10.0.0.11:53; address 10.0.0.11 -> none",
+    ];
+    assert_eq!(changes(&replacements), expected);
 
+    let found = diff(&config(&[]), &config(&replacements));
     let services = Tally::of(&found, |subject| matches!(subject, Subject::Service(_)));
     assert_eq!(services, Tally { added: 1, removed: 1, changed: 1 });
     let reals = Tally::of(&found, |subject| matches!(subject, Subject::RealServer(..)));
     assert_eq!(reals, Tally { added: 2, removed: 2, changed: 1 });
+    assert_eq!(reals.total(), 5);
 }
 
 #[test]
@@ -277,13 +294,10 @@ fn the_order_of_real_servers_is_a_difference_and_that_of_services_is_none() {
     assert_eq!(diff(&config(&[]), &other), []);
     let web_at = 1;
     other.services[web_at].real_servers.swap(0, 2);
-    let found = diff(&config(&[]), &other);
-    let (old, new) = (
-        "[10.0.0.11:8080, 10.0.0.12:8080, 10.0.0.13:8080]",
-        "[10.0.0.13:8080, 10.0.0.12:8080, 10.0.0.11:8080]",
-    );
-    let (subject, edit) = (Subject::Service(web()), edited("order", old, new));
-    assert_eq!(found, [Change { subject, edit, needs_restart: false }]);
+    let found = told(&diff(&config(&[]), &other));
+    let expected = "~ web (tcp 192.0.2.10:80); order [10.0.0.11:8080, 10.0.0.12:8080, \
+                    10.0.0.13:8080] -> [10.0.0.13:8080, 10.0.0.12:8080, 10.0.0.11:8080]";
+    assert_eq!(found, [expected]);
     // One that is put in the middle does not change the order of the others.
     other.services[web_at].real_servers.swap(0, 2);
     other.services[web_at].real_servers.remove(1);
@@ -291,22 +305,85 @@ fn the_order_of_real_servers_is_a_difference_and_that_of_services_is_none() {
 }
 
 #[test]
-fn the_engine_of_persistence_is_compared() {
+fn persistence_and_helper_are_compared() {
     let dns = "protocol: udp\n    mode: nat\n";
     let by_call = format!("{dns}    persistence: 5m\n    persistence_engine: sip\n");
-    let by_client = format!("{dns}    persistence: 5m\n");
-    let found = diff(&config(&[(dns, &by_client)]), &config(&[(dns, &by_call)]));
-    let subject = Subject::Service(key(crate::Protocol::Udp, "192.0.2.10:53"));
-    let edit = edited("persistence_engine", "none", "sip");
-    assert_eq!(found, [Change { subject, edit, needs_restart: false }]);
+    assert_eq!(
+        changes(&[(dns, &by_call)]),
+        ["~ dns (udp 192.0.2.10:53); persistence none -> 5m; \
+             persistence_engine none -> sip"]
+    );
+    let with_helper = "    scheduler: wrr\n    helper: ftp\n";
+    let found = changes(&[("    scheduler: wrr\n", with_helper)]);
+    assert_eq!(found, ["~ web (tcp 192.0.2.10:80); helper none -> ftp"]);
 }
 
 #[test]
-fn the_helper_is_compared() {
-    let with_helper = "    scheduler: wrr\n    helper: ftp\n";
-    let found = changes(&[("    scheduler: wrr\n", with_helper)]);
-    let [change] = &found[..] else { panic!("{found:?}") };
-    assert_eq!((change.subject.clone(), change.edit.clone()), {
-        (Subject::Service(web()), edited("helper", "none", "ftp"))
-    });
+fn what_follows_the_service_is_told_of_the_service_alone() {
+    let dns = "protocol: udp\n    mode: nat\n";
+    let found = changes(&[(dns, "protocol: udp\n    mode: tun\n")]);
+    assert_eq!(found, ["~ dns (udp 192.0.2.10:53); mode nat -> tun"]);
+    let real = "{address: 10.0.0.12:8080}";
+    let other = "{address: 10.0.0.12:8080, mode: nat, drain: true}";
+    let found = changes(&[(real, other)]);
+    assert_eq!(found, ["~ web 10.0.0.12:8080; mode fullnat -> nat; drain false -> true"]);
+    let real = "{address: 10.0.0.11}";
+    let other = "{address: 10.0.0.11, mode: tun, tunnel: {type: gue, port: 6080}}";
+    let found = changes(&[(real, other)]);
+    let expected = "~ dns 10.0.0.11:53; mode nat -> tun; tunnel none -> {type: gue, port: 6080}";
+    assert_eq!(found, [expected]);
+}
+
+/// Without what means nothing: the order of services and routes.
+fn sorted(mut config: Config) -> Config {
+    config.services.sort_by_key(|service| service.key);
+    config.routes.sort_by_key(|route| route.to);
+    config
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn nothing_differs_exactly_if_both_do_the_same(seed in any::<u64>()) {
+        let mut dice = Dice(seed);
+        let old = testing::config(&mut dice);
+        let new = testing::variant(&old, &mut dice);
+        prop_assert_eq!(diff(&old, &old), []);
+        let changes = diff(&old, &new);
+        prop_assert_eq!(changes.is_empty(), sorted(old.clone()) == sorted(new.clone()));
+        // The way back is as long, and turns every value round.
+        let back = diff(&new, &old);
+        prop_assert_eq!(back.len(), changes.len());
+        for change in &changes {
+            let turned = back.iter().find(|other| other.subject == change.subject);
+            let turned = turned.expect("it changes back").edit.fields();
+            prop_assert_eq!(turned.len(), change.edit.fields().len());
+            for (field, turned) in change.edit.fields().iter().zip(turned) {
+                prop_assert_eq!((&field.old, &field.new), (&turned.new, &turned.old));
+                prop_assert_ne!(&field.old, &field.new);
+            }
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_service_or_of_the_settings_is_not_told(seed in any::<u64>()) {
+        let mut dice = Dice(seed);
+        let old = testing::config(&mut dice);
+        let new = testing::variant(&old, &mut dice);
+        // What is taken over from the new one, subject by subject, leaves the other changes.
+        let mut step = old.clone();
+        step.services.clone_from(&new.services);
+        let (first, all) = (diff(&old, &step), diff(&old, &new));
+        let of_services = |change: &&Change| change.subject.service().is_some();
+        let services: Vec<_> = all.iter().filter(of_services).collect();
+        prop_assert_eq!(first.iter().collect::<Vec<_>>(), services);
+        let rest = all.iter().filter(|change| change.subject.service().is_none());
+        let left = diff(&step, &new);
+        prop_assert_eq!(left.iter().collect::<Vec<_>>(), rest.collect::<Vec<_>>());
+    }
 }

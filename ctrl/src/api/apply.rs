@@ -19,10 +19,10 @@ use crate::state::State;
 /// Longest name of a file.
 const NAME_BYTES_MAX: usize = 4096;
 
-/// What `/v1/apply` may be asked with.
+/// What a file may be sent with.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ApplyQuery {
+pub(super) struct FileQuery {
     /// The file's name, for errors.
     name: Option<String>,
 }
@@ -30,18 +30,13 @@ pub(super) struct ApplyQuery {
 /// Puts the body into force.
 pub(super) async fn apply(
     Shared(state): Shared<Arc<State>>,
-    query: Result<Query<ApplyQuery>, QueryRejection>,
+    query: Result<Query<FileQuery>, QueryRejection>,
     body: Bytes,
 ) -> Response {
-    let name = match query {
-        Ok(Query(query)) => query.name.filter(|name| !name.is_empty()),
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, error.body_text()),
+    let name = match name(query) {
+        Ok(name) => name,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
-    let name = name.unwrap_or_else(|| "request".to_owned());
-    if name.len() > NAME_BYTES_MAX {
-        let error = format!("the name is longer than {NAME_BYTES_MAX} bytes");
-        return refuse(StatusCode::BAD_REQUEST, error);
-    }
     let text = Vec::from(body);
     // A task of its own goes on to its end when the client goes away.
     let task = tokio::spawn(async move { apply::apply(&state, "apply", name, text).await });
@@ -52,10 +47,23 @@ pub(super) async fn apply(
     }
 }
 
-fn refused(error: &ApplyError) -> Response {
+/// The name of a file that is sent.
+pub(super) fn name(query: Result<Query<FileQuery>, QueryRejection>) -> Result<String, String> {
+    let Query(FileQuery { name }) = query.map_err(|error| error.body_text())?;
+    match name.filter(|name| !name.is_empty()).unwrap_or_else(|| "request".to_owned()) {
+        name if name.len() > NAME_BYTES_MAX => {
+            Err(format!("the name is longer than {NAME_BYTES_MAX} bytes"))
+        }
+        name => Ok(name),
+    }
+}
+
+pub(super) fn refused(error: &ApplyError) -> Response {
     let status = match error {
         ApplyError::File(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        ApplyError::NeedsRestart { .. } | ApplyError::NoRoom(_) => StatusCode::CONFLICT,
+        ApplyError::NeedsRestart { .. } | ApplyError::NoRoom(_) | ApplyError::Listen(_) => {
+            StatusCode::CONFLICT
+        }
         ApplyError::Behind { .. } | ApplyError::Busy | ApplyError::Stopping => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -6,8 +6,10 @@
 
 mod apply;
 mod body;
+mod config;
 mod openapi;
 mod operation;
+mod plan;
 pub mod proto;
 mod role;
 mod routes;
@@ -30,6 +32,7 @@ use serde::Deserialize;
 
 use crate::client::NO_SUCH_RESOURCE;
 use crate::listing;
+use crate::metrics::{self, MEDIA_TYPE};
 use crate::state::State;
 use operation::Operation;
 use proto::Refusal;
@@ -50,7 +53,7 @@ struct FlowQuery {
 /// All resources.
 fn routes() -> Routes {
     let routes = Routes::default();
-    routes_that_change(routes_that_read(routes))
+    routes_that_change(routes_about_files(routes_that_read(routes)))
 }
 
 fn routes_that_read(routes: Routes) -> Routes {
@@ -93,10 +96,40 @@ fn routes_that_read(routes: Routes) -> Routes {
             flows,
         )
         .read(
+            "/metrics",
+            Operation::sending("metrics", "All counters, in OpenMetrics.", MEDIA_TYPE)
+                .refused(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time"),
+            metrics::metrics,
+        )
+        .read(
             "/v1/neighbors",
             Operation::answering::<proto::Neighbors>("neighbors", "Neighbours of all workers.")
                 .refused(StatusCode::SERVICE_UNAVAILABLE, slow),
             neighbors,
+        )
+}
+
+/// What compares and writes files; nothing here changes what runs.
+fn routes_about_files(routes: Routes) -> Routes {
+    let plan = |id, summary| {
+        Operation::answering::<proto::Plan>(id, summary)
+            .refused(StatusCode::UNPROCESSABLE_ENTITY, "the configuration has errors")
+            .refused(StatusCode::SERVICE_UNAVAILABLE, "others are being applied for too long")
+    };
+    routes
+        .read(
+            "/v1/config",
+            Operation::sending("config", "A configuration as a file.", "application/yaml")
+                .query::<config::ConfigQuery>(),
+            config::config,
+        )
+        .read("/v1/plan", plan("plan_own", "What the daemon's own file would change."), plan::own)
+        .read_with_body(
+            "/v1/plan",
+            plan("plan", "What a configuration would change; nothing is.")
+                .query::<apply::FileQuery>()
+                .taking_text("application/yaml", FILE_BYTES_MAX),
+            plan::plan,
         )
 }
 
@@ -106,7 +139,7 @@ fn routes_that_change(routes: Routes) -> Routes {
         Method::POST,
         "/v1/apply",
         Operation::answering::<proto::Applied>("apply", apply)
-            .query::<apply::ApplyQuery>()
+            .query::<apply::FileQuery>()
             .taking_text("application/yaml", FILE_BYTES_MAX)
             .refused(StatusCode::CONFLICT, "it needs a restart, or there is no room under `limits`")
             .refused(StatusCode::UNPROCESSABLE_ENTITY, "the configuration has errors")

@@ -210,10 +210,14 @@ fn query_parameters(object: &Value) -> Vec<Value> {
 /// What is left out of a query is not there: there is no null.
 fn without_null(schema: &mut Map<String, Value>) {
     schema.remove("default");
-    let Some(Value::Array(kinds)) = schema.get_mut("type") else { return };
-    kinds.retain(|kind| kind != "null");
-    if let [kind] = kinds.as_slice() {
-        let kind = kind.clone();
-        schema.insert("type".to_owned(), kind);
+    if let Some(Value::Array(kinds)) = schema.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [kind] = kinds.as_slice() {
+            let kind = kind.clone();
+            schema.insert("type".to_owned(), kind);
+        }
+    }
+    if let Some(Value::Array(forms)) = schema.get_mut("anyOf") {
+        forms.retain(|form| form.get("type").is_none_or(|kind| kind != "null"));
     }
 }

@@ -46,7 +46,6 @@ impl Routes {
     }
 
     /// Adds a read that takes a body: GET may have none.
-    #[expect(dead_code, reason = "for plans")]
     pub(super) fn read_with_body<H, T>(
         self,
         path: &'static str,

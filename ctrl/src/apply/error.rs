@@ -2,6 +2,7 @@
 
 use crate::error::CtrlError;
 use crate::identity::Shortage;
+use crate::metrics::ListenError;
 
 /// Why a configuration is not in force, or not everywhere.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub(crate) enum ApplyError {
     /// There are no numbers left for new services or real servers.
     #[error("{}", no_room(.0))]
     NoRoom(Shortage),
+    /// Metrics cannot be served where it says.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// A worker has not taken up the configuration before.
     #[error(
         "worker {lcore} does not run generation {generation} yet, which is in force, so no other \

@@ -6,6 +6,7 @@
 
 pub(crate) mod command;
 mod error;
+pub(crate) mod plan;
 mod reload;
 mod restart;
 mod summary;
@@ -21,7 +22,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use error::ApplyError;
 pub(crate) use reload::reload_on;
-pub(crate) use summary::summary;
+pub(crate) use restart::printable;
+pub(crate) use summary::{summary, tallies};
 
 use crate::api::proto::{self, Applied};
 use crate::check;
@@ -88,11 +90,16 @@ async fn exclusively(
     await_workers(&state.workers, before.generation)
         .await
         .map_err(|lcore| ApplyError::Behind { lcore, generation: before.generation })?;
+    let read = Arc::new(document.config.clone());
     let generation = if changes.is_empty() {
         before.generation
     } else {
-        applier.put_into_force(state, name, document.config)?
+        let door = state.metrics.door.open(document.config.metrics.listen)?;
+        let generation = applier.put_into_force(state, name, document.config)?;
+        state.metrics.door.put_into_use(door);
+        generation
     };
+    state.from_file.store(read);
     clock.end_of("built and published");
     let awaited = await_workers(&state.workers, generation).await;
     clock.end_of("taken up by the workers");
@@ -201,14 +208,16 @@ fn warnings(old: &Config, new: &Config) -> Vec<String> {
 
 fn applied(generation: u64, workers: usize, changes: &[Change], warnings: Vec<String>) -> Applied {
     let tally = |is_meant: fn(&Subject) -> bool| proto::Tally::from(Tally::of(changes, is_meant));
-    let settings = tally(|subject| matches!(subject, Subject::Setting(_) | Subject::Port(_)));
+    let settings = |subject: &Subject| {
+        matches!(subject, Subject::Setting(_) | Subject::Port(_) | Subject::Mark(_))
+    };
     Applied {
         generation,
         workers,
         services: tally(|subject| matches!(subject, Subject::Service(_))),
         real_servers: tally(|subject| matches!(subject, Subject::RealServer(..))),
         routes: tally(|subject| matches!(subject, Subject::Route(_))),
-        settings: settings.changed,
+        settings: Tally::of(changes, settings).total(),
         warnings,
     }
 }

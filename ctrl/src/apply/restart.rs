@@ -1,7 +1,7 @@
 //! Changes that need a restart, in words.
 
 use conf::Places;
-use conf::diff::{Change, Edit};
+use conf::diff::{Change, Edit, Subject};
 
 /// Those of `changes` that need a restart, with their lines in the new file.
 pub(super) fn listed(changes: &[Change], places: &Places) -> Vec<String> {
@@ -13,10 +13,13 @@ fn words(change: &Change, places: &Places) -> String {
     let path = change.subject.key_path();
     let line = places.line(&path);
     let what = match &change.edit {
-        Edit::Added => "added".to_owned(),
-        Edit::Removed => "removed".to_owned(),
+        Edit::Added(_) => "added".to_owned(),
+        Edit::Removed(_) => "removed".to_owned(),
         Edit::Changed(fields) => {
-            let fields = fields.iter().map(|field| format!("{} -> {}", field.old, field.new));
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+            let fields = fields
+                .iter()
+                .map(|field| format!("{} -> {}", value(&field.old), value(&field.new)));
             let default = if line.is_none() { " (the default)" } else { "" };
             fields.collect::<Vec<_>>().join(", ") + default
         }
@@ -25,7 +28,20 @@ fn words(change: &Change, places: &Places) -> String {
     printable(&format!("{place}{}: {what}", path.join(".")))
 }
 
+/// Why something takes a restart.
+pub(super) fn why(subject: &Subject) -> &'static str {
+    let path = subject.key_path();
+    match path.first().map(String::as_str) {
+        Some("dpdk") => "DPDK takes its memory and arguments when it starts",
+        Some("workers") => "workers are started with the daemon",
+        Some("limits") => "tables are made when the daemon starts",
+        Some("ports") => "devices are opened and set up when the daemon starts",
+        Some("control") => "who may control the daemon is settled when it starts",
+        _ => "it is set up when the daemon starts",
+    }
+}
+
 /// Without what a terminal would take for a command.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -5,13 +5,7 @@ use crate::check::counted;
 
 /// What was changed, in one sentence, then who runs it, then any warnings.
 pub(crate) fn summary(applied: &Applied) -> Vec<String> {
-    let tallies = [
-        ("services", applied.services),
-        ("real servers", applied.real_servers),
-        ("routes", applied.routes),
-    ];
-    let mut parts: Vec<String> =
-        tallies.into_iter().filter_map(|(noun, tally)| words(noun, tally)).collect();
+    let mut parts = tallies(applied.services, applied.real_servers, applied.routes);
     if applied.settings > 0 {
         parts.push(format!("{} changed", counted(applied.settings, "setting")));
     }
@@ -27,6 +21,12 @@ pub(crate) fn summary(applied: &Applied) -> Vec<String> {
     };
     let warnings = applied.warnings.iter().map(|warning| format!("warning: {warning}"));
     [changed, running].into_iter().chain(warnings).collect()
+}
+
+/// How many were added, removed and changed, where any were.
+pub(crate) fn tallies(services: Tally, real_servers: Tally, routes: Tally) -> Vec<String> {
+    let all = [("services", services), ("real servers", real_servers), ("routes", routes)];
+    all.into_iter().filter_map(|(noun, tally)| words(noun, tally)).collect()
 }
 
 /// `services: 1 added, 2 changed`; `None` if nothing did.

@@ -62,6 +62,11 @@ impl Daemon {
         Self(Address::Socket(socket))
     }
 
+    /// Whether it is on this machine.
+    pub(crate) const fn is_here(&self) -> bool {
+        matches!(self.0, Address::Socket(_))
+    }
+
     /// Asks for `target` and hands the answer to `take` piece by piece.
     pub(crate) fn get(
         &self,

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use conf::{Config, Device, Port};
 
+use super::Asked;
 use super::root::Root;
-use crate::api::proto::Status;
+use crate::error::CtrlError;
 use crate::numa::{self, Layout, Topology};
 
 /// The machine, the configuration, and whether a daemon runs.
@@ -23,18 +24,22 @@ pub(super) struct Case {
 /// A running daemon, as far as it matters to the machine.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
-    /// Its packet memory, in words.
-    pub(super) memory: String,
+    /// Its packet memory, in words; `None` if it does not say.
+    pub(super) memory: Option<String>,
 }
 
 impl Case {
     pub(super) fn of_this_machine(
         root: Root,
         config: Option<Config>,
-        daemon: Option<&Status>,
+        status: &Asked,
         socket: PathBuf,
     ) -> Self {
-        let daemon = daemon.map(|it| Running { memory: it.memory.clone() });
+        // One that may not be asked, or does not answer, runs all the same.
+        let daemon = match status {
+            Err(CtrlError::NoDaemon { .. }) => None,
+            status => Some(Running { memory: status.as_ref().ok().map(|it| it.memory.clone()) }),
+        };
         // Client, its port, this machine, its port.
         let login = std::env::var("SSH_CONNECTION").ok();
         let login = login.and_then(|ends| ends.split(' ').nth(2).map(str::to_owned));

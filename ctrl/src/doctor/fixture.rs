@@ -83,7 +83,7 @@ impl Tree {
 impl Case {
     /// The same while a daemon runs.
     pub(super) fn running(mut self, memory: &str) -> Self {
-        self.daemon = Some(Running { memory: memory.to_owned() });
+        self.daemon = Some(Running { memory: Some(memory.to_owned()) });
         self
     }
 

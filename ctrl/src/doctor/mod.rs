@@ -79,41 +79,44 @@ impl Doctor {
 
     fn examine(&self) -> Report {
         let mut report = Report::default();
-        let named = self.config.clone();
-        // The file says where the socket is, the daemon what its file is: ask whichever is known.
-        let socket = self.socket.clone();
-        let mut loaded = named.as_deref().map(Loaded::read);
-        let in_file = loaded.as_ref().and_then(|loaded| loaded.socket());
-        let socket = socket.or(in_file).unwrap_or_else(|| conf::Control::default().socket);
+        // The file says where the socket is, and the daemon what its file is.
+        let usual = Some(PathBuf::from(USUAL_CONFIG)).filter(|file| file.exists());
+        let mut loaded = self.config.clone().or(usual).map(|file| Loaded::read(&file));
+        let in_file = loaded.as_ref().and_then(Loaded::socket);
+        let socket = self.socket.clone().or(in_file);
+        let socket = socket.unwrap_or_else(|| conf::Control::default().socket);
         let status = running::status(&socket);
-        if loaded.is_none() {
-            let theirs = status.as_ref().ok().map(|status| PathBuf::from(&status.config));
-            let usual = Some(PathBuf::from(USUAL_CONFIG));
-            loaded = theirs.or(usual).filter(|file| file.exists()).map(|file| Loaded::read(&file));
+        if let (None, Ok(status)) = (&self.config, &status) {
+            loaded = Some(Loaded::read(Path::new(&status.config)));
         }
         report.add(Group::Configuration, "configuration", Loaded::finding(loaded.as_ref()));
 
-        let daemon = status.as_ref().ok();
         let config = loaded.and_then(|loaded| loaded.config.ok());
-        let case = Case::of_this_machine(Root::new("/"), config, daemon, socket);
+        let case = Case::of_this_machine(Root::new("/"), config, &status, socket);
         machine::examine(&case, &mut report);
-        if let Some(finding) = self.probed(&case) {
-            report.add_all(Group::Devices, "probe", finding);
-        }
+        report.add_all(Group::Devices, "probe", self.probed(&case));
         running::examine(&case.socket, status, Duration::from_secs(self.interval), &mut report);
         report
     }
 
-    fn probed(&self, case: &Case) -> Option<Vec<Finding>> {
-        match (&case.config, &case.daemon) {
-            (_, Some(_)) | (None, _) => None,
-            (Some(config), None) if self.probe => Some(probe::examine(config)),
-            (Some(_), None) => Some(vec![
-                Finding::unknown("what the ports' devices can do (RSS, flow rules, checksums)")
+    /// What the ports' devices can do, if that was asked for and disturbs nobody.
+    fn probed(&self, case: &Case) -> Vec<Finding> {
+        let what = "what the ports' devices can do (RSS, flow rules, checksums)";
+        match (&case.config, &case.daemon, self.probe) {
+            (Some(config), None, true) => probe::examine(config),
+            (None, _, true) => vec![Finding::unknown(format!("{what}: no file names any"))],
+            (_, Some(_), true) => vec![
+                Finding::unknown(format!("{what}: a daemon has them"))
+                    .why("a device can be opened by one process at a time.")
+                    .advice("What it agreed on with its devices stands at the end of this report."),
+            ],
+            (Some(_), None, false) => vec![
+                Finding::unknown(what)
                     .why("it decides whether packets reach the worker that owns their flow.")
                     .advice("Ask DPDK, which opens the devices for a moment.")
                     .now("rvs doctor --probe"),
-            ]),
+            ],
+            (None, _, false) | (_, Some(_), false) => Vec::new(),
         }
     }
 }

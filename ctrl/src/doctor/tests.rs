@@ -26,3 +26,13 @@ fn a_file_is_summed_up_or_said_to_be_wrong() {
     only(&[Loaded::finding(Some(&gone))], Problem, &["gone.yaml"]);
     only(&[Loaded::finding(None)], Note, &["/etc/rvs/rvs.yaml", "--config FILE"]);
 }
+
+#[test]
+fn a_daemon_that_may_not_be_asked_runs_all_the_same() {
+    let (daemon, advice) = ("/run/rvs/rvs.sock".to_owned(), String::new());
+    let case = |error| Case::of_this_machine(Root::new("/"), None, &Err(error), PathBuf::new());
+    let none = CtrlError::NoDaemon { daemon: daemon.clone(), advice: advice.clone() };
+    assert!(case(none).daemon.is_none());
+    let denied = case(CtrlError::Denied { daemon, advice });
+    assert_eq!(denied.daemon.unwrap().memory, None);
+}

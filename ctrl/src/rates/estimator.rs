@@ -68,6 +68,7 @@ mod tests {
             in_bytes: bytes,
             out_packets: packets / 2,
             out_bytes: bytes / 2,
+            closed: 0,
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) enum Came {
     BySocket(Role),
     /// Over TCP, where each request has a token.
     ByTcp,
+    /// By a port that shows nothing but what all may read.
+    ToRead,
 }
 
 /// Serves the client at the other end of `stream`.

@@ -74,6 +74,7 @@ impl Gate {
         let peer = match came {
             Came::BySocket(role) => Peer { role, by_token: false },
             Came::ByTcp => Peer { role: self.role_by_token(headers)?, by_token: true },
+            Came::ToRead => Peer { role: Role::ReadOnly, by_token: false },
         };
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);

@@ -66,18 +66,28 @@ impl Server {
         let Some(listener) = listener else { return pending().await };
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => self.let_in_stranger(stream),
+                Ok((stream, _)) => self.let_in_by_tcp(stream, Came::ByTcp),
                 Err(error) => rest("control.tcp", &error).await,
             }
         }
     }
 
-    fn let_in_stranger(&self, stream: TcpStream) {
+    /// Serves whoever connects to a port that shows nothing but what all may read.
+    pub(crate) async fn serve_readers(&self, listener: &TcpListener) -> Infallible {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.let_in_by_tcp(stream, Came::ToRead),
+                Err(error) => rest("port for metrics", &error).await,
+            }
+        }
+    }
+
+    fn let_in_by_tcp(&self, stream: TcpStream, came: Came) {
         let Some(place) = self.places.take(Client::Stranger) else { return };
         // Without, answers are only slower.
         let _ = stream.set_nodelay(true);
         let gate = Arc::clone(&self.gate);
-        tokio::spawn(async move { connection::serve(stream, Came::ByTcp, &gate, place).await });
+        tokio::spawn(async move { connection::serve(stream, came, &gate, place).await });
     }
 
     fn let_in_user(&self, stream: UnixStream) {

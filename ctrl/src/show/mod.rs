@@ -54,6 +54,8 @@ enum What {
     Workers,
     /// The daemon itself and its workers.
     Status,
+    /// The configuration that runs, as a file.
+    Config,
 }
 
 impl What {
@@ -67,6 +69,7 @@ impl What {
             Self::Drops => "/v1/drops",
             Self::Workers => "/v1/workers",
             Self::Status => "/v1/status",
+            Self::Config => "/v1/config",
         }
     }
 }
@@ -74,12 +77,18 @@ impl What {
 impl Show {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<(), CtrlError> {
-        if self.json {
+        if self.json && self.what == What::Config {
+            let what = "a configuration is YAML: leave out --json.";
+            return Err(CtrlError::Usage(what.to_owned()));
+        }
+        if self.json || self.what == What::Config {
             let mut out = io::BufWriter::new(io::stdout().lock());
             let parameters = self.parameters(self.limit);
             let take = &mut |piece: &[u8]| out.write_all(piece);
             self.connection.daemon()?.get(self.what.target(), &parameters, take)?;
-            return out.write_all(b"\n").and_then(|()| out.flush()).map_err(CtrlError::Output);
+            // A configuration has its end of line.
+            let end: &[u8] = if self.json { b"\n" } else { b"" };
+            return out.write_all(end).and_then(|()| out.flush()).map_err(CtrlError::Output);
         }
         let text = match self.what {
             What::Services => tables::services(&self.ask::<proto::Services>()?),
@@ -90,6 +99,7 @@ impl Show {
             What::Drops => tables::drops(&self.ask::<proto::Drops>()?, self.all),
             What::Workers => tables::workers(&self.ask::<proto::Workers>()?),
             What::Status => tables::status(&self.ask::<proto::Status>()?),
+            What::Config => String::new(),
         };
         cli::print(&text)
     }

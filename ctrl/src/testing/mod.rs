@@ -31,6 +31,7 @@ use tokio::sync::Mutex;
 use crate::apply::Applier;
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
+use crate::metrics::Exporter;
 use crate::numa::{Layout, two_nodes};
 use crate::port::{LivePort, RunningPort};
 use crate::serve::{self, Admins};
@@ -38,6 +39,9 @@ use crate::snapshot::{self, PortFacts};
 use crate::startup::{self, FIRST_GENERATION};
 use crate::state::{InForce, Seat, Seats, State};
 use crate::steering::{Method, PortPlan, Rule, Rules, Steerable, choose};
+
+/// Cycles in a second of the rig's clock.
+const CYCLES_PER_S: u64 = 1_000_000_000;
 
 /// What a port of the rig tells about itself.
 #[derive(Debug)]
@@ -210,6 +214,8 @@ impl Rig {
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
             rates: ArcSwap::default(),
+            metrics: Exporter::new(CYCLES_PER_S),
+            from_file: ArcSwap::from_pointee(config.clone()),
             in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
             applier: Mutex::new(Applier {
                 publisher,

@@ -31,4 +31,8 @@ fn a_running_daemon_is_found_and_looked_at() {
     says("running-services", "1 service, each with a usable real server");
     assert!(!of("running-neighbors").is_empty());
     assert!(of("probe").is_empty(), "devices are the daemon's");
+
+    let asked = rvs(&["doctor", "--probe", "--interval", "1", "--socket", &socket]).output();
+    let text = String::from_utf8(asked.unwrap().stdout).unwrap();
+    assert!(text.contains("a daemon has them"), "{text}");
 }

@@ -158,8 +158,11 @@ impl<B: PacketBuf> Director<B> {
         if let Some(real) = self.stats.real_server(flow.real) {
             let gauge = if flow.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
+            real.traffic.closed.add(1);
         }
-        self.stats.count_closed((flow.service, flow.real));
+        if let Some(service) = self.stats.service(flow.service) {
+            service.closed.add(1);
+        }
         self.load_changed(snapshot, flow.service, flow.real);
     }
 

@@ -215,8 +215,8 @@ impl<B> NeighborTable<B> {
     }
 
     /// Looks at up to `budget` neighbours: asks those that are due through `ask`, gives packets of
-    /// neighbours that did not answer back through `give_up`, forgets unused ones. Sets `stats` when
-    /// it has been through all.
+    /// neighbours that did not answer back through `give_up`, forgets unused ones. Sets `stats`
+    /// when it has been through all.
     pub fn tick(
         &mut self,
         (now, budget): (Tick, usize),

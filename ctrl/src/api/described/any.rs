@@ -31,7 +31,7 @@ const NAMES: [&str; 16] = [
     "{service}",
     "0",
 ];
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 17] = [
     "1",
     "0",
     "10",
@@ -48,6 +48,7 @@ const VALUES: [&str; 16] = [
     "10.0.0.0/8",
     "99999999999999999999999999999999",
     "a=b",
+    "file",
 ];
 const KINDS: [&[u8]; 6] =
     [b"application/json", b"application/yaml", b"text/plain", b"", b"application/json;x", b"\xff"];

@@ -8,6 +8,7 @@ mod apply;
 mod drops;
 mod edit;
 mod ftp;
+mod plan;
 
 use std::net::Ipv4Addr;
 
@@ -21,6 +22,7 @@ pub use edit::{
     EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec, Zero,
 };
 pub use ftp::Ftp;
+pub use plan::{Became, Kind, Plan, Planned, PlannedField};
 
 /// The version of the API.
 pub(crate) const API: u32 = 1;
@@ -101,6 +103,9 @@ pub struct Services {
 pub struct Traffic {
     /// Connections scheduled.
     pub connections: u64,
+    /// Connections that have ended: their flow was forgotten.
+    #[serde(default)]
+    pub closed: u64,
     /// Packets from clients.
     pub in_packets: u64,
     /// Bytes from clients.
@@ -116,6 +121,7 @@ impl Traffic {
     pub(crate) fn plus(&self, stats: &TrafficStats) -> Self {
         Self {
             connections: self.connections + stats.connections.value(),
+            closed: self.closed + stats.closed.value(),
             in_packets: self.in_packets + stats.in_packets.value(),
             in_bytes: self.in_bytes + stats.in_bytes.value(),
             out_packets: self.out_packets + stats.out_packets.value(),
@@ -128,6 +134,7 @@ impl Traffic {
     pub(crate) fn since(&self, base: &Self) -> Self {
         Self {
             connections: self.connections.wrapping_sub(base.connections),
+            closed: self.closed.wrapping_sub(base.closed),
             in_packets: self.in_packets.wrapping_sub(base.in_packets),
             in_bytes: self.in_bytes.wrapping_sub(base.in_bytes),
             out_packets: self.out_packets.wrapping_sub(base.out_packets),

@@ -63,8 +63,11 @@ pub(super) fn pools(case: &Case) -> Seen<Vec<HugePagePool>> {
 }
 
 fn in_use(daemon: &Running) -> Finding {
-    let found = format!("the running daemon has {}", daemon.memory);
-    if daemon.memory.contains("huge pages") {
+    let Some(memory) = &daemon.memory else {
+        return Finding::unknown("whether the running daemon has huge pages: it does not say");
+    };
+    let found = format!("the running daemon has {memory}");
+    if memory.contains("huge pages") {
         return Finding::ok(found);
     }
     Finding::warning(found)
@@ -75,7 +78,7 @@ fn in_use(daemon: &Running) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Severity::{Note, Ok as Fine, Problem, Warning};
+    use crate::doctor::finding::Severity::{Note, Ok as Fine, Problem, Unknown, Warning};
     use crate::doctor::fixture::{PACKET, PCI, Tree, only, says};
 
     fn pool(tree: Tree, node: u32, total: &str, free: &str) -> Tree {
@@ -144,6 +147,9 @@ mod tests {
         let case = |memory| Tree::new().case(PCI).running(memory);
         only(&check(&case("512 MiB of huge pages")).unwrap(), Fine, &["512 MiB of huge pages"]);
         only(&check(&case("512 MiB of ordinary memory")).unwrap(), Warning, &["ordinary"]);
+        let mut silent = case("");
+        silent.daemon = Some(Running { memory: None });
+        only(&check(&silent).unwrap(), Unknown, &["does not say"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Checks of a running daemon: what its answers say, and what changes between two of them.
 
 mod drops;
+mod file;
 mod neighbors;
 mod ports;
 mod sample;
@@ -45,6 +46,7 @@ pub(super) fn examine(socket: &Path, asked: Asked, interval: Duration, report: &
         Err(error) => return report.add(Group::Daemon, "running", absent(socket, &error)),
     };
     report.add(Group::Daemon, "running", about(&status));
+    report.add(Group::Daemon, "running-file", file::check(socket));
     match samples(socket, interval) {
         Ok(change) => {
             for (name, check) in CHECKS {

@@ -16,6 +16,7 @@ fn traffic(connections: u64) -> Traffic {
         in_bytes: 500 * connections,
         out_packets: 5 * connections,
         out_bytes: 9_000 * connections,
+        closed: 0,
     }
 }
 
