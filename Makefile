@@ -41,10 +41,16 @@ oracle:
 deps:
 	@sh perf/deps.sh
 
-# Installs rvs, and what has ipvsadm and keepalived drive it; PREFIX defaults to /usr/local.
+# Installs rvs with man pages and completions, and what has ipvsadm and keepalived drive it; PREFIX defaults to /usr/local.
 PREFIX ?= /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
 install: deps
 	cargo build --release --package rvs-ctrl --package rvs-ipvs-preload
 	install -D -m 0755 target/release/rvs $(DESTDIR)$(PREFIX)/bin/rvs
 	install -D -m 0755 target/release/rvsadm $(DESTDIR)$(PREFIX)/sbin/rvsadm
 	install -D -m 0644 target/release/librvs_ipvs.so $(DESTDIR)$(PREFIX)/lib/rvs/librvs_ipvs.so
+	target/release/rvs man $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	target/release/rvs completions bash > $(SHARE)/bash-completion/completions/rvs
+	target/release/rvs completions zsh > $(SHARE)/zsh/site-functions/_rvs
+	target/release/rvs completions fish > $(SHARE)/fish/vendor_completions.d/rvs.fish

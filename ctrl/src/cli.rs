@@ -12,9 +12,14 @@ use crate::daemon::Run;
 use crate::doctor::Doctor;
 use crate::error::CtrlError;
 use crate::exit::{self, Exit};
+use crate::kill::Kill;
 use crate::plan::Plan;
+use crate::real_server::{Drain, Set, Undrain};
 use crate::save::Save;
+use crate::shell::{Completions, Man};
 use crate::show::Show;
+use crate::stats::{Stats, Zero};
+use crate::term;
 
 static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), dpdk::version()));
@@ -43,6 +48,22 @@ enum Command {
     Schema,
     /// Ask the running daemon.
     Show(Show),
+    /// Show rates and totals of services and real servers, once or again and again.
+    Stats(Stats),
+    /// Begin to count anew what services and real servers carry.
+    Zero(Zero),
+    /// Change weight or thresholds of a real server.
+    Set(Set),
+    /// Give a real server no new connections, and wait until those it has are over.
+    Drain(Drain),
+    /// Give a drained real server connections again.
+    Undrain(Undrain),
+    /// End flows.
+    Kill(Kill),
+    /// Print completions for a shell.
+    Completions(Completions),
+    /// Write man pages.
+    Man(Man),
     /// Find what would go wrong on this machine, or goes wrong in the running daemon.
     Doctor(Doctor),
 }
@@ -57,6 +78,14 @@ impl Command {
             Self::Save(save) => save.run(),
             Self::Schema => print(&conf::json_schema()),
             Self::Show(show) => show.run(),
+            Self::Stats(stats) => stats.run(),
+            Self::Zero(zero) => zero.run(),
+            Self::Set(set) => set.run(),
+            Self::Drain(drain) => drain.run(),
+            Self::Undrain(undrain) => undrain.run(),
+            Self::Kill(kill) => kill.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
             Self::Doctor(doctor) => doctor.run(),
         }
     }
@@ -64,6 +93,14 @@ impl Command {
     /// Whether errors go to a log of JSON lines.
     fn logs_json(&self) -> bool {
         matches!(self, Self::Run(run) if run.logs_json())
+    }
+}
+
+#[cfg(test)]
+impl Cli {
+    /// Runs the command.
+    pub(crate) fn run(&self) -> Result<(), CtrlError> {
+        self.command.run()
     }
 }
 
@@ -93,7 +130,7 @@ fn report(error: &CtrlError, json: bool) {
         return;
     }
     let text = if let CtrlError::Conf(errors) = error {
-        errors.render(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        errors.render(term::has_colours(io::stderr().is_terminal()))
     } else if let CtrlError::Refused { text, is_report: true } = error {
         text.clone()
     } else {

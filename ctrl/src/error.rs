@@ -258,6 +258,9 @@ pub enum CtrlError {
         /// What it lacks.
         why: String,
     },
+    /// A deadline has passed.
+    #[error("{0}")]
+    Deadline(String),
     /// The command line is wrong in a way that its grammar does not tell.
     #[error("{0}")]
     Usage(String),

@@ -48,13 +48,20 @@ pub(crate) fn help() -> String {
 impl Exit {
     /// How a command ended that failed with `error`.
     pub(crate) fn of(error: &CtrlError) -> Self {
-        match error {
-            CtrlError::NoDaemon { .. } | CtrlError::Denied { .. } => Self::Unreachable,
-            CtrlError::Busy(_) => Self::Busy,
-            CtrlError::OtherRelease { .. } => Self::OtherRelease,
-            CtrlError::Usage(_) => Self::Usage,
-            CtrlError::WouldChange => Self::Differs,
-            _ => Self::Failed,
+        if matches!(error, CtrlError::NoDaemon { .. } | CtrlError::Denied { .. }) {
+            Self::Unreachable
+        } else if matches!(error, CtrlError::Busy(_)) {
+            Self::Busy
+        } else if matches!(error, CtrlError::OtherRelease { .. }) {
+            Self::OtherRelease
+        } else if matches!(error, CtrlError::Usage(_)) {
+            Self::Usage
+        } else if matches!(error, CtrlError::Deadline(_)) {
+            Self::Deadline
+        } else if matches!(error, CtrlError::WouldChange) {
+            Self::Differs
+        } else {
+            Self::Failed
         }
     }
 }

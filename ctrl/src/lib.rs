@@ -8,14 +8,17 @@
 //! * `socket.rs`: one daemon per control socket, decided before any device is touched;
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
-//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself; `serve/` and
-//!   `tokens.rs`: to whom;
-//! * `apply/`: another configuration while packets flow; `links.rs`: links that come up;
-//!   `local_ports.rs`: local ports that run out;
+//! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself;
+//!   `serve/` and `tokens.rs`: to whom;
+//! * `apply/`: another configuration while packets flow; `edit/`: single changes of what runs;
+//! * `links.rs`: links that come up; `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
 //! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`,
 //! `rvs plan` `plan/`, `rvs save` `save/`.
+//! The tool's commands have files of their own: `show/`, `stats/`, `kill.rs`, `real_server/` (set,
+//! drain, undrain), `doctor/`, `apply/command.rs`, `shell.rs` (completions, man pages). They talk to
+//! the daemon by `client/`, name flows and services by `select/`, and end with a status of `exit.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -33,9 +36,11 @@ mod conformance;
 mod daemon;
 mod device;
 mod doctor;
+mod edit;
 mod error;
 mod exit;
 mod identity;
+mod kill;
 mod links;
 mod listing;
 mod local_ports;
@@ -47,8 +52,11 @@ mod numa;
 mod plan;
 mod port;
 mod rates;
+mod real_server;
 mod save;
+mod select;
 mod serve;
+mod shell;
 mod show;
 mod shutdown;
 mod signals;
@@ -56,7 +64,9 @@ mod snapshot;
 mod socket;
 mod startup;
 mod state;
+mod stats;
 mod steering;
+mod term;
 #[cfg(test)]
 mod testing;
 mod tokens;

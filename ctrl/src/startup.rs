@@ -23,6 +23,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::apply::{self, Applier};
 use crate::device;
+use crate::edit::{Desk, Replacement};
 use crate::error::CtrlError;
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
@@ -74,24 +75,23 @@ pub(crate) fn start(
     apply::steer(&mut rules, &config, &ports);
     let machine = Machine { eal: &eal, pools: &pools, publisher: &publisher, plan: &plan };
     let (seats, parts) = seat_workers(&config, queues, &machine)?;
-    let now = Instant::now();
     let name = file.display().to_string();
     let from_file = ArcSwap::from_pointee(config.clone());
-    let generation = FIRST_GENERATION;
     let state = State {
         // Who asks for it may be in another directory.
         file: std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf()),
-        in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since: now }),
         from_file,
-        applier: Mutex::new(Applier { publisher, registry, rules }),
+        desk: Desk::new(Replacement::new(config.clone(), &registry), name.clone()),
+        in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),
+        applier: Mutex::new(Applier::new(publisher, registry, rules)),
         machine: machine::facts(),
         tokens,
         memory: memory.describe(),
         layout: memory.layout,
         dpdk: dpdk::version(),
-        started: now,
+        started: Instant::now(),
         ports,
-        workers: Seats(seats),
+        workers: Seats(seats.into()),
         rates: ArcSwap::default(),
         metrics: Exporter::new(dpdk::tsc::hz()),
     };

@@ -1,11 +1,12 @@
 //! What the daemon knows of itself, for its listings and for what changes it.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use conf::{Config, Machine};
+use conf::{Config, Machine, ServiceKey};
 use dataplane::publish::Running;
 use dataplane::service::{RealId, ServiceId};
 use dataplane::stats::{TrafficStats, WorkerStats};
@@ -13,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::api::proto::Traffic;
 use crate::apply::Applier;
+use crate::edit::{Desk, Revision};
 use crate::identity::{Named, Usage};
 use crate::listing::Ring;
 use crate::metrics::Exporter;
@@ -26,6 +28,8 @@ use crate::tokens::TokenFile;
 pub(crate) struct State {
     /// The configuration file that the daemon was started with.
     pub(crate) file: PathBuf,
+    /// What the configuration is to be.
+    pub(crate) desk: Desk,
     /// The configuration that runs; replaced as a whole.
     pub(crate) in_force: ArcSwap<InForce>,
     /// The configuration as it was last read from a file and put into force, without what commands
@@ -56,21 +60,43 @@ pub(crate) struct State {
 }
 
 /// The configuration that runs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct InForce {
     /// The configuration.
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     /// The numbers of its services and real servers.
     pub(crate) named: Named,
     /// The file it came from, as whoever applied it called it.
     pub(crate) name: String,
+    /// How often commands have changed it since it came from there.
+    pub(crate) commands: u64,
+    /// Counts accepted changes; what is desired may be ahead.
+    pub(crate) revision: Revision,
     /// Counts up with every configuration; the first is 1.
     pub(crate) generation: u64,
     /// Since when it is in force.
     pub(crate) since: Instant,
+    /// The places of services, if anybody wanted to know them.
+    places: OnceLock<HashMap<ServiceKey, usize>>,
 }
 
 impl InForce {
+    /// What a file says, in force from now on.
+    pub(crate) fn new(config: Config, named: Named, name: String, generation: u64) -> Self {
+        let (config, since) = (Arc::new(config), Instant::now());
+        let (commands, revision, places) = (0, 0, OnceLock::new());
+        Self { config, named, name, commands, revision, generation, since, places }
+    }
+
+    /// The place of a service, in `config` and `named`.
+    pub(crate) fn place(&self, key: ServiceKey) -> Option<usize> {
+        let places = self.places.get_or_init(|| {
+            let services = self.config.services.iter().enumerate();
+            services.map(|(place, service)| (service.key, place)).collect()
+        });
+        places.get(&key).copied()
+    }
+
     /// The names of all services, by number; empty where there is none.
     pub(crate) fn service_names(&self) -> Vec<String> {
         let count = self.named.iter().map(|service| service.id.index() + 1).max();
@@ -97,9 +123,9 @@ pub(crate) struct Seat {
     pub(crate) ring: Mutex<Ring>,
 }
 
-/// All workers.
-#[derive(Debug)]
-pub(crate) struct Seats(pub(crate) Vec<Seat>);
+/// All workers. Clones are the same ones.
+#[derive(Debug, Clone)]
+pub(crate) struct Seats(pub(crate) Arc<[Seat]>);
 
 impl Seats {
     /// Each worker, in the order of the configuration.

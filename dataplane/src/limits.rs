@@ -66,8 +66,11 @@ pub const FRAGMENT_HELD_COUNT: usize = 256;
 /// Fragments of one datagram that wait for its first: 45 fragments of 1480 bytes make 64 KiB.
 pub const FRAGMENT_HELD_PER_TRAIN: usize = 45;
 
-/// Commands and reports handled in one turn of a worker's loop.
+/// Records looked at and reports written in one turn of a worker's loop, for the control thread.
 pub const CONTROL_PER_TURN: usize = 64;
+
+/// Records after which a worker that has nothing to report says that it is still looking.
+pub const CONTROL_SIGN_OF_LIFE: usize = 1 << 16;
 
 /// Packets and notes that can be under way from one worker to one other.
 pub const HANDOVER_RING_LEN: usize = 1024;
@@ -97,4 +100,5 @@ pub const FTP_EXPECTATION_COUNT_MAX: u32 = 4096;
 pub const FTP_EXPECTATIONS_PER_TICK: usize = 16;
 
 const _: () = assert!(FLOW_COUNT_MAX < 1 << 31);
+const _: () = assert!(CONTROL_SIGN_OF_LIFE.is_power_of_two());
 const _: () = assert!(FRAGMENT_HELD_PER_TRAIN <= FRAGMENT_HELD_COUNT);

@@ -207,6 +207,8 @@ pub struct EndedStats {
     pub idle: Counter,
     /// Those whose real server was removed, by `expire_nodest_conn`.
     pub real_server_removed: Counter,
+    /// Those that an operator ended.
+    pub on_request: Counter,
 }
 
 /// All counters of one worker.

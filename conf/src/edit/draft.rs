@@ -1,6 +1,6 @@
 //! [`Draft`]: a checked configuration in parts, which edits change in place.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
@@ -150,6 +150,30 @@ impl Draft {
     #[must_use]
     pub fn service(&self, key: ServiceKey) -> Option<&Arc<Service>> {
         self.entry(key).map(|entry| &entry.service)
+    }
+
+    /// Whether a service or real server is there. Takes time in proportion to the real servers of
+    /// the service.
+    #[must_use]
+    pub fn has(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Service(key) => self.service(*key).is_some(),
+            Subject::RealServer(key, address) => self.service(*key).is_some_and(|service| {
+                service.real_servers.iter().any(|real| real.address == *address)
+            }),
+        }
+    }
+
+    /// All services and real servers. Takes time in proportion to their number.
+    #[must_use]
+    pub fn subjects(&self) -> HashSet<Subject> {
+        let mut all = HashSet::with_capacity(self.services.len() + self.real_servers);
+        for Entry { service, .. } in self.services.values() {
+            all.insert(Subject::Service(service.key));
+            let reals = service.real_servers.iter();
+            all.extend(reals.map(|real| Subject::RealServer(service.key, real.address)));
+        }
+        all
     }
 
     /// The key of the service with this name.

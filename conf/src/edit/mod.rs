@@ -22,6 +22,7 @@ use crate::config::{Persistence, ServiceKey, ServiceTimeouts, Timeouts};
 use crate::helper::Helper;
 use crate::real_server::{ForwardingMode, RealServer};
 use crate::scheduler::{Scheduler, SchedulerFlags};
+use crate::tunnel::Tunnel;
 
 pub use draft::{Desired, Done, Draft, Refused, Step, Subject};
 pub use error::{EditError, Role};
@@ -114,6 +115,10 @@ pub struct RealServerPatch {
     pub weight: Option<u32>,
     /// Whether it takes no new flows whatever its weight.
     pub drain: Option<bool>,
+    /// How packets reach it; a tunnel of its own goes with mode tun.
+    pub mode: Option<ForwardingMode>,
+    /// How packets to it are wrapped in mode tun.
+    pub tunnel: Option<Tunnel>,
     /// Flows at which it takes no new ones; 0 for no limit.
     pub upper_threshold: Option<u32>,
     /// Flows below which it takes new ones again; 0 for three quarters of the upper.

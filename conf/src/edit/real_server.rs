@@ -60,6 +60,10 @@ impl Draft {
         self.change_real_server(key, address, done, |real| {
             real.weight = patch.weight.unwrap_or(real.weight);
             real.drain = patch.drain.unwrap_or(real.drain);
+            if let Some(mode) = patch.mode.filter(|mode| *mode != real.mode) {
+                (real.mode, real.tunnel) = (mode, Tunnel::Ipip);
+            }
+            real.tunnel = patch.tunnel.unwrap_or(real.tunnel);
             real.upper_threshold = patch.upper_threshold.unwrap_or(real.upper_threshold);
             real.lower_threshold = patch.lower_threshold.unwrap_or(real.lower_threshold);
         })

@@ -37,13 +37,9 @@ pub(super) async fn apply(
         Ok(name) => name,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
-    let text = Vec::from(body);
-    // A task of its own goes on to its end when the client goes away.
-    let task = tokio::spawn(async move { apply::apply(&state, "apply", name, text).await });
-    match task.await {
-        Ok(Ok(applied)) => Json(applied).into_response(),
-        Ok(Err(error)) => refused(&error),
-        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    match apply::apply(&state, "apply", name, Vec::from(body)).await {
+        Ok(applied) => Json(applied).into_response(),
+        Err(error) => refused(&error),
     }
 }
 

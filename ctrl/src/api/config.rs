@@ -42,7 +42,7 @@ pub(super) async fn config(
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.body_text()),
     };
     let text = tokio::task::spawn_blocking(move || match which {
-        Which::Running => conf::emit(&state.in_force.load_full().config),
+        Which::Running => conf::emit(&state.desk.desired().0.config()),
         Which::File => conf::emit(&state.from_file.load_full()),
     });
     match text.await {

@@ -1,63 +1,57 @@
 //! The API: HTTP/1.1 and JSON, described in `docs/API.md` and `docs/openapi.json`.
 //!
-//! [`routes`] is the list of all resources. `proto/` has the messages, `view.rs` fills them in,
+//! `routes` is the list of all resources. `proto/` has the messages, `view.rs` fills them in,
 //! `stream.rs` sends those without a bound piece by piece. Who may come in, and how long they may
+//! [`routes`] is the list of all resources. `proto/` has the messages, `view.rs` fills them in;
+//! `flows/` lists, counts and ends flows. Who may come in, and how long they may
 //! take, is seen to in `serve/`.
 
 mod apply;
 mod body;
 mod config;
+mod edit;
+pub(crate) mod flows;
+mod local_ports;
 mod openapi;
 mod operation;
 mod plan;
 pub mod proto;
+mod query;
+mod reach;
 mod role;
 mod routes;
-mod stream;
 pub(crate) mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as Shared};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use conf::FILE_BYTES_MAX;
-use dataplane::control::Command;
-use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::Serialize;
 
 use crate::client::NO_SUCH_RESOURCE;
-use crate::listing;
 use crate::metrics::{self, MEDIA_TYPE};
+use crate::select::{FlowFilter, NoSuchService, ServiceFilter};
 use crate::state::State;
 use operation::Operation;
 use proto::Refusal;
 use routes::Routes;
-use stream::FlowStream;
 
 pub(crate) use role::Peer;
 pub use role::Role;
 
-/// What `/v1/flows` may be asked with.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct FlowQuery {
-    /// List at most so many flows.
-    limit: Option<usize>,
-}
-
 /// All resources.
 fn routes() -> Routes {
     let routes = Routes::default();
-    routes_that_change(routes_about_files(routes_that_read(routes)))
+    routes_that_change(routes_about_files(routes_to_flows(routes_that_read(routes))))
 }
 
 fn routes_that_read(routes: Routes) -> Routes {
-    let slow = "a worker does not answer, or earlier listings take too long";
+    let no_service = "there is no such service";
     routes
         .read(
             "/v1/openapi.json",
@@ -76,8 +70,21 @@ fn routes_that_read(routes: Routes) -> Routes {
         )
         .read(
             "/v1/services",
-            Operation::answering::<proto::Services>("services", "Services and real servers."),
-            services,
+            Operation::answering::<proto::Services>("services", "Services and real servers.")
+                .query::<ServiceFilter>()
+                .refused(StatusCode::NOT_FOUND, no_service),
+            async |Shared(state): Here, query: Services| {
+                of_services(state, query, view::chosen_services).await
+            },
+        )
+        .read(
+            "/v1/real-servers",
+            Operation::answering::<proto::RealServers>("real-servers", "Real servers in one list.")
+                .query::<ServiceFilter>()
+                .refused(StatusCode::NOT_FOUND, no_service),
+            async |Shared(state): Here, query: Services| {
+                of_services(state, query, view::real_servers).await
+            },
         )
         .read(
             "/v1/ports",
@@ -90,12 +97,6 @@ fn routes_that_read(routes: Routes) -> Routes {
             async |Shared(state): Here| Json(view::drops(&state)),
         )
         .read(
-            "/v1/flows",
-            Operation::answering::<proto::Flows>("flows", "Flows, sent while they are listed.")
-                .query::<FlowQuery>(),
-            flows,
-        )
-        .read(
             "/metrics",
             Operation::sending("metrics", "All counters, in OpenMetrics.", MEDIA_TYPE)
                 .refused(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time"),
@@ -104,8 +105,56 @@ fn routes_that_read(routes: Routes) -> Routes {
         .read(
             "/v1/neighbors",
             Operation::answering::<proto::Neighbors>("neighbors", "Neighbours of all workers.")
-                .refused(StatusCode::SERVICE_UNAVAILABLE, slow),
-            neighbors,
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            reach::neighbors,
+        )
+        .read(
+            "/v1/routes",
+            Operation::answering::<proto::Routes>("routes", "Routes and their gateways.")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            reach::routes,
+        )
+}
+
+fn routes_to_flows(routes: Routes) -> Routes {
+    let ended = "Ends flows; nobody is told.";
+    routes
+        .read(
+            "/v1/flows",
+            Operation::answering::<proto::Flows>("flows", "Flows, sent while they are listed.")
+                .query::<FlowFilter>()
+                .query::<flows::ListOptions>()
+                .refused(StatusCode::NOT_FOUND, "there is no such service or worker")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            flows::list,
+        )
+        .read(
+            "/v1/flows/count",
+            Operation::answering::<proto::FlowCount>("count-flows", "How many flows there are.")
+                .query::<FlowFilter>()
+                .query::<flows::CountOptions>()
+                .refused(StatusCode::NOT_FOUND, "there is no such service or worker")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            flows::count,
+        )
+        .change(
+            Method::DELETE,
+            "/v1/flows",
+            Operation::answering::<proto::FlowsEnded>("end-flows", ended)
+                .query::<FlowFilter>()
+                .query::<flows::EndOptions>()
+                .refused(StatusCode::NOT_FOUND, "there is no such service or worker")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, "earlier listings take too long")
+                .refused(StatusCode::GATEWAY_TIMEOUT, "a worker does not answer; some have ended"),
+            flows::end,
+        )
+        .read(
+            "/v1/local-ports",
+            Operation::answering::<proto::LocalPorts>("local-ports", "Local ports in use.")
+                .query::<ServiceFilter>()
+                .refused(StatusCode::NOT_FOUND, "there is no such service")
+                .refused(StatusCode::SERVICE_UNAVAILABLE, SLOW),
+            local_ports::local_ports,
         )
 }
 
@@ -135,7 +184,7 @@ fn routes_about_files(routes: Routes) -> Routes {
 
 fn routes_that_change(routes: Routes) -> Routes {
     let apply = "Puts a configuration into force, all of it or nothing.";
-    routes.change(
+    let routes = routes.change(
         Method::POST,
         "/v1/apply",
         Operation::answering::<proto::Applied>("apply", apply)
@@ -146,7 +195,8 @@ fn routes_that_change(routes: Routes) -> Routes {
             .refused(StatusCode::SERVICE_UNAVAILABLE, "earlier ones take too long")
             .refused(StatusCode::GATEWAY_TIMEOUT, "in force, but a worker has not taken it up"),
         apply::apply,
-    )
+    );
+    edit::routes(routes)
 }
 
 /// The router of all resources.
@@ -159,38 +209,31 @@ pub(crate) fn router(state: Arc<State>) -> Router {
 }
 
 type Here = Shared<Arc<State>>;
+type Services = Result<Query<ServiceFilter>, QueryRejection>;
+
+/// Why listings are refused.
+const SLOW: &str = "a worker does not answer, or earlier listings take too long";
 
 /// On a thread of its own: a hundred thousand real servers take a moment, in which others are
 /// answered.
-async fn services(Shared(state): Here) -> Response {
-    let text = tokio::task::spawn_blocking(move || serde_json::to_vec(&view::services(&state)));
-    match text.await {
-        Ok(Ok(text)) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
-        Ok(Err(error)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping".to_owned()),
-    }
-}
-
-async fn flows(Shared(state): Here, query: Result<Query<FlowQuery>, QueryRejection>) -> Response {
-    let limit = match query {
-        Ok(Query(query)) => query.limit,
+async fn of_services<T: Serialize + 'static>(
+    state: Arc<State>,
+    query: Result<Query<ServiceFilter>, QueryRejection>,
+    view: fn(&State, &ServiceFilter) -> Result<T, NoSuchService>,
+) -> Response {
+    let filter = match query {
+        Ok(Query(filter)) => filter,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.body_text()),
     };
-    let listing = listing::start(&state, Command::ListFlows);
-    let body = Body::new(FlowStream::new(listing, state.in_force.load().service_names(), limit));
-    ([(CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-async fn neighbors(Shared(state): Here) -> Response {
-    let mut listing = listing::start(&state, Command::ListNeighbors);
-    let mut neighbors = Vec::new();
-    while let Some(batch) = listing.recv().await {
-        match batch {
-            Ok(batch) => view::add_neighbors(&state, batch, &mut neighbors),
-            Err(error) => return refuse(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        }
+    let text = tokio::task::spawn_blocking(move || {
+        view(&state, &filter).map(|view| serde_json::to_vec(&view))
+    });
+    match text.await {
+        Ok(Ok(Ok(text))) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
+        Ok(Ok(Err(error))) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Ok(Err(error)) => refuse(StatusCode::NOT_FOUND, error.to_string()),
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping".to_owned()),
     }
-    Json(proto::Neighbors { neighbors }).into_response()
 }
 
 async fn no_such_resource() -> Response {

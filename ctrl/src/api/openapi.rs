@@ -107,7 +107,7 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     say("summary", json!(summary));
     say("x-role", json!(if route.is_change { Role::Admin } else { Role::ReadOnly }));
     let mut parameters = path_parameters(route);
-    if let Some(make) = query {
+    for make in query {
         parameters.extend(query_parameters(make(&mut schemas.taken).as_value()));
     }
     if !parameters.is_empty() {

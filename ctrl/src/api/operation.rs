@@ -15,8 +15,8 @@ pub(crate) struct Operation {
     pub(super) id: &'static str,
     /// What it does, in a line.
     pub(super) summary: &'static str,
-    /// Its query parameters, as the properties of an object.
-    pub(super) query: Option<MakeSchema>,
+    /// Its query parameters, as the properties of objects.
+    pub(super) query: Vec<MakeSchema>,
     /// The body it takes.
     pub(super) body: Option<Taken>,
     /// The body it answers with.
@@ -53,7 +53,7 @@ impl Operation {
         Self {
             id,
             summary,
-            query: None,
+            query: Vec::new(),
             body: None,
             answer: Answer::Json(SchemaGenerator::subschema_for::<T>),
             status: StatusCode::OK,
@@ -71,12 +71,12 @@ impl Operation {
     }
 
     /// With the fields of `T` as query parameters.
-    pub(super) fn query<T: JsonSchema>(self) -> Self {
-        Self { query: Some(T::json_schema), ..self }
+    pub(super) fn query<T: JsonSchema>(mut self) -> Self {
+        self.query.push(T::json_schema);
+        self
     }
 
     /// With a `T` in JSON as its body.
-    #[expect(dead_code, reason = "for the operations on single services")]
     pub(super) fn taking<T: JsonSchema>(self) -> Self {
         let schema = Some(SchemaGenerator::subschema_for::<T> as MakeSchema);
         let media_type = "application/json";

@@ -75,7 +75,7 @@ fn flows_are_listed_whole_or_up_to_a_limit() {
         "worker": 5, "service": "echo", "protocol": "udp", "mode": "dr",
         "cip": "198.51.100.2", "cport": cport, "vip": "192.0.2.10", "vport": 7,
         "lip": null, "lport": null, "rip": rip, "rport": 7, "state": "UDP", "expires_s": 300,
-        "template": false,
+        "idle_s": 0, "age_s": 0, "packets": 1, "template": false,
     });
     assert_eq!(*flow, expected);
 }
@@ -127,6 +127,86 @@ fn neighbors_are_named_by_port_and_drops_add_up() {
     assert_eq!(counts.sum::<u64>(), number("dropped"));
 }
 
+/// A FULLNAT service beside the one that flows are made with.
+const FULLNAT: &str = "  web: {vip: \"192.0.2.10:80\", protocol: udp, mode: fullnat, \
+                       local_addresses: [10.0.0.100, 10.0.0.101], scheduler: rr, \
+                       real_servers: [{address: \"10.0.0.11:8080\"}]}\n";
+
+#[test]
+fn local_ports_are_told_by_address_whether_used_or_not() {
+    let rig = Rig::turning(&format!("{ECHO}{FULLNAT}"));
+    let server = Server::start(&rig.state);
+    rig.datagrams("192.0.2.10:80", 7);
+    rig.datagrams("192.0.2.10:7", 5);
+    let row = |lip: &str, used: u64| {
+        json!({"service": "web", "rip": "10.0.0.11", "rport": 8080, "lip": lip, "used": used,
+               "capacity": 64512})
+    };
+    let answer = get(&server, "/v1/local-ports");
+    let used: Vec<u64> = answer["local_ports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["used"].as_u64().unwrap())
+        .collect();
+    assert_eq!(used.iter().sum::<u64>(), 7);
+    let expected = [row("10.0.0.100", used[0]), row("10.0.0.101", used[1])];
+    assert_eq!(answer["local_ports"], json!(expected));
+    let other = get(&server, "/v1/local-ports?service=echo");
+    assert_eq!(other["local_ports"], json!([]));
+}
+
+#[test]
+fn routes_come_with_their_gateways_longest_first() {
+    let rig = Rig::turning(ECHO);
+    let server = Server::start(&rig.state);
+    rig.datagrams("192.0.2.10:7", 1);
+    let answer = get(&server, "/v1/routes");
+    let routes = answer["routes"].as_array().unwrap();
+    let told: Vec<_> = routes
+        .iter()
+        .map(|route| ["to", "kind", "port"].map(|name| route[name].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ["192.0.2.0/24", "connected", "wan"],
+        ["10.0.0.0/24", "connected", "lan"],
+        ["10.9.0.0/16", "static", "lan"],
+        ["0.0.0.0/0", "static", "wan"],
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((&routes[2]["via"], &routes[0]["via"]), (&json!("10.0.0.9"), &json!(null)));
+    // Gateways are asked for from the start on; nobody answers here.
+    assert_eq!(routes[3]["gateway_state"], "incomplete");
+}
+
+#[test]
+fn services_and_real_servers_are_told_by_filter() {
+    let rig = Rig::turning(&format!("{ECHO}{FULLNAT}"));
+    let server = Server::start(&rig.state);
+    let names = |query: &str| -> Vec<String> {
+        let answer = get(&server, &format!("/v1/services?{query}"));
+        let services = answer["services"].as_array().unwrap();
+        services.iter().map(|service| service["name"].as_str().unwrap().to_owned()).collect()
+    };
+    for (query, expected) in [
+        ("", &["echo", "web"][..]),
+        ("service=udp:192.0.2.10:80", &["web"]),
+        ("mode=dr", &["echo"]),
+        ("vip=192.0.2.0/24:7", &["echo"]),
+        ("protocol=tcp", &[]),
+        ("mark=7", &[]),
+        ("real=10.0.0.12", &["echo"]),
+        ("service=web&mode=dr", &[]),
+    ] {
+        assert_eq!(names(query), expected, "{query}");
+    }
+    let answer = get(&server, "/v1/real-servers?real=10.0.0.11");
+    let reals = answer["real_servers"].as_array().unwrap();
+    let told: Vec<_> = reals.iter().map(|real| (&real["service"], &real["rport"])).collect();
+    assert_eq!(told, [(&json!("echo"), &json!(7)), (&json!("web"), &json!(8080))]);
+    assert_eq!((&reals[0]["vip"], &reals[0]["weight"]), (&json!("192.0.2.10"), &json!(1)));
+}
+
 #[test]
 fn status_tells_what_runs() {
     let rig = Rig::turning(ECHO);
@@ -149,9 +229,9 @@ fn wrong_requests_are_refused_in_words_and_harm_nobody() {
     assert!(refused(&server, "/v1/flows?limit=many").contains("limit"));
     assert!(refused(&server, "/v1/flows?limit=-1").contains("limit"));
     assert!(refused(&server, "/v1/flows?most=3").contains("most"));
-    let post = "POST /v1/services HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+    let delete = "DELETE /v1/services HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
                 content-length: 0\r\n\r\n";
-    assert_eq!(raw(&server, post), "HTTP/1.1 405 Method Not Allowed");
+    assert_eq!(raw(&server, delete), "HTTP/1.1 405 Method Not Allowed");
     for garbage in ["\0\u{1}\u{2}\r\n\r\n", "GET\r\n\r\n", "EHLO example.org\r\n"] {
         assert_eq!(raw(&server, garbage), "HTTP/1.1 400 Bad Request", "{garbage:?}");
     }

@@ -11,13 +11,14 @@ use dataplane::verdict::DropReason;
 use dataplane::wire::Mac;
 
 use super::proto::{
-    API, Drop, Drops, Ended, Ftp, Generated, Neighbor, Port, Ports, RealServer, Service, Services,
-    Status, Tunnel, Worker, Workers,
+    API, Drop, Drops, Ended, Ftp, Generated, ListedRealServer, Neighbor, Port, Ports, RealServer,
+    RealServers, Service, Services, Status, Tunnel, Worker, Workers,
 };
 use crate::identity::{NamedRealServer, NamedService, Usage as _};
 use crate::listing::Batch;
 use crate::port::RunningPort;
 use crate::rates::RateTable;
+use crate::select::{NoSuchService, ServiceFilter};
 use crate::state::{Seat, Seats, State};
 
 pub(super) fn status(state: &State) -> Status {
@@ -30,6 +31,7 @@ pub(super) fn status(state: &State) -> Status {
         uptime_s: state.started.elapsed().as_secs(),
         config: state.file.display().to_string(),
         applied: in_force.name.clone(),
+        edits: in_force.commands,
         applied_s_ago: in_force.since.elapsed().as_secs(),
         generation: in_force.generation,
         memory: state.memory.clone(),
@@ -68,12 +70,46 @@ fn worker(seat: &Seat, numa_node: Option<u32>) -> Worker {
     }
 }
 
+/// All services.
 pub(crate) fn services(state: &State) -> Services {
+    // Without a name in the filter none can be missing.
+    chosen_services(state, &ServiceFilter::default()).unwrap_or(Services { services: Vec::new() })
+}
+
+/// The services and real servers that are meant.
+pub(super) fn chosen_services(
+    state: &State,
+    filter: &ServiceFilter,
+) -> Result<Services, NoSuchService> {
     let in_force = state.in_force.load();
-    let services = in_force.config.services.iter().zip(&in_force.named);
     let (config, own) = (&in_force.config, &OwnAddresses::of(&in_force.config));
     let counts = Counts { config, own, workers: &state.workers, rates: &state.rates.load() };
-    Services { services: services.map(|(conf, named)| view_service(counts, conf, named)).collect() }
+    let places = filter.places(&in_force.config.services)?.into_iter();
+    let both = places
+        .filter_map(|place| in_force.config.services.get(place).zip(in_force.named.get(place)));
+    Ok(Services {
+        services: both.map(|(conf, named)| view_service(counts, filter, conf, named)).collect(),
+    })
+}
+
+/// The real servers that are meant, in one list.
+pub(super) fn real_servers(
+    state: &State,
+    filter: &ServiceFilter,
+) -> Result<RealServers, NoSuchService> {
+    let listed = |service: Service| {
+        let Service { name, protocol, vip, vport, mark, real_servers, .. } = service;
+        real_servers.into_iter().map(move |real_server| ListedRealServer {
+            service: name.clone(),
+            protocol: protocol.clone(),
+            vip,
+            vport,
+            mark,
+            real_server,
+        })
+    };
+    let services = chosen_services(state, filter)?.services.into_iter();
+    Ok(RealServers { real_servers: services.flat_map(listed).collect() })
 }
 
 /// Where counters and rates are read, and what the services are part of.
@@ -85,8 +121,14 @@ struct Counts<'a> {
     rates: &'a RateTable,
 }
 
-fn view_service(counts: Counts<'_>, service: &conf::Service, named: &NamedService) -> Service {
+fn view_service(
+    counts: Counts<'_>,
+    filter: &ServiceFilter,
+    service: &conf::Service,
+    named: &NamedService,
+) -> Service {
     let real_servers = service.real_servers.iter().zip(&named.real_servers);
+    let real_servers = real_servers.filter(|(real, _)| filter.has(real));
     let flags = service.scheduler_flags.names(service.scheduler);
     let pool = counts.config.pool_of(service);
     let (protocol, vip, mark) = match service.key {
@@ -108,7 +150,7 @@ fn view_service(counts: Counts<'_>, service: &conf::Service, named: &NamedServic
         ops: service.ops,
         local_addresses: pool.to_vec(),
         traffic: counts.workers.service(named.id).since(&named.base),
-        rates: counts.rates.service(named.id),
+        rates: counts.rates.service(named),
         real_servers: real_servers
             .map(|(real, named)| view_real_server(counts, real, *named, pool))
             .collect(),
@@ -141,7 +183,7 @@ fn view_real_server(
         local_ports: (real.mode == ForwardingMode::FullNat)
             .then(|| LocalPortShare::All.capacity(pool)),
         traffic: workers.real_server(named.id).since(&named.base),
-        rates: rates.real_server(named.id),
+        rates: rates.real_server(&named),
     }
 }
 
@@ -215,6 +257,7 @@ pub(super) fn drops(state: &State) -> Drops {
         ended: Ended {
             half_open: state.workers.sum(|stats| stats.ended.half_open.value()),
             idle: state.workers.sum(|stats| stats.ended.idle.value()),
+            on_request: state.workers.sum(|stats| stats.ended.on_request.value()),
             real_server_removed: state.workers.sum(|stats| stats.ended.real_server_removed.value()),
         },
         drops,

@@ -8,7 +8,7 @@ use hyper::Method;
 use super::summary;
 use crate::api::proto::Applied;
 use crate::cli;
-use crate::client::Connection;
+use crate::client::{Connection, Content};
 use crate::error::CtrlError;
 
 /// What to apply, and where.
@@ -30,7 +30,8 @@ impl Apply {
         let text = conf::read(&self.config)?;
         let name = self.config.to_string_lossy().into_owned();
         let daemon = self.connection.daemon()?;
-        let answer = daemon.send(Method::POST, "/v1/apply", &[("name", name)], text)?;
+        let parameters = [("name".to_owned(), name)];
+        let answer = daemon.send(Method::POST, "/v1/apply", &parameters, Content::yaml(text))?;
         if self.json {
             return cli::print(&format!("{}\n", String::from_utf8_lossy(&answer)));
         }

@@ -9,8 +9,9 @@ use tokio::time::timeout;
 use super::{ApplyError, QUEUE_PATIENCE, applied, restart, warnings};
 use crate::api::proto::{Applied, Became, Kind, Plan, Planned, PlannedField};
 use crate::check;
+use crate::edit;
 use crate::error::CtrlError;
-use crate::state::{InForce, State};
+use crate::state::State;
 
 /// What is to be compared with what runs.
 #[derive(Debug)]
@@ -42,26 +43,27 @@ fn compare(state: &State, source: Source) -> Result<(Plan, Config), ApplyError> 
         }
     };
     let Document { config, .. } = check::document(&name, &text, &state.machine)?;
-    let in_force = state.in_force.load_full();
-    Ok((planned(name, &in_force, &config), config))
+    let generation = state.in_force.load().generation;
+    // With what commands have changed, whether the workers run that already or not.
+    let running = state.desk.desired().0.config();
+    Ok((planned(name, (&running, generation), &config), config))
 }
 
 /// Why there is no room for `config`, if there is none.
 async fn no_room(state: &State, config: &Config) -> Result<Option<String>, ApplyError> {
-    let Ok(mut applier) = timeout(QUEUE_PATIENCE, state.applier.lock()).await else {
+    let Ok(applier) = timeout(QUEUE_PATIENCE, state.applier.lock()).await else {
         return Err(ApplyError::Busy);
     };
     // What has ended meanwhile makes room, as it would if this were applied.
-    applier.registry.release(&state.workers);
-    let shortage = applier.registry.check(config).err();
+    applier.free_numbers(state);
+    let shortage = edit::lock(&applier.registry).check(config).err();
     Ok(shortage.map(|shortage| ApplyError::NoRoom(shortage).to_string()))
 }
 
-fn planned(file: String, in_force: &InForce, config: &Config) -> Plan {
-    let changes = diff(&in_force.config, config);
-    let mut warnings = warnings(&in_force.config, config);
+fn planned(file: String, (running, generation): (&Config, u64), config: &Config) -> Plan {
+    let changes = diff(running, config);
+    let mut warnings = warnings(running, config);
     warnings.extend(check::warnings(config));
-    let generation = in_force.generation;
     let Applied { services, real_servers, routes, settings, warnings, .. } =
         applied(generation, 0, &changes, warnings);
     Plan {

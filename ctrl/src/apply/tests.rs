@@ -3,6 +3,7 @@
 use super::*;
 use crate::api::proto::{Service, Services, Tally};
 use crate::api::services_of;
+use crate::edit::PAUSE;
 use crate::testing::{ECHO, Rig, text};
 
 /// The usual service, and one more real server.
@@ -102,7 +103,7 @@ async fn options_of_ipvs_apply_live() {
     assert_eq!((outcome.generation, outcome.real_servers), (2, Tally::default()));
     apply_text(with(ECHO, "{expire_nodest_conn: 1}")).await.unwrap();
     while rig.state.workers.sum(|stats| stats.ended.real_server_removed.value()) == 0 {
-        sleep(PAUSE).await;
+        tokio::time::sleep(PAUSE).await;
     }
     rig.datagrams("192.0.2.10:7", 3);
     assert_eq!(drops(&rig, RealServerRemoved), 0, "all are served");
@@ -203,7 +204,7 @@ async fn an_application_goes_on_when_nobody_waits_for_it_any_more() {
     let task = tokio::spawn(async move { apply(&state, "test", "x".to_owned(), both).await });
     drop(task);
     while rig.state.in_force.load().generation < 2 {
-        sleep(PAUSE).await;
+        tokio::time::sleep(PAUSE).await;
     }
     assert_eq!(services(&rig).len(), 2);
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -32,7 +32,26 @@ pub(crate) use refusal::NO_SUCH_RESOURCE;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Parameters of a request: names and values.
-pub(crate) type Parameters = [(&'static str, String)];
+pub(crate) type Parameters = [(String, String)];
+
+/// What goes along with a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Content {
+    bytes: Vec<u8>,
+    media_type: Option<&'static str>,
+}
+
+impl Content {
+    /// The text of a configuration file.
+    pub(crate) const fn yaml(bytes: Vec<u8>) -> Self {
+        Self { bytes, media_type: Some("application/yaml") }
+    }
+
+    /// JSON.
+    pub(crate) fn json(value: &serde_json::Value) -> Self {
+        Self { bytes: value.to_string().into_bytes(), media_type: Some("application/json") }
+    }
+}
 
 /// What takes an answer piece by piece.
 type Take<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
@@ -74,7 +93,7 @@ impl Daemon {
         parameters: &Parameters,
         take: Take<'_>,
     ) -> Result<(), CtrlError> {
-        self.send_to(Method::GET, target, parameters, Vec::new(), take)
+        self.send_to(Method::GET, target, parameters, Content::default(), take)
     }
 
     /// Asks for `target` and returns the answer, understood.
@@ -83,17 +102,17 @@ impl Daemon {
         target: &str,
         parameters: &Parameters,
     ) -> Result<T, CtrlError> {
-        let answer = self.send(Method::GET, target, parameters, Vec::new())?;
+        let answer = self.send(Method::GET, target, parameters, Content::default())?;
         self.understand(&answer)
     }
 
-    /// Sends `body` to `target` and returns the answer whole.
+    /// Sends a request with `body` to `target` and returns the answer whole.
     pub(crate) fn send(
         &self,
         method: Method,
         target: &str,
         parameters: &Parameters,
-        body: Vec<u8>,
+        body: Content,
     ) -> Result<Vec<u8>, CtrlError> {
         let mut whole = Vec::new();
         self.send_to(method, target, parameters, body, &mut |piece| {
@@ -113,7 +132,7 @@ impl Daemon {
         method: Method,
         target: &str,
         parameters: &Parameters,
-        body: Vec<u8>,
+        body: Content,
         take: Take<'_>,
     ) -> Result<(), CtrlError> {
         let (verb, path) = (method.clone(), target);
@@ -128,7 +147,7 @@ impl Daemon {
         &self,
         method: Method,
         target: &str,
-        body: Vec<u8>,
+        body: Content,
         take: Take<'_>,
     ) -> Result<Result<(), Refused>, CtrlError> {
         let request = self.request(method, target, body)?;
@@ -153,7 +172,7 @@ impl Daemon {
         &self,
         method: Method,
         target: &str,
-        body: Vec<u8>,
+        body: Content,
     ) -> Result<Request<Full<Bytes>>, CtrlError> {
         let mut request = Request::builder().method(method).uri(target);
         request = match &self.0 {
@@ -162,7 +181,10 @@ impl Daemon {
                 request.header(HOST, authority).header(AUTHORIZATION, format!("Bearer {token}"))
             }
         };
-        request.body(Full::from(body)).map_err(|error| self.no_answer(error.to_string()))
+        if let Some(media_type) = body.media_type {
+            request = request.header(CONTENT_TYPE, media_type);
+        }
+        request.body(Full::from(body.bytes)).map_err(|error| self.no_answer(error.to_string()))
     }
 
     async fn exchange(
@@ -213,7 +235,7 @@ async fn next_frame(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, hyper::
 }
 
 fn with_parameters(target: &str, parameters: &Parameters) -> String {
-    let encoded = |(name, value): &(&str, String)| {
+    let encoded = |(name, value): &(String, String)| {
         format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
     };
     let encoded: Vec<_> = parameters.iter().map(encoded).collect();

@@ -8,7 +8,7 @@ use std::io;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::{Address, Daemon};
+use super::{Address, Content, Daemon};
 use crate::api::proto::Refusal;
 use crate::error::CtrlError;
 
@@ -71,30 +71,28 @@ impl Daemon {
         CtrlError::Answer { daemon: self.to_string(), why: why.into() }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the system has many errors")]
     pub(super) fn unreachable(&self, error: &io::Error) -> CtrlError {
         use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
         let daemon = self.to_string();
-        let is_socket = matches!(self.0, Address::Socket(_));
-        match error.kind() {
-            NotFound | ConnectionRefused if is_socket => CtrlError::NoDaemon {
-                daemon,
-                advice: "is `rvs run` running? If it serves another socket (`control: {socket: \
-                         ...}` in its configuration), name that with --socket or RVS_SOCKET."
-                    .to_owned(),
-            },
-            PermissionDenied if is_socket => CtrlError::Denied {
-                daemon,
-                advice:
-                    "run as root, as the user that `rvs run` runs as, or as one that `control: \
-                         {mode: ..., group: ...}` in its configuration lets in."
-                        .to_owned(),
-            },
-            _ if is_socket => self.no_answer(error.to_string()),
-            _ => CtrlError::NoDaemon {
-                daemon,
-                advice: format!("{error}. Does its configuration have it listen there?"),
-            },
+        if matches!(self.0, Address::Tcp { .. }) {
+            let advice = format!("{error}. Does its configuration have it listen there?");
+            return CtrlError::NoDaemon { daemon, advice };
         }
+        let kind = error.kind();
+        if kind == PermissionDenied {
+            let advice = "run as root, as the user that `rvs run` runs as, or as one that \
+                          `control: {mode: ..., group: ...}` in its configuration lets in."
+                .to_owned();
+            return CtrlError::Denied { daemon, advice };
+        }
+        if !matches!(kind, NotFound | ConnectionRefused) {
+            return self.no_answer(error.to_string());
+        }
+        let advice = "is `rvs run` running? If it serves another socket (`control: {socket: ...}` \
+                      in its configuration), name that with --socket or RVS_SOCKET."
+            .to_owned();
+        CtrlError::NoDaemon { daemon, advice }
     }
 
     fn other_release(&self, why: String) -> CtrlError {
@@ -109,7 +107,7 @@ impl Daemon {
             body.extend_from_slice(piece);
             Ok(())
         };
-        self.talk(Method::GET, "/v1/status", Vec::new(), take).ok()?.ok()?;
+        self.talk(Method::GET, "/v1/status", Content::default(), take).ok()?.ok()?;
         serde_json::from_slice(&body).ok().map(|Version { version }| version)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use serde::Deserialize;
-use tempfile::TempDir;
 
 use super::*;
 use crate::exit::Exit;
+use crate::testing::{FakeDaemon, answer_all, response};
 
 /// What a request of the tests understands.
 #[derive(Debug, Deserialize)]
@@ -16,61 +16,27 @@ struct Answer {
     needed: u32,
 }
 
-/// A daemon that gives the same answers to one request after the other.
-struct Fake {
-    directory: TempDir,
-    thread: JoinHandle<Vec<String>>,
-}
-
-fn response(status: &str, body: &str) -> String {
-    let length = body.len();
-    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
-}
-
-/// Answers one request from each connection; returns their first lines.
-fn serve<S: io::Read + io::Write>(
-    mut next: impl FnMut() -> S,
-    answers: Vec<String>,
-) -> Vec<String> {
-    let answer = |answer: String| {
-        let mut stream = next();
-        let mut request = [0; 4096];
-        let length = stream.read(&mut request).unwrap();
-        stream.write_all(answer.as_bytes()).unwrap();
-        String::from_utf8_lossy(&request[..length]).into_owned()
-    };
-    answers.into_iter().map(answer).collect()
-}
-
-impl Fake {
-    fn answering(answers: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let listener = std::os::unix::net::UnixListener::bind(directory.path().join("s")).unwrap();
-        let answers = answers.iter().map(|(status, body)| response(status, body)).collect();
-        let thread = thread::spawn(move || serve(|| listener.accept().unwrap().0, answers));
-        Self { directory, thread }
-    }
-
-    fn daemon(&self) -> Daemon {
-        Daemon::at(self.directory.path().join("s"))
-    }
-
-    /// The error of a request, and the requests that came.
-    fn error(self) -> (CtrlError, String, Vec<String>) {
-        let error = self.daemon().ask::<Answer>("/v1/thing", &[("x", "a b".into())]).unwrap_err();
-        let text = error.to_string();
-        (error, text, self.thread.join().unwrap())
-    }
+/// The error of a request, and the requests that came.
+fn error_of(answers: &[(&str, &str)]) -> (CtrlError, String, Vec<String>) {
+    let answers: Vec<_> =
+        answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();
+    let fake = FakeDaemon::answering(&answers);
+    let daemon = Daemon::at(fake.socket());
+    let error = daemon.ask::<Answer>("/v1/thing", &[("x".into(), "a b".into())]).unwrap_err();
+    let text = error.to_string();
+    (error, text, fake.requests())
 }
 
 const OLD: (&str, &str) = ("200 OK", r#"{"version": "0.0.7", "pid": 1}"#);
 
 #[test]
 fn parameters_are_encoded_and_unknown_fields_ignored() {
-    let fake = Fake::answering(&[("200 OK", r#"{"needed": 7, "later": [1, 2]}"#)]);
-    let answer: Answer = fake.daemon().ask("/v1/thing", &[("x", "a b&c".into())]).unwrap();
+    let answer = r#"{"needed": 7, "later": [1, 2]}"#.to_owned();
+    let fake = FakeDaemon::answering(&[("200 OK", answer)]);
+    let answer: Answer =
+        Daemon::at(fake.socket()).ask("/v1/thing", &[("x".into(), "a b&c".into())]).unwrap();
     assert_eq!(answer.needed, 7);
-    let requests = fake.thread.join().unwrap();
+    let requests = fake.requests();
     assert!(requests[0].starts_with("GET /v1/thing?x=a%20b%26c HTTP/1.1\r\n"), "{requests:?}");
 }
 
@@ -88,7 +54,7 @@ fn an_older_daemon_is_told_by_name() {
         // A 400 may be just wrong, so it takes one more look at the version.
         let asks = if refusal.0.starts_with("400") { 2 } else { 1 };
         let answers = [&[refusal][..], &vec![OLD; asks]].concat();
-        let (error, text, requests) = Fake::answering(&answers).error();
+        let (error, text, requests) = error_of(&answers);
         assert_eq!(Exit::of(&error), Exit::OtherRelease, "{text}");
         for part in ["(0.0.7; this is rvs ", why, "Restart the daemon with this release"] {
             assert!(text.contains(part), "{part}: {text}");
@@ -101,10 +67,10 @@ fn an_older_daemon_is_told_by_name() {
 fn what_is_wrong_with_a_request_is_told_as_the_daemon_tells_it() {
     let same = format!(r#"{{"version": "{}"}}"#, env!("CARGO_PKG_VERSION"));
     let refusal = ("400 Bad Request", r#"{"error": "parameter `x`: no"}"#);
-    let (error, text, _) = Fake::answering(&[refusal, ("200 OK", &same)]).error();
+    let (error, text, _) = error_of(&[refusal, ("200 OK", &same)]);
     assert_eq!((Exit::of(&error), text.as_str()), (Exit::Failed, "parameter `x`: no"));
     let refusal = ("404 Not Found", r#"{"error": "there is no service web"}"#);
-    let (error, text, _) = Fake::answering(&[refusal]).error();
+    let (error, text, _) = error_of(&[refusal]);
     assert_eq!((Exit::of(&error), text.as_str()), (Exit::Failed, "there is no service web"));
 }
 
@@ -112,7 +78,7 @@ fn what_is_wrong_with_a_request_is_told_as_the_daemon_tells_it() {
 fn a_newer_daemon_without_a_field_is_told_by_name() {
     let newer = r#"{"version": "9.0.0"}"#;
     let answers = [("200 OK", r#"{"other": 1}"#), ("200 OK", newer), ("200 OK", newer)];
-    let (error, text, _) = Fake::answering(&answers).error();
+    let (error, text, _) = error_of(&answers);
     assert_eq!(Exit::of(&error), Exit::OtherRelease);
     assert!(text.contains("(9.0.0; ") && text.contains("missing field `needed`"), "{text}");
 }
@@ -120,11 +86,11 @@ fn a_newer_daemon_without_a_field_is_told_by_name() {
 #[test]
 fn busy_denied_and_absent_have_statuses_of_their_own() {
     let busy = ("503 Service Unavailable", r#"{"error": "too many listings"}"#);
-    let (error, text, _) = Fake::answering(&[busy]).error();
+    let (error, text, _) = error_of(&[busy]);
     assert_eq!(Exit::of(&error), Exit::Busy);
     assert!(text.contains("busy: too many listings") && text.contains("try again"), "{text}");
     let denied = ("403 Forbidden", r#"{"error": "user 1000 may only read"}"#);
-    let (error, text, _) = Fake::answering(&[denied]).error();
+    let (error, text, _) = error_of(&[denied]);
     assert_eq!(Exit::of(&error), Exit::Unreachable);
     assert!(text.contains("user 1000 may only read"), "{text}");
     let error = Daemon::at(Path::new("/nonexistent").into()).ask::<Answer>("/", &[]).unwrap_err();
@@ -139,7 +105,8 @@ fn over_tcp_the_token_goes_along() {
     let authority = listener.local_addr().unwrap().to_string();
     let daemon = Daemon(Address::Tcp { authority: authority.clone(), token: "secret".into() });
     let answers = vec![response("200 OK", r#"{"needed": 1}"#)];
-    let thread = thread::spawn(move || serve(|| listener.accept().unwrap().0, answers));
+    let next = move || listener.accept().unwrap().0;
+    let thread = thread::spawn(move || answer_all(next, answers));
     assert_eq!(daemon.ask::<Answer>("/v1/thing", &[]).unwrap().needed, 1);
     let request = thread.join().unwrap().remove(0).to_lowercase();
     assert!(request.contains("authorization: bearer secret"), "{request}");

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use dataplane::service::ServiceId;
+use conf::ServiceKey;
 
 use super::RealKey;
 use crate::api::proto::Traffic;
@@ -33,7 +33,7 @@ impl Departed {
     }
 
     /// The service has gone, and all its real servers with it.
-    pub(super) fn forget(&mut self, service: ServiceId) {
+    pub(super) fn forget(&mut self, service: ServiceKey) {
         self.0.retain(|((known, _), _)| *known != service);
     }
 }
@@ -42,8 +42,13 @@ impl Departed {
 mod tests {
     use super::*;
 
-    fn key(service: u32, l4_port: u16) -> RealKey {
-        (ServiceId(service), std::net::SocketAddrV4::new([10, 0, 0, 1].into(), l4_port))
+    fn service(vport: u16) -> ServiceKey {
+        let vip = std::net::SocketAddrV4::new([192, 0, 2, 10].into(), vport);
+        ServiceKey::Endpoint { protocol: conf::Protocol::Tcp, vip }
+    }
+
+    fn key(vport: u16, l4_port: u16) -> RealKey {
+        (service(vport), std::net::SocketAddrV4::new([10, 0, 0, 1].into(), l4_port))
     }
 
     fn counted(connections: u64) -> Traffic {
@@ -58,7 +63,7 @@ mod tests {
         departed.note(key(2, 1), counted(7));
         assert_eq!(departed.recall(key(1, 1)), Some(counted(5)));
         assert_eq!(departed.recall(key(1, 1)), None);
-        departed.forget(ServiceId(1));
+        departed.forget(service(1));
         assert_eq!(departed.recall(key(1, 2)), None);
         for l4_port in 2..=4097 {
             departed.note(key(2, l4_port), counted(8));

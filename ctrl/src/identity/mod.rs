@@ -15,6 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use conf::edit::Subject;
 use conf::{Config, ForwardingMode, Limits, MarkRule, Service, ServiceKey};
 use dataplane::sched::{MaglevTable, Schedule};
 use dataplane::service::{RealId, ServiceId};
@@ -28,7 +29,7 @@ pub(crate) use schedules::Wanted;
 use vips::VipPlaces;
 
 /// What makes two real servers the same real server: its service, RIP and rport.
-type RealKey = (ServiceId, SocketAddrV4);
+type RealKey = (ServiceKey, SocketAddrV4);
 
 /// What the workers tell about numbers.
 pub(crate) trait Usage {
@@ -123,20 +124,40 @@ impl Registry {
         }
     }
 
-    /// Frees numbers of what is gone and has no flows any more.
-    pub(crate) fn release(&mut self, usage: &dyn Usage) {
+    /// Frees numbers of what is gone and has no flows any more, which are returned.
+    pub(crate) fn release(&mut self, usage: &dyn Usage) -> Vec<Subject> {
         let generation = usage.oldest_generation();
         let (departed, bases) = (&mut self.departed, &self.real_bases);
-        let is_idle = |number| usage.flows(RealId(number)) == 0;
+        let mut freed = Vec::new();
+        let is_idle = |_: &_, number| usage.flows(RealId(number)) == 0;
         self.real_servers.release(generation, is_idle, |key, number| {
             let base = bases.get(&RealId(number)).copied().unwrap_or_default();
             departed.note(key, usage.real_server(RealId(number)).since(&base));
+            freed.push(Subject::RealServer(key.0, key.1));
         });
         // Flows refer to a service along with one of its real servers.
-        let held: HashSet<ServiceId> =
+        let held: HashSet<ServiceKey> =
             self.real_servers.retired().map(|((service, _), _)| *service).collect();
-        let is_idle = |number| !held.contains(&ServiceId(number));
-        self.services.release(generation, is_idle, |_, _| {});
+        let is_idle = |key: &ServiceKey, _| !held.contains(key);
+        self.services.release(generation, is_idle, |key, _| freed.push(Subject::Service(key)));
+        freed
+    }
+
+    /// Whether a service or real server has a number, be it in force or retired.
+    pub(crate) fn has(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Service(key) => self.services.find(key).is_some(),
+            Subject::RealServer(key, address) => {
+                self.real_servers.find(&(*key, *address)).is_some()
+            }
+        }
+    }
+
+    /// Everything that has a number, be it in force or retired.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Subject> {
+        let real_servers = self.real_servers.all();
+        let real_servers = real_servers.map(|(key, address)| Subject::RealServer(*key, *address));
+        self.services.all().map(|key| Subject::Service(*key)).chain(real_servers)
     }
 
     /// Whether all of `config` can get numbers. Nothing is changed.
@@ -147,9 +168,7 @@ impl Registry {
             return Err(Shortage { limit: "services", missing: services, retired });
         }
         let real_servers = config.services.iter().flat_map(|service| {
-            // A service without a number yet has no real servers with numbers either.
-            let id = self.services.find(&service.key).map_or(ServiceId(u32::MAX), ServiceId);
-            service.real_servers.iter().map(move |real| (id, real.address))
+            service.real_servers.iter().map(|real| (service.key, real.address))
         });
         let missing = self.real_servers.shortage(real_servers);
         if missing > 0 {
@@ -162,10 +181,12 @@ impl Registry {
     /// Gives all of `config`, which is to be `generation`, its numbers. What it does not have any
     /// more is retired. Something that [`Self::check`] found no number for is left out.
     pub(crate) fn assign(&mut self, config: &Config, generation: u64, usage: &dyn Usage) -> Named {
+        let waiting = self.waiting();
         let mut services = self.services.begin();
         let mut real_servers = self.real_servers.begin();
         let named = config.services.iter().filter_map(|service| {
-            self.assign_service(service, (&mut services, &mut real_servers), usage)
+            let waiting = waiting.get(&service.key).map_or(&[][..], Vec::as_slice);
+            self.assign_service(service, waiting, (&mut services, &mut real_servers), usage)
         });
         let named = named.collect();
         self.services.settle(services, generation);
@@ -173,31 +194,42 @@ impl Registry {
         named
     }
 
+    /// The numbers of retired real servers, by service.
+    fn waiting(&self) -> HashMap<ServiceKey, Vec<RealId>> {
+        let mut waiting: HashMap<_, Vec<_>> = HashMap::new();
+        for ((service, _), number) in self.real_servers.retired() {
+            waiting.entry(*service).or_default().push(RealId(number));
+        }
+        waiting
+    }
+
     fn assign_service(
         &mut self,
         service: &Service,
+        waiting: &[RealId],
         (services, reals): (&mut Previous<ServiceKey>, &mut Previous<RealKey>),
         usage: &dyn Usage,
     ) -> Option<NamedService> {
         let (number, origin) = self.services.keep_or_assign(services, service.key)?;
         let id = ServiceId(number);
+        if origin != Origin::Kept {
+            // As in IPVS, its real servers begin anew with it.
+            self.departed.forget(service.key);
+        }
         if matches!(origin, Origin::Returned | Origin::Used) {
             self.service_bases.insert(id, usage.service(id));
             match origin {
                 Origin::Returned => self.schedules.begin_anew(id),
                 Origin::Kept | Origin::Fresh | Origin::Used => self.schedules.forget(id),
             }
-            // As in IPVS, its real servers begin anew with it.
-            self.departed.forget(id);
-            for (_, real) in self.real_servers.retired().filter(|((service, _), _)| *service == id)
-            {
-                self.real_bases.insert(RealId(real), usage.real_server(RealId(real)));
+            for real in waiting {
+                self.real_bases.insert(*real, usage.real_server(*real));
             }
         }
         let base = self.service_bases.get(&id).copied().unwrap_or_default();
         let mut real_servers = Vec::with_capacity(service.real_servers.len());
         for real in &service.real_servers {
-            let key = (id, real.address);
+            let key = (service.key, real.address);
             let (number, origin) = self.real_servers.keep_or_assign(reals, key)?;
             let id = RealId(number);
             match origin {
@@ -214,6 +246,16 @@ impl Registry {
             real_servers.push(NamedRealServer { id, base });
         }
         Some(NamedService { id, base, real_servers })
+    }
+
+    /// Has the counters of a service and its real servers begin anew, and notes that in `named`.
+    pub(crate) fn zero(&mut self, named: &mut NamedService, usage: &dyn Usage) {
+        named.base = usage.service(named.id);
+        self.service_bases.insert(named.id, named.base);
+        for real in &mut named.real_servers {
+            real.base = usage.real_server(real.id);
+            self.real_bases.insert(real.id, real.base);
+        }
     }
 
     /// The schedule of a service, and its table for where there is no room for flows.

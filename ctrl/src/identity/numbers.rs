@@ -106,18 +106,23 @@ impl<K: Hash + Eq + Copy> Numbers<K> {
     pub(super) fn release(
         &mut self,
         generation: u64,
-        mut is_idle: impl FnMut(u32) -> bool,
+        mut is_idle: impl FnMut(&K, u32) -> bool,
         mut freed: impl FnMut(K, u32),
     ) {
         let free = &mut self.free;
         self.retired.retain(|key, retired| {
-            let stays = retired.since > generation || !is_idle(retired.number);
+            let stays = retired.since > generation || !is_idle(key, retired.number);
             if !stays {
                 freed(*key, retired.number);
                 free.push(retired.number);
             }
             stays
         });
+    }
+
+    /// All keys that have a number.
+    pub(super) fn all(&self) -> impl Iterator<Item = &K> {
+        self.in_force.keys().chain(self.retired.keys())
     }
 
     /// The retired numbers and their keys.
@@ -158,12 +163,12 @@ mod tests {
         apply(&mut numbers, "ab", 1);
         apply(&mut numbers, "b", 2);
         assert_eq!(numbers.shortage("bc".chars()), 1, "a's number is not free yet");
-        numbers.release(1, |_| true, |_, _| {});
+        numbers.release(1, |_, _| true, |_, _| {});
         assert_eq!(numbers.shortage("bc".chars()), 1, "a worker still runs generation 1");
-        numbers.release(2, |number| number != 0, |_, _| {});
+        numbers.release(2, |_, number| number != 0, |_, _| {});
         assert_eq!(numbers.shortage("bc".chars()), 1, "flows are left");
         let mut freed = Vec::new();
-        numbers.release(2, |_| true, |key, number| freed.push((key, number)));
+        numbers.release(2, |_, _| true, |key, number| freed.push((key, number)));
         assert_eq!(freed, [('a', 0)]);
         assert_eq!(numbers.shortage("bc".chars()), 0);
         assert_eq!(apply(&mut numbers, "bc", 3), [(1, Origin::Kept), (0, Origin::Used)]);

@@ -85,12 +85,14 @@ pub(crate) struct Ring {
     end: ControlEnd,
     /// Answers that were given up, whose rest is still to come.
     owed: usize,
+    /// The worker has said that it is still looking.
+    is_alive: bool,
 }
 
 impl Ring {
     /// Wraps a ring that nothing was asked through yet.
     pub(crate) fn new(end: ControlEnd) -> Self {
-        Self { end, owed: 0 }
+        Self { end, owed: 0, is_alive: false }
     }
 
     /// Has the worker announce all VIPs again; `false` if it has too many requests already.
@@ -123,6 +125,8 @@ impl Ring {
                 last = Instant::now();
             } else if self.owed == 0 {
                 return client.map(|_| ()).ok_or(ListingError::Slow);
+            } else if std::mem::take(&mut self.is_alive) {
+                last = Instant::now();
             } else if last.elapsed() > WORKER_PATIENCE {
                 return Err(ListingError::Silent(lcore));
             } else {
@@ -153,6 +157,7 @@ impl Ring {
                 None => break,
                 Some(Report::End) => self.owed -= 1,
                 Some(_) if self.owed > 1 => {}
+                Some(Report::Underway) => self.is_alive = true,
                 Some(report) => reports.push(report),
             }
         }
@@ -160,14 +165,15 @@ impl Ring {
     }
 }
 
-/// Starts a listing of all workers, one after the other.
-pub(crate) fn start(state: &Arc<State>, command: Command) -> Listing {
+/// Starts a listing of all workers, one after the other, or of the one on this CPU.
+pub(crate) fn start(state: &Arc<State>, command: Command, lcore: Option<u32>) -> Listing {
     let (sender, batches) = mpsc::channel(BATCHES_WAITING);
     let is_cut = Arc::new(AtomicBool::new(false));
     let listing = Listing { batches, is_cut: Arc::clone(&is_cut) };
     let state = Arc::clone(state);
     tokio::spawn(async move {
-        for seat in state.workers.iter() {
+        let is_meant = |seat: &&Seat| lcore.is_none_or(|lcore| lcore == seat.lcore);
+        for seat in state.workers.iter().filter(is_meant) {
             if let Err(error) = list_one(seat, command, &sender).await {
                 let told = timeout(CLIENT_PATIENCE, sender.send(Err(error))).await;
                 is_cut.store(!matches!(told, Ok(Ok(()))), Ordering::Relaxed);

@@ -1,12 +1,15 @@
 //! Tests of listings, with a worker that turns and with one that does not.
 
+use dataplane::control::Selection;
+
 use super::*;
 use crate::testing::{ECHO, Rig};
 
 const FLOWS: u16 = 3000;
+const FLOWS_OF_ALL: Command = Command::ListFlows(Selection::ALL);
 
 async fn count(state: &Arc<State>, command: Command) -> Result<usize, ListingError> {
-    let mut listing = start(state, command);
+    let mut listing = start(state, command, None);
     let mut count = 0;
     while let Some(batch) = listing.recv().await {
         let batch = batch?;
@@ -20,9 +23,9 @@ async fn count(state: &Arc<State>, command: Command) -> Result<usize, ListingErr
 #[tokio::test]
 async fn every_flow_comes_once_whatever_the_size_of_the_ring() {
     let rig = Rig::turning(ECHO);
-    assert_eq!(count(&rig.state, Command::ListFlows).await, Ok(0));
+    assert_eq!(count(&rig.state, FLOWS_OF_ALL).await, Ok(0));
     rig.datagrams("192.0.2.10:7", FLOWS);
-    assert_eq!(count(&rig.state, Command::ListFlows).await, Ok(usize::from(FLOWS)));
+    assert_eq!(count(&rig.state, FLOWS_OF_ALL).await, Ok(usize::from(FLOWS)));
     assert!(count(&rig.state, Command::ListNeighbors).await.unwrap() >= 2, "both real servers");
 }
 
@@ -31,12 +34,12 @@ async fn a_client_that_goes_away_leaves_the_ring_as_it_was() {
     let rig = Rig::turning(ECHO);
     rig.datagrams("192.0.2.10:7", FLOWS);
     for taken in 0..3 {
-        let mut listing = start(&rig.state, Command::ListFlows);
+        let mut listing = start(&rig.state, FLOWS_OF_ALL, None);
         for _ in 0..taken {
             listing.recv().await.unwrap().unwrap();
         }
         drop(listing);
-        assert_eq!(count(&rig.state, Command::ListFlows).await, Ok(usize::from(FLOWS)));
+        assert_eq!(count(&rig.state, FLOWS_OF_ALL).await, Ok(usize::from(FLOWS)));
     }
 }
 
@@ -45,9 +48,9 @@ async fn listings_at_the_same_time_do_not_mix() {
     let rig = Rig::turning(ECHO);
     rig.datagrams("192.0.2.10:7", FLOWS);
     let (first, neighbors, second) = tokio::join!(
-        count(&rig.state, Command::ListFlows),
+        count(&rig.state, FLOWS_OF_ALL),
         count(&rig.state, Command::ListNeighbors),
-        count(&rig.state, Command::ListFlows),
+        count(&rig.state, FLOWS_OF_ALL),
     );
     assert_eq!((first, second), (Ok(usize::from(FLOWS)), Ok(usize::from(FLOWS))));
     assert!(neighbors.unwrap() < 10);
@@ -57,14 +60,14 @@ async fn listings_at_the_same_time_do_not_mix() {
 async fn a_worker_that_stands_still_is_reported() {
     let rig = Rig::standing(ECHO);
     let silent = Err(ListingError::Silent(5));
-    assert_eq!(count(&rig.state, Command::ListFlows).await, silent);
+    assert_eq!(count(&rig.state, FLOWS_OF_ALL).await, silent);
 }
 
 #[tokio::test]
 async fn a_client_that_reads_on_too_late_is_told_that_something_is_missing() {
     let rig = Rig::turning(ECHO);
     rig.datagrams("192.0.2.10:7", FLOWS);
-    let mut listing = start(&rig.state, Command::ListFlows);
+    let mut listing = start(&rig.state, FLOWS_OF_ALL, None);
     while listing.batches.len() < BATCHES_WAITING {
         sleep(PAUSE).await;
     }
@@ -81,5 +84,5 @@ async fn a_client_that_reads_on_too_late_is_told_that_something_is_missing() {
     }
     assert_eq!(listing.recv().await.unwrap().unwrap_err(), ListingError::Slow);
     assert!(listing.recv().await.is_none());
-    assert_eq!(count(&rig.state, Command::ListFlows).await, Ok(usize::from(FLOWS)));
+    assert_eq!(count(&rig.state, FLOWS_OF_ALL).await, Ok(usize::from(FLOWS)));
 }

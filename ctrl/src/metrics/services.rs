@@ -4,7 +4,7 @@
 //! what a worker counts into is taken from its cache once a scrape, and all columns of a row are of
 //! one moment.
 
-use conf::{ForwardingMode, Service, ServiceKey};
+use conf::{Config, ForwardingMode, OwnAddresses, Service, ServiceKey};
 use dataplane::forward::LocalPortShare;
 
 use super::encode::Encoder;
@@ -41,8 +41,8 @@ struct ServiceRow {
     /// Sums over its real servers.
     now: Gauges,
     real_servers: u64,
-    /// Those with a weight.
-    weighted: u64,
+    /// Those that take new connections.
+    usable: u64,
     /// The largest share of its local ports that one of them has in use.
     local_ports_used: Option<f64>,
 }
@@ -61,9 +61,9 @@ static SERVICES: Sheet<ServiceRow> = Sheet {
             Value::Int(row.real_servers)
         }),
         Column::gauge(
-            "rvs_service_weighted_real_servers",
-            "Real servers with a weight above 0, which take new connections.",
-            |row| Value::Int(row.weighted),
+            "rvs_service_usable_real_servers",
+            "Real servers that take new connections: with a weight, not draining, not `unusable`.",
+            |row| Value::Int(row.usable),
         ),
         Column::counter("rvs_service_opened_connections", "Connections scheduled.", |row| {
             Value::Int(row.traffic.connections)
@@ -113,9 +113,11 @@ static REAL_SERVERS: Sheet<RealRow> = Sheet {
     title: "Real servers",
     labels: &["service", "protocol, vip, vport", "mark", "real_server"],
     columns: &[
-        Column::gauge("rvs_real_server_weight", "Its share of new connections.", |row| {
-            Value::Int(u64::from(row.weight))
-        }),
+        Column::gauge(
+            "rvs_real_server_weight",
+            "Its share of new connections; 0 while it takes none.",
+            |row| Value::Int(u64::from(row.weight)),
+        ),
         Column::counter("rvs_real_server_opened_connections", "Connections scheduled.", |row| {
             Value::Int(row.traffic.connections)
         }),
@@ -164,6 +166,14 @@ static REAL_SERVERS: Sheet<RealRow> = Sheet {
     ],
 };
 
+/// What everything is read from.
+#[derive(Debug)]
+struct Of<'a> {
+    config: &'a Config,
+    workers: &'a Seats,
+    own: OwnAddresses,
+}
+
 /// What was read.
 #[derive(Debug)]
 pub(super) struct Tables {
@@ -196,9 +206,11 @@ pub(super) async fn tables(in_force: &InForce, workers: &Seats) -> (Tables, u64)
         left: max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX)),
         omitted: 0,
     };
+    let config = &in_force.config;
+    let of = Of { config, workers, own: OwnAddresses::of(config) };
     let mut read = 0;
     for (service, named) in in_force.config.services.iter().zip(&in_force.named) {
-        read += tables.read(service, named, workers);
+        read += tables.read(service, named, &of);
         if read >= REAL_SERVERS_AT_ONCE {
             tokio::task::yield_now().await;
             read = 0;
@@ -210,9 +222,11 @@ pub(super) async fn tables(in_force: &InForce, workers: &Seats) -> (Tables, u64)
 
 impl Tables {
     /// Reads a service and its real servers; how many rows that was.
-    fn read(&mut self, service: &Service, named: &NamedService, workers: &Seats) -> usize {
+    fn read(&mut self, service: &Service, named: &NamedService, of: &Of<'_>) -> usize {
+        let workers = of.workers;
         let own = labels(|labels| label(service, labels));
         let count = service.real_servers.len();
+        let capacity = LocalPortShare::All.capacity(of.config.pool_of(service));
         let listed = count <= self.left;
         if listed {
             self.left -= count;
@@ -223,20 +237,22 @@ impl Tables {
             traffic: traffic_of_service(workers, named),
             now: Gauges::default(),
             real_servers: count as u64,
-            weighted: 0,
+            usable: 0,
             local_ports_used: None,
         };
         for (real, number) in service.real_servers.iter().zip(&named.real_servers) {
             let (traffic, now) = counts(workers, *number);
             row.now = row.now.plus(now);
-            row.weighted += u64::from(real.weight > 0);
-            let local_ports = local_ports(service);
-            if let Some(capacity) = local_ports {
+            let weight = if of.own.unusable(real).is_some() { 0 } else { real.effective_weight() };
+            row.usable += u64::from(weight > 0);
+            let is_fullnat = real.mode == ForwardingMode::FullNat;
+            let local_ports = is_fullnat.then_some(capacity);
+            if is_fullnat {
                 let used = share(now.active + now.inactive, capacity);
                 row.local_ports_used = Some(row.local_ports_used.unwrap_or(0.0).max(used));
             }
             if listed {
-                let real_row = RealRow { traffic, now, weight: real.weight, local_ports };
+                let real_row = RealRow { traffic, now, weight, local_ports };
                 self.real_servers.push(real_row).copy(&own).show("real_server", real.address);
             }
         }
@@ -287,12 +303,6 @@ fn counts(workers: &Seats, named: NamedRealServer) -> (Traffic, Gauges) {
         });
     }
     (traffic.since(&named.base), now)
-}
-
-/// Local ports towards a real server of this service, of all workers; in mode fullnat.
-fn local_ports(service: &Service) -> Option<u64> {
-    let is_fullnat = service.mode == ForwardingMode::FullNat;
-    is_fullnat.then(|| LocalPortShare::All.capacity(&service.local_addresses))
 }
 
 /// The share in use, 0 to 1.

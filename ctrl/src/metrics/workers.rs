@@ -203,13 +203,14 @@ static PARTS: [Parts; 4] = [
             columns: &[Column::counter(
                 "rvs_worker_flows_ended",
                 "Flows that ended before their time: `half_open` and `idle` ones by drop_entry, \
-                 those of a `real_server_removed` by expire_nodest_conn.",
+                 those of a `real_server_removed` by expire_nodest_conn, those ended `on_request`.",
                 part,
             )],
         },
         parts: &[
             ("half_open", |stats| &stats.ended.half_open),
             ("idle", |stats| &stats.ended.idle),
+            ("on_request", |stats| &stats.ended.on_request),
             ("real_server_removed", |stats| &stats.ended.real_server_removed),
         ],
     },

@@ -10,7 +10,7 @@ use hyper::Method;
 
 use crate::api::proto;
 use crate::cli;
-use crate::client::Connection;
+use crate::client::{Connection, Content};
 use crate::error::CtrlError;
 use text::Look;
 
@@ -45,10 +45,10 @@ impl Plan {
         let daemon = self.connection.daemon()?;
         let answer = match &self.config {
             Some(file) => {
-                let name = [("name", file.to_string_lossy().into_owned())];
-                daemon.send(Method::POST, "/v1/plan", &name, conf::read(file)?)?
+                let name = [("name".to_owned(), file.to_string_lossy().into_owned())];
+                daemon.send(Method::POST, "/v1/plan", &name, Content::yaml(conf::read(file)?))?
             }
-            None => daemon.send(Method::GET, "/v1/plan", &[], Vec::new())?,
+            None => daemon.send(Method::GET, "/v1/plan", &[], Content::default())?,
         };
         let plan: proto::Plan = daemon.understand(&answer)?;
         if self.json {

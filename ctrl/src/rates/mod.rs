@@ -12,7 +12,7 @@ use dataplane::service::{RealId, ServiceId};
 use tokio::time::MissedTickBehavior;
 
 use crate::api::proto::{Rates, Traffic};
-use crate::identity::{Named, Usage as _};
+use crate::identity::{Named, NamedRealServer, NamedService, Usage as _};
 use crate::state::{Seats, State};
 use estimator::Estimator;
 
@@ -21,23 +21,28 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Services that are looked at before others on the control thread have their turn.
 const SERVICES_AT_ONCE: usize = 256;
 
-/// What the last look gave; 0 for what it did not see.
+/// What the last look gave, with the base of the counters; 0 for what it did not see, and for what
+/// has another base since then.
 #[derive(Debug, Default)]
 pub(crate) struct RateTable {
-    services: HashMap<ServiceId, Rates>,
-    real_servers: HashMap<RealId, Rates>,
+    services: HashMap<ServiceId, (Traffic, Rates)>,
+    real_servers: HashMap<RealId, (Traffic, Rates)>,
 }
 
 impl RateTable {
     /// The rates of a service.
-    pub(crate) fn service(&self, id: ServiceId) -> Rates {
-        self.services.get(&id).copied().unwrap_or_default()
+    pub(crate) fn service(&self, named: &NamedService) -> Rates {
+        rates_since(&named.base, self.services.get(&named.id))
     }
 
     /// The rates of a real server.
-    pub(crate) fn real_server(&self, id: RealId) -> Rates {
-        self.real_servers.get(&id).copied().unwrap_or_default()
+    pub(crate) fn real_server(&self, named: &NamedRealServer) -> Rates {
+        rates_since(&named.base, self.real_servers.get(&named.id))
     }
+}
+
+fn rates_since(base: &Traffic, found: Option<&(Traffic, Rates)>) -> Rates {
+    found.filter(|(known, _)| known == base).map_or_else(Rates::default, |(_, rates)| *rates)
 }
 
 /// Looks at all counters every two seconds.
@@ -91,12 +96,12 @@ impl All {
                 let (id, base) = (service.id, service.base);
                 let now = workers.service(id);
                 let rates = self.services.sample(&previous.services, id, base, now);
-                table.services.insert(id, rates);
+                table.services.insert(id, (base, rates));
                 for real in &service.real_servers {
                     let (id, base) = (real.id, real.base);
                     let now = workers.real_server(id);
                     let rates = self.real_servers.sample(&previous.real_servers, id, base, now);
-                    table.real_servers.insert(id, rates);
+                    table.real_servers.insert(id, (base, rates));
                 }
             }
             tokio::task::yield_now().await;

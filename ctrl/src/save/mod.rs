@@ -17,7 +17,7 @@ use similar::TextDiff;
 use crate::api::proto;
 use crate::apply::{plan, tallies};
 use crate::cli;
-use crate::client::{Connection, Daemon};
+use crate::client::{Connection, Content, Daemon};
 use crate::error::CtrlError;
 use crate::plan::text::{Look, lines};
 
@@ -117,8 +117,8 @@ fn own_file(daemon: &Daemon) -> Result<PathBuf, CtrlError> {
 
 /// One of the daemon's configurations.
 fn configuration(daemon: &Daemon, which: &str) -> Result<Config, CtrlError> {
-    let which = [("of", which.to_owned())];
-    let text = daemon.send(Method::GET, "/v1/config", &which, Vec::new())?;
+    let which = [("of".to_owned(), which.to_owned())];
+    let text = daemon.send(Method::GET, "/v1/config", &which, Content::default())?;
     let name = format!("the configuration of the daemon at {daemon}");
     Ok(conf::parse_bytes(&name, &text, &Machine::default())?)
 }

@@ -193,7 +193,7 @@ fn marks(config: &Config) -> MarkRules {
 }
 
 /// The number of a protocol in the IP header.
-fn protocol_number(protocol: conf::Protocol) -> u8 {
+pub(crate) fn protocol_number(protocol: conf::Protocol) -> u8 {
     match protocol {
         conf::Protocol::Tcp => 6,
         conf::Protocol::Udp => 17,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use conf::Config;
-use dataplane::control::{Command, FlowReport, Report};
+use dataplane::control::{Command, FlowReport, Report, Selection};
 use dataplane::stats::RealServerStats;
 use dataplane::testing::{DIRECTOR_MAC, PEER_MAC, arp_frame};
 use dataplane::time::{TICKS_PER_SECOND, Tick, Ticks};
@@ -13,6 +13,8 @@ use dataplane::wire::{ArpOperation, ArpPacket, EtherType, EthernetHeader};
 
 use super::Rig;
 use crate::api::proto::Traffic;
+use crate::apply::facts;
+use crate::edit::{Replacement, build};
 use crate::identity::Usage as _;
 
 /// Turns in a second that nothing arrives in; millions in a daemon.
@@ -31,7 +33,16 @@ impl Rig {
     pub(crate) fn put_into_force(&mut self, config: Config) {
         let state = Arc::clone(&self.state);
         let mut applier = state.applier.try_lock().unwrap();
-        let generation = applier.put_into_force(&state, "test.yaml".to_owned(), config).unwrap();
+        applier.free_numbers(&state);
+        let mut registry = applier.registry.lock().unwrap();
+        registry.check(&config).unwrap();
+        state.desk.replace(Replacement::new(config, &registry), "test.yaml".to_owned());
+        let (job, ports) = (state.desk.begin(), facts(&state.ports));
+        let generation = state.in_force.load().generation + 1;
+        let config = job.desired.config();
+        let built = build(&mut registry, config, &ports, &state.workers, generation);
+        drop(registry);
+        applier.put_into_force(&state, job, built);
         self.work_off();
         assert!(state.workers.behind(generation).is_none());
         applier.publisher.reclaim();
@@ -87,14 +98,15 @@ impl Rig {
     fn listed(&mut self, is_meant: impl Fn(&FlowReport) -> bool) -> Vec<FlowReport> {
         let state = Arc::clone(&self.state);
         let mut ring = state.workers.iter().next().unwrap().ring.try_lock().unwrap();
-        assert!(ring.begin(Command::ListFlows), "the worker takes no request");
+        assert!(ring.begin(Command::ListFlows(Selection::ALL)), "the worker takes no request");
         let mut found = Vec::new();
         while ring.is_awaiting() {
             self.work_off();
             for report in ring.next_batch() {
-                match report {
-                    Report::Flow(flow) if is_meant(&flow) => found.push(flow),
-                    Report::Flow(_) | Report::Neighbor(_) | Report::End => {}
+                if let Report::Flow(flow) = report
+                    && is_meant(&flow)
+                {
+                    found.push(flow);
                 }
             }
         }

@@ -2,6 +2,7 @@
 //! be left standing or kept turning on a thread.
 
 mod by_hand;
+mod fake_daemon;
 
 use std::collections::VecDeque;
 use std::io;
@@ -28,7 +29,10 @@ use dataplane::worker::Worker;
 use dpdk::{DpdkError, FlowMatch, Link, PortStats, RssConfig};
 use tokio::sync::Mutex;
 
+pub(crate) use fake_daemon::{FakeDaemon, answer_all, response};
+
 use crate::apply::Applier;
+use crate::edit::{Desk, Replacement};
 use crate::identity::{Registry, Unused};
 use crate::listing::Ring;
 use crate::metrics::Exporter;
@@ -199,8 +203,6 @@ impl Rig {
         let running = reader.running();
         let worker = Worker::new(director, io, reader, there, Arc::clone(&stats));
         let name = "test.yaml".to_owned();
-        let generation = FIRST_GENERATION;
-        let since = Instant::now();
         let ring = Mutex::new(Ring::new(here));
         let link_up = Arc::new(AtomicBool::new(true));
         let state = State {
@@ -208,20 +210,21 @@ impl Rig {
             memory: "1024 MiB of ordinary memory".to_owned(),
             layout: Layout::new(&two_nodes(), &[5], vec![Some(0), None], 1024, |_| 1),
             dpdk: "DPDK 22.11.0".to_owned(),
-            started: since,
+            started: Instant::now(),
             machine: Machine::default(),
             tokens: None,
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
-            workers: Seats(vec![Seat { lcore: 5, running, stats, ring }]),
+            workers: Seats(Arc::new([Seat { lcore: 5, running, stats, ring }])),
             rates: ArcSwap::default(),
-            metrics: Exporter::new(CYCLES_PER_S),
             from_file: ArcSwap::from_pointee(config.clone()),
-            in_force: ArcSwap::from_pointee(InForce { config, named, name, generation, since }),
-            applier: Mutex::new(Applier {
+            metrics: Exporter::new(CYCLES_PER_S),
+            desk: Desk::new(Replacement::new(config.clone(), &registry), name.clone()),
+            in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),
+            applier: Mutex::new(Applier::new(
                 publisher,
                 registry,
-                rules: Rules::new(&choose(&[], 1).unwrap()),
-            }),
+                Rules::new(&choose(&[], 1).unwrap()),
+            )),
         };
         let (stop, thread) = (Arc::default(), None);
         let (state, worker) = (Arc::new(state), Some(worker));

@@ -15,3 +15,4 @@ mod life;
 mod show;
 mod steering;
 mod support;
+mod tool;

@@ -13,6 +13,10 @@ fn every_question_has_a_table_and_json() {
         ("ports", "PORT  DEVICE", "net_null0,no-rx=1"),
         ("neighbors", "PORT  ADDRESS", "192.0.2.11"),
         ("drops", "REASON", "received "),
+        ("real-servers", "SERVICE  VIRTUAL", "tcp:192.0.2.10:80"),
+        ("rates", "SERVICE  PROTO", "-> 192.0.2.12:8080"),
+        ("routes", "NETWORK ", "connected"),
+        ("local-ports", "SERVICE  REAL SERVER", "192.0.2.103"),
         ("workers", "WORKER  NUMA  GENERATION", "CPU "),
         ("status", "rvs ", "128 MiB of ordinary memory"),
     ] {
@@ -43,10 +47,14 @@ fn json_has_the_documented_names_and_numbers_are_numbers() {
     let drops = show("drops");
     assert!(drops["received"].as_u64().unwrap() > 0 && drops["dropped"].as_u64().unwrap() > 0);
     let documented = include_str!("../../../docs/API.md");
-    for answer in [&services, &ports, &drops, &show("neighbors"), &show("status"), &show("workers")]
-    {
+    let others = ["neighbors", "status", "workers", "real-servers", "routes", "local-ports"];
+    for answer in others.map(show).iter().chain([&services, &ports, &drops]) {
         assert_documented(answer, documented);
     }
+    let count: Value =
+        serde_json::from_str(&daemon.site.shown(&["flows", "--count", "--json"])).unwrap();
+    assert_eq!(count, json!({"count": 0, "groups": [], "other": 0}));
+    assert_documented(&count, documented);
 }
 
 /// Every name in an answer is in the manual.

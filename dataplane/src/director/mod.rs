@@ -8,7 +8,8 @@
 //! `stateless` for packets that find no room for a flow, `local` for packets to the director
 //! itself, `icmp` for ICMP, `fragments` for fragments, `ftp` for FTP's control connections,
 //! `steer` for packets of other workers' flows, `egress` for the way out, `upkeep` for what time
-//! brings about, `sweep` and `defence` for flows that end before their time, and `adoption` for
+//! brings about, `sweep` and `defence` for flows
+//! that end before their time, `on_request` for those that an operator ends, and `adoption` for
 //! taking up a new snapshot.
 
 mod admit;
@@ -21,6 +22,7 @@ mod ftp;
 mod icmp;
 mod lend;
 mod local;
+mod on_request;
 mod one_packet;
 mod open;
 mod persist;
@@ -55,6 +57,8 @@ use crate::snapshot::{PortIdx, Snapshot};
 use crate::stats::WorkerStats;
 use crate::time::Tick;
 use crate::verdict::Verdict;
+
+pub(crate) use on_request::Ended;
 
 use adoption::Adoption;
 use defence::Defences;
@@ -315,8 +319,7 @@ impl<B: PacketBuf> Director<B> {
             return self.template_report(snapshot, position, now);
         }
         let flow = self.flows.at(position)?;
-        let deadline = flow.deadline();
-        (!deadline.is_due(now)).then(|| FlowReport::of(flow, deadline.since(now).as_secs_ceil()))
+        (!flow.deadline().is_due(now)).then(|| FlowReport::of(flow, now))
     }
 
     /// Where the positions of flows and templates end.

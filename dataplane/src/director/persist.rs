@@ -192,7 +192,7 @@ impl<B: PacketBuf> Director<B> {
         }
         let real = snapshot.real_server(template.real());
         let mode = real.map_or(ForwardingMode::Nat, |real| real.mode);
-        Some(FlowReport::of_template(template, mode, deadline.since(now).as_secs_ceil()))
+        Some(FlowReport::of_template(template, mode, now))
     }
 
     /// Counts a template that came or went.

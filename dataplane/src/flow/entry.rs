@@ -10,6 +10,7 @@ use super::kept_state::KeptState;
 use super::key::{FlowKey, Ipv6Key, Key};
 use super::life::Life;
 use super::sctp_state::SctpState;
+use super::tally::Tally as _;
 use super::tcp_state::TcpState;
 use crate::forward::ForwardingMode;
 use crate::service::{RealId, ServiceId};
@@ -78,7 +79,7 @@ impl FlowState {
 /// [`Self::reply`] and a reply as the reverse of [`Self::request`]. In DR and TUN, `reply` is not
 /// looked up; its source is the real server.
 #[derive(Clone, Copy, Debug)]
-pub struct Flow<K = FlowKey> {
+pub struct Flow<K: Key = FlowKey> {
     /// Key of packets from the client: CIP:cport to VIP:vport.
     pub request: K,
     /// Key of packets from the real server: RIP:rport to CIP:cport, or to LIP:lport in FULLNAT.
@@ -97,6 +98,8 @@ pub struct Flow<K = FlowKey> {
     /// What it hangs on.
     pub control: Control,
     pub(super) wheel: WheelLink,
+    /// When it was opened, and what its client sent.
+    pub tally: K::Tally,
 }
 
 /// What a [`Table`](super::Table) holds: found by its keys, and taken out at its deadline. A flow,
@@ -153,7 +156,7 @@ impl<E> Record<E> {
     }
 }
 
-impl<K> Flow<K> {
+impl<K: Key> Flow<K> {
     /// More packets from the client than anybody asks for.
     pub const IN_PACKETS_MANY: u8 = Life::MANY;
 
@@ -169,7 +172,8 @@ impl<K> Flow<K> {
     ) -> Self {
         let (control, wheel) = (Control::NONE, WheelLink::default());
         let (last_seen, life, state) = (now, Life::new(timeout), KeptState::of(state));
-        Self { request, reply, service, real, last_seen, life, state, mode, control, wheel }
+        let tally = K::Tally::opened_at(now);
+        Self { request, reply, service, real, last_seen, life, state, mode, control, wheel, tally }
     }
 
     /// When the flow ends if no further packet comes.
@@ -224,8 +228,11 @@ impl<K> Flow<K> {
         let life = self.life.with_timeout(timeout);
         let shorter = life.is_shorter(self.life);
         (self.state, self.last_seen, self.life) = (state, now, life);
-        if direction == Direction::Request && life.counts() {
-            self.count_packet();
+        if direction == Direction::Request {
+            self.tally.count();
+            if life.counts() {
+                self.count_packet();
+            }
         }
         shorter
     }

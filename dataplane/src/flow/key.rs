@@ -8,8 +8,13 @@ use std::fmt;
 use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::tally::{NoTally, PacketTally, Tally};
+
 /// What a flow table needs of its keys.
 pub trait Key: Copy + PartialEq + fmt::Debug {
+    /// What a record with such keys has room to count.
+    type Tally: Tally;
+
     /// Feeds all that tells keys apart to a hasher.
     fn feed(&self, hasher: &mut impl Hasher);
 
@@ -17,18 +22,18 @@ pub trait Key: Copy + PartialEq + fmt::Debug {
     fn ends(&self) -> (u8, (IpAddr, u16), (IpAddr, u16));
 }
 
-/// The 5-tuple of an IPv4 packet as it is on the wire.
+/// The 5-tuple of an IPv4 packet as it is on the wire, in 13 bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FlowKey {
     /// Source in the first four bytes, destination in the others.
-    addresses: u64,
+    addresses: [u8; 8],
     /// Source in the first two bytes, destination in the others.
-    ports: u32,
-    protocol: u32,
+    ports: [u8; 4],
+    protocol: u8,
 }
 
-const _: () = assert!(size_of::<FlowKey>() == 16);
+const _: () = assert!(size_of::<FlowKey>() == 13);
 
 impl FlowKey {
     /// The key of an IPv4 packet; ports in host order.
@@ -44,8 +49,7 @@ impl FlowKey {
     #[inline(always)]
     #[must_use]
     pub fn from_wire(protocol: u8, addresses: [u8; 8], ports: [u8; 4]) -> Self {
-        let (addresses, ports) = (u64::from_ne_bytes(addresses), u32::from_ne_bytes(ports));
-        Self { addresses, ports, protocol: u32::from(protocol) }
+        Self { addresses, ports, protocol }
     }
 
     /// The key of a packet going the other way.
@@ -53,8 +57,8 @@ impl FlowKey {
     #[must_use]
     pub fn reversed(&self) -> Self {
         Self {
-            addresses: self.addresses.rotate_left(32),
-            ports: self.ports.rotate_left(16),
+            addresses: u64::from_ne_bytes(self.addresses).rotate_left(32).to_ne_bytes(),
+            ports: u32::from_ne_bytes(self.ports).rotate_left(16).to_ne_bytes(),
             protocol: self.protocol,
         }
     }
@@ -63,14 +67,14 @@ impl FlowKey {
     #[inline(always)]
     #[must_use]
     pub fn wire_addresses(&self) -> [u8; 8] {
-        self.addresses.to_ne_bytes()
+        self.addresses
     }
 
     /// Source and destination port as in a TCP or UDP header.
     #[inline(always)]
     #[must_use]
     pub fn wire_ports(&self) -> [u8; 4] {
-        self.ports.to_ne_bytes()
+        self.ports
     }
 
     /// Source address.
@@ -109,17 +113,18 @@ impl FlowKey {
     #[inline]
     #[must_use]
     pub fn protocol(&self) -> u8 {
-        #[expect(clippy::cast_possible_truncation, reason = "it was made from a u8")]
-        let protocol = self.protocol as u8;
-        protocol
+        self.protocol
     }
 }
 
 impl Key for FlowKey {
+    type Tally = PacketTally;
+
     #[inline(always)]
     fn feed(&self, hasher: &mut impl Hasher) {
-        hasher.write_u64(self.addresses);
-        hasher.write_u64(u64::from(self.ports) | u64::from(self.protocol) << 32);
+        let ports = u64::from(u32::from_ne_bytes(self.ports));
+        hasher.write_u64(u64::from_ne_bytes(self.addresses));
+        hasher.write_u64(ports | u64::from(self.protocol) << 32);
     }
 
     fn ends(&self) -> (u8, (IpAddr, u16), (IpAddr, u16)) {
@@ -158,6 +163,8 @@ impl Ipv6Key {
 }
 
 impl Key for Ipv6Key {
+    type Tally = NoTally;
+
     #[inline]
     fn feed(&self, hasher: &mut impl Hasher) {
         hasher.write_u128(u128::from_ne_bytes(self.src));

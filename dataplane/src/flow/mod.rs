@@ -2,7 +2,7 @@
 //!
 //! [`key`] says what a packet is looked up by, [`entry`] what is kept, [`table`] how it is found,
 //! [`expire`] how it ends, [`tcp_state`] and [`sctp_state`] which state and timeout a packet leads
-//! to, [`control`] what it hangs on.
+//! to, [`control`] what it hangs on, [`tally`] what is kept for people.
 
 pub mod control;
 pub mod entry;
@@ -12,6 +12,7 @@ pub mod key;
 mod life;
 pub mod sctp_state;
 pub mod table;
+pub mod tally;
 pub mod tcp_state;
 
 pub(crate) use kept_state::KeptState;
@@ -21,4 +22,5 @@ pub use entry::{Direction, Entry, Flow, FlowIdx, FlowState};
 pub use key::{FlowKey, Ipv6Key, Key};
 pub use sctp_state::{SctpEvent, SctpState};
 pub use table::{FlowTable, Hit, KeyHash, Table, TableFull};
+pub use tally::Tally;
 pub use tcp_state::{TcpState, Timeouts};

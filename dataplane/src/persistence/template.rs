@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::flow::entry::Record;
 use crate::flow::expire::WheelLink;
+use crate::flow::tally::NoTally;
 use crate::flow::{Direction, Entry, FlowKey, Key};
 use crate::service::{RealId, RealServer, ServiceId, ServiceKey, VirtualService};
 use crate::time::{Tick, Ticks};
@@ -94,6 +95,8 @@ impl TemplateKey {
 }
 
 impl Key for TemplateKey {
+    type Tally = NoTally;
+
     #[inline]
     fn feed(&self, hasher: &mut impl Hasher) {
         self.ends.feed(hasher);
@@ -237,6 +240,12 @@ impl Template {
     #[must_use]
     pub const fn deadline(&self) -> Tick {
         self.last_used.after(self.timeout)
+    }
+
+    /// How long ago it was used last, or outlived its deadline as it controls flows.
+    #[must_use]
+    pub const fn idle(&self, now: Tick) -> Ticks {
+        now.since(self.last_used)
     }
 
     /// VIP and vport, and the real server with its port, as IPVS lists them.

@@ -53,7 +53,9 @@ fn neighbors(rig: &mut Rig) -> Vec<Ipv4Addr> {
     let reports = rig.list(Command::ListNeighbors);
     let address = |report| match report {
         Report::Neighbor(neighbor) => neighbor.address,
-        Report::Flow(_) | Report::End => panic!("not a neighbour"),
+        Report::Flow(_) | Report::Count(_) | Report::Underway | Report::End => {
+            panic!("not a neighbour")
+        }
     };
     reports.into_iter().map(address).collect()
 }

@@ -233,7 +233,11 @@ fn answers_of_our_own_wait_as_well() {
 fn neighbour(rig: &mut Rig, address: Ipv4Addr) -> NeighborReport {
     let is_it = |report| match report {
         Report::Neighbor(neighbor) if neighbor.address == address => Some(neighbor),
-        Report::Neighbor(_) | Report::Flow(_) | Report::End => None,
+        Report::Neighbor(_)
+        | Report::Flow(_)
+        | Report::Count(_)
+        | Report::Underway
+        | Report::End => None,
     };
     rig.list(Command::ListNeighbors).into_iter().find_map(is_it).expect("it is known")
 }

@@ -38,6 +38,8 @@ mod mixed;
 #[cfg(test)]
 mod nics;
 #[cfg(test)]
+mod on_request;
+#[cfg(test)]
 mod options;
 #[cfg(test)]
 mod persist;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use rvs_dataplane::control::{Command, FlowReport, NeighborReport, Report};
+use rvs_dataplane::control::{Command, FlowReport, NeighborReport, Report, Selection};
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::service::{RealId, ServiceId};
 use rvs_dataplane::testing::PacketSpec;
@@ -41,9 +41,18 @@ fn a_flow_is_listed_with_all_its_ends() {
             mode,
             state: "SYN_RECV",
             expires_s: 60,
+            idle_s: 0,
+            age_s: Some(0),
+            packets: Some(1),
             is_template: false,
         };
-        assert_eq!(rig.flows(), [expected]);
+        assert_eq!(rig.flows(), std::slice::from_ref(&expected));
+        rig.pass_s(20);
+        rig.send(WAN, &PacketSpec::tcp(CLIENT, VIP).flags(TcpFlags::SYN));
+        rig.pass_s(3);
+        let later =
+            FlowReport { expires_s: 57, idle_s: 3, age_s: Some(23), packets: Some(2), ..expected };
+        assert_eq!(rig.flows(), [later]);
     }
 }
 
@@ -74,7 +83,8 @@ fn read(rig: &mut Rig, seen: &mut HashMap<u16, usize>) -> bool {
         match report {
             Report::Flow(flow) => *seen.entry(flow.client.1 - 10_000).or_default() += 1,
             Report::End => return true,
-            Report::Neighbor(_) => panic!("nobody asked for neighbours"),
+            Report::Underway => {}
+            Report::Neighbor(_) | Report::Count(_) => panic!("nobody asked for that"),
         }
     }
     false
@@ -86,7 +96,7 @@ fn a_listing_longer_than_the_ring_waits_for_its_reader_and_packets_do_not() {
     setup.flows = 8000;
     let mut rig = Rig::new(setup);
     rig.send_all(WAN, (0..6000).map(|number| segment(number, TcpFlags::SYN)));
-    assert!(rig.control.request(Command::ListFlows));
+    assert!(rig.control.request(Command::ListFlows(Selection::ALL)));
     for number in 0..500 {
         let outcome = rig.send_all(WAN, [segment(number, TcpFlags::ACK)]);
         assert_eq!(outcome.verdicts, [Verdict::Forwarded]);
@@ -114,7 +124,7 @@ fn flows_that_come_and_go_meanwhile_do_not_disturb_a_listing() {
     let ends = (0..2000).filter(|number| number % 2 == 1);
     rig.send_all(WAN, ends.clone().map(|number| segment(number, TcpFlags::ACK)));
     rig.send_all(WAN, ends.map(|number| segment(number, TcpFlags::RST)));
-    assert!(rig.control.request(Command::ListFlows));
+    assert!(rig.control.request(Command::ListFlows(Selection::ALL)));
     let mut seen = HashMap::new();
     for new in 2000..2200 {
         rig.send_all(WAN, [segment(new, TcpFlags::SYN)]);
@@ -133,7 +143,7 @@ fn requests_are_answered_one_after_the_other_and_only_so_many_wait() {
     let mut rig = Rig::new(Setup::one_real(ForwardingMode::Dr));
     rig.send_all(WAN, [segment(1, TcpFlags::SYN)]);
     let mut accepted = 0;
-    while rig.control.request(Command::ListFlows) {
+    while rig.control.request(Command::ListFlows(Selection::ALL)) {
         accepted += 1;
         assert!(accepted < 100, "the ring has an end");
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rvs_dataplane::buf::{PacketAlloc, PacketBuf, RxChecksum, TxChecksum};
-use rvs_dataplane::control::{self, Command};
+use rvs_dataplane::control::{self, Command, Selection};
 use rvs_dataplane::director::{Director, Sizes};
 use rvs_dataplane::flow::Timeouts;
 use rvs_dataplane::forward::ForwardingMode;
@@ -285,7 +285,15 @@ fn nothing_is_allocated_for_any_packet() {
         if round % 1000 == 500 {
             setup.generation += 1;
             publisher.publish(setup.snapshot());
-            assert!(control.request(Command::ListFlows) && control.request(Command::ListNeighbors));
+            let some = Selection { packets_min: 2, ..Selection::ALL };
+            for command in [
+                Command::ListFlows(Selection::ALL),
+                Command::ListNeighbors,
+                Command::CountFlows(some),
+                Command::EndFlows(some),
+            ] {
+                assert!(control.request(command));
+            }
         }
         for number in 0..16 {
             let (port, sample) = &mix[(round * 16 + number) as usize % mix.len()];

@@ -9,7 +9,6 @@ use proptest::prelude::*;
 use super::any::edit;
 use super::naive::Naive;
 use super::*;
-use crate::tunnel::Tunnel;
 
 /// The file of a configuration that differs from the base in its services and timeouts.
 fn file(config: &Config) -> String {
@@ -56,7 +55,7 @@ fn file(config: &Config) -> String {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1000,
+        cases: 400,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

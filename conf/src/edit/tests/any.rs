@@ -7,7 +7,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::config::PersistenceEngine;
-use crate::tunnel::{GueChecksum, Tunnel};
+use crate::tunnel::GueChecksum;
 
 /// Ends of all kinds: in a subnet, behind a route, unreachable, taken, and no host's.
 fn address() -> impl Strategy<Value = SocketAddrV4> {
@@ -38,12 +38,19 @@ fn service_key() -> impl Strategy<Value = ServiceKey> {
     prop_oneof![4 => usual, 1 => any]
 }
 
-fn real_server() -> impl Strategy<Value = RealServer> {
+fn mode() -> impl Strategy<Value = ForwardingMode> {
     use ForwardingMode::{Dr, FullNat, Nat, Tunnel as Tun};
-    let thresholds = (select(vec![0_u32, 1, 5]), select(vec![0_u32, 1, 5]));
+    select(vec![Dr, Nat, Tun, Tun, FullNat])
+}
+
+fn tunnel() -> impl Strategy<Value = Tunnel> {
     let gue = Tunnel::Gue { dst_port: NonZeroU16::MIN, checksum: GueChecksum::Remote };
-    let tunnel = select(vec![Tunnel::Ipip, Tunnel::Ipip, gue, Tunnel::Gre { checksum: true }]);
-    let way = (select(vec![Dr, Nat, Tun, Tun, FullNat]), tunnel);
+    select(vec![Tunnel::Ipip, Tunnel::Ipip, gue, Tunnel::Gre { checksum: true }])
+}
+
+fn real_server() -> impl Strategy<Value = RealServer> {
+    let thresholds = (select(vec![0_u32, 1, 5]), select(vec![0_u32, 1, 5]));
+    let way = (mode(), tunnel());
     let weight = (select(vec![0, 1, 65_536, 2_147_483_647, u32::MAX]), any::<bool>());
     (address(), way, weight, thresholds).prop_map(
         |(address, (mode, tunnel), (weight, drain), (upper_threshold, lower_threshold))| {
@@ -69,9 +76,8 @@ fn settings() -> impl Strategy<Value = ServiceSettings> {
 }
 
 fn options() -> impl Strategy<Value = ServiceOptions> {
-    use ForwardingMode::{Dr, FullNat, Nat, Tunnel};
     let name = select(vec![None, None, Some("web"), Some("a"), Some("1st"), Some("x y")]);
-    let mode = select(vec![None, Some(Dr), Some(Nat), Some(Tunnel), Some(FullNat)]);
+    let mode = prop::option::of(mode());
     let seconds = || select(vec![None, None, None, Some(0), Some(30), Some(2_678_401)]);
     let timeouts = (seconds(), seconds(), seconds());
     let local = select(vec!["10.0.0.100", "10.0.0.102", "10.0.0.11", "192.0.2.10", "203.0.113.9"]);
@@ -90,10 +96,14 @@ fn options() -> impl Strategy<Value = ServiceOptions> {
 
 pub(super) fn edit() -> impl Strategy<Value = Edit> {
     let number = || select(vec![None, Some(0_u32), Some(3), Some(70_000)]);
-    let patch = (number(), any::<Option<bool>>(), number(), number()).prop_map(
-        |(weight, drain, upper_threshold, lower_threshold)| RealServerPatch {
+    let thresholds = (number(), number());
+    let forward = (prop::option::of(mode()), prop::option::weighted(0.2, tunnel()));
+    let patch = (number(), any::<Option<bool>>(), forward, thresholds).prop_map(
+        |(weight, drain, (mode, tunnel), (upper_threshold, lower_threshold))| RealServerPatch {
             weight,
             drain,
+            mode,
+            tunnel,
             upper_threshold,
             lower_threshold,
         },

@@ -9,7 +9,7 @@ use std::net::SocketAddrV4;
 use super::*;
 use crate::config::{Config, Machine, Protocol};
 use crate::load::parse;
-use crate::tunnel::{GueChecksum, Tunnel};
+use crate::tunnel::GueChecksum;
 
 /// Two subnets, a route, and a service of each kind that edits can collide with.
 const BASE: &str = "

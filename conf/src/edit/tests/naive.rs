@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::config::Service;
-use crate::tunnel::Tunnel;
 
 /// A list of services: no index, no thought, and no rule but whether a thing is there.
 #[derive(Debug, Clone)]
@@ -64,6 +63,10 @@ impl Naive {
                 let real = find_real(find(services, *key)?, *address)?;
                 patch.weight.iter().for_each(|weight| real.weight = *weight);
                 patch.drain.iter().for_each(|drain| real.drain = *drain);
+                if patch.mode.is_some_and(|mode| mode != real.mode) {
+                    (real.mode, real.tunnel) = (patch.mode?, Tunnel::Ipip);
+                }
+                patch.tunnel.iter().for_each(|tunnel| real.tunnel = *tunnel);
                 patch.upper_threshold.iter().for_each(|upper| real.upper_threshold = *upper);
                 patch.lower_threshold.iter().for_each(|lower| real.lower_threshold = *lower);
             }

@@ -58,6 +58,9 @@ pub struct Ended {
     pub idle: u64,
     /// Those whose real server was removed, by `expire_nodest_conn`.
     pub real_server_removed: u64,
+    /// Those that were ended on request.
+    #[serde(default)]
+    pub on_request: u64,
 }
 
 /// Packets that the director made itself.

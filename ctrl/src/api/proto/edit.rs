@@ -6,10 +6,11 @@
 
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A service: body of `POST /v1/services` and `PUT /v1/services/{service}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServiceSpec {
     /// Its name; of a new service made of its key if left out.
@@ -63,7 +64,7 @@ pub struct ServiceSpec {
 
 /// Idle times, in seconds: those that a service has itself, or the director's that are to change
 /// (body of `PUT /v1/timeouts`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutsSpec {
     /// An established TCP flow.
@@ -84,7 +85,7 @@ impl TimeoutsSpec {
 }
 
 /// A new real server: body of `POST /v1/services/{service}/real-servers`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RealServerSpec {
     /// Its address.
@@ -107,11 +108,28 @@ pub struct RealServerSpec {
     /// `dr`, `nat`, `tun`, `fullnat`; the mode of the service if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// How packets are wrapped in mode `tun`; IP in IP if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<TunnelSpec>,
+}
+
+/// How packets to a real server in mode `tun` are wrapped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TunnelSpec {
+    /// `ipip`, `gue` or `gre`.
+    pub r#type: String,
+    /// UDP port of the real server; with `gue` only, and needed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// `none`, `csum` or, with `gue`, `remcsum`; `none` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
 }
 
 /// What is to change about a real server: body of
 /// `PATCH /v1/services/{service}/real-servers/{address}`. What is left out stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RealServerChange {
     /// Share of new flows.
@@ -129,10 +147,13 @@ pub struct RealServerChange {
     /// `dr`, `nat`, `tun`, `fullnat`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// How packets are wrapped in mode `tun`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<TunnelSpec>,
 }
 
 /// A list of edits, done in this order, all or nothing: body of `POST /v1/edits`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditList {
     /// At most 10000.
@@ -140,7 +161,7 @@ pub struct EditList {
 }
 
 /// One of a list of edits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum EditSpec {
     /// A new service.
@@ -193,7 +214,7 @@ pub enum EditSpec {
 }
 
 /// Answer to a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Edited {
     /// Whether all workers run it. If not yet, they will: what is accepted cannot fail later.
     pub running: bool,
@@ -202,7 +223,7 @@ pub struct Edited {
 }
 
 /// Body of `POST /v1/zero`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Zero {
     /// The service whose counters, and those of its real servers, are to begin anew; all of them

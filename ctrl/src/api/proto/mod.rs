@@ -7,8 +7,10 @@
 mod apply;
 mod drops;
 mod edit;
+mod flows;
 mod ftp;
 mod plan;
+mod routing;
 
 use std::net::Ipv4Addr;
 
@@ -19,10 +21,13 @@ use serde::{Deserialize, Serialize};
 pub use apply::{Applied, ConfigError, Refusal, Tally};
 pub use drops::{Drop, Drops, Ended, Generated};
 pub use edit::{
-    EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec, Zero,
+    EditList, EditSpec, Edited, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec,
+    TunnelSpec, Zero,
 };
+pub use flows::{FlowCount, FlowGroup, FlowsEnded};
 pub use ftp::Ftp;
 pub use plan::{Became, Kind, Plan, Planned, PlannedField};
+pub use routing::{ListedRealServer, LocalPortUse, LocalPorts, RealServers, Route, Routes};
 
 /// The version of the API.
 pub(crate) const API: u32 = 1;
@@ -45,6 +50,9 @@ pub struct Status {
     pub config: String,
     /// The file of the configuration in force, as whoever applied it called it.
     pub applied: String,
+    /// How often commands have changed it since then.
+    #[serde(default)]
+    pub edits: u64,
     /// Seconds since it was put into force.
     pub applied_s_ago: u64,
     /// Number of the configuration in force, counted from 1.
@@ -249,7 +257,7 @@ pub struct RealServer {
 /// Answer of `/v1/flows`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Flows {
-    /// Flows, in no particular order.
+    /// Flows, in no particular order unless one is asked for.
     pub flows: Vec<Flow>,
     /// Flows beyond the limit that was asked for.
     pub more: u64,
@@ -286,6 +294,15 @@ pub struct Flow {
     pub state: String,
     /// Seconds until it is forgotten if nothing comes.
     pub expires_s: u32,
+    /// Seconds since its last packet; of a template, since it was used last.
+    #[serde(default)]
+    pub idle_s: u32,
+    /// Seconds since it was opened, below 497 days; `null` of a template.
+    #[serde(default)]
+    pub age_s: Option<u32>,
+    /// Packets from the client, up to 4294967295; `null` of a template.
+    #[serde(default)]
+    pub packets: Option<u32>,
     /// Whether it is a persistence template: the client's network with port 0, and what
     /// `ipvsadm -Lnc` has for ports.
     #[serde(default)]

@@ -2,7 +2,7 @@
 
 use super::neighbors::failed;
 use super::sample::Change;
-use crate::api::proto::Service;
+use crate::api::proto::{RealServer, Service};
 use crate::check::counted;
 use crate::doctor::finding::Finding;
 
@@ -17,9 +17,13 @@ pub(super) fn check(change: &Change) -> Vec<Finding> {
         if reals.is_empty() {
             return Some("has no real servers");
         }
-        let mut usable = reals.iter().filter(|real| real.weight > 0).peekable();
+        if reals.iter().all(|real| real.unusable.is_some()) {
+            return Some("has no real server that this version can send to");
+        }
+        let takes = |real: &&RealServer| real.weight > 0 && !real.drain && real.unusable.is_none();
+        let mut usable = reals.iter().filter(takes).peekable();
         if usable.peek().is_none() {
-            return Some("has real servers of weight 0 alone");
+            return Some("has real servers of weight 0 or drained ones alone");
         }
         usable
             .all(|real| failed.contains_key(&real.rip))
@@ -63,7 +67,13 @@ mod tests {
         };
         only(&with(pool(1, 0), "10.0.0.12"), Fine, &["1 service, each"]);
         only(&with(pool(1, 0), "10.0.0.11"), Problem, &["service web", "answers ARP"]);
-        only(&with(pool(0, 0), "10.0.0.1"), Problem, &["weight 0 alone"]);
+        only(&with(pool(0, 0), "10.0.0.1"), Problem, &["weight 0 or drained ones alone"]);
+        let mut drained = pool(1, 0);
+        drained[0].drain = true;
+        only(&with(drained, "10.0.0.1"), Problem, &["drained ones alone"]);
+        let mut unusable = vec![real_server("10.0.0.11", 1, 0)];
+        unusable[0].unusable = Some("gre is not forwarded yet".to_owned());
+        only(&with(unusable, "10.0.0.1"), Problem, &["this version can send to"]);
         only(&with(Vec::new(), "10.0.0.1"), Problem, &["has no real servers"]);
     }
 

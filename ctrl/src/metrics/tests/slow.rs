@@ -65,7 +65,8 @@ fn clients_that_do_not_read_take_places_and_no_more() {
         std::thread::yield_now();
     }
     let found = loop {
-        let answer = Daemon::at(server.socket()).send(Method::GET, "/metrics", &[], Vec::new());
+        let answer =
+            Daemon::at(server.socket()).send(Method::GET, "/metrics", &[], Content::default());
         if let Ok(answer) = answer {
             break Exposition::of(&String::from_utf8(answer).unwrap());
         }

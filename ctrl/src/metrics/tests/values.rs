@@ -24,7 +24,7 @@ fn services_and_real_servers_have_what_they_carried() {
     let found = scrape(&server);
     for (name, expected) in [
         ("real_servers", 2.0),
-        ("weighted_real_servers", 2.0),
+        ("usable_real_servers", 2.0),
         ("opened_connections_total", 4.0),
         ("closed_connections_total", 0.0),
         ("active_connections", 0.0),
@@ -42,11 +42,11 @@ fn services_and_real_servers_have_what_they_carried() {
         let labels = "service=\"full\",protocol=\"tcp\",vip=\"192.0.2.11\",vport=\"80\"";
         found.value(&format!("{name}{{{labels}}}"))
     };
-    assert_eq!(of_full("rvs_service_real_servers"), 2.0);
-    assert_eq!(of_full("rvs_service_weighted_real_servers"), 1.0);
+    assert_eq!(of_full("rvs_service_real_servers"), 4.0);
+    assert_eq!(of_full("rvs_service_usable_real_servers"), 2.0);
     assert_eq!(of_full("rvs_service_local_ports_used_ratio"), 0.0);
     assert_eq!(found.count("rvs_service_local_ports_used_ratio"), 1, "in fullnat only");
-    assert_eq!(found.count("rvs_real_server_local_ports{"), 2);
+    assert_eq!(found.count("rvs_real_server_local_ports{"), 3, "not of dr");
     let marked = "{service=\"marked\",mark=\"7\"}";
     assert_eq!(found.value(&format!("rvs_service_real_servers{marked}")), 0.0);
     let info = "{service=\"marked\",mark=\"7\",mode=\"dr\",scheduler=\"wlc\"}";
@@ -70,12 +70,12 @@ fn connections_that_end_are_closed() {
 #[test]
 fn real_servers_have_series_as_far_as_they_may_and_sums_are_always_whole() {
     for (setting, listed, omitted) in [
-        ("", 4, 0.0),
-        ("metrics: {real_servers: all}\n", 4, 0.0),
-        ("metrics: {real_servers: 4}\n", 4, 0.0),
-        ("metrics: {real_servers: 3}\n", 2, 2.0),
-        ("metrics: {real_servers: 1}\n", 0, 4.0),
-        ("metrics: {real_servers: none}\n", 0, 4.0),
+        ("", 6, 0.0),
+        ("metrics: {real_servers: all}\n", 6, 0.0),
+        ("metrics: {real_servers: 6}\n", 6, 0.0),
+        ("metrics: {real_servers: 5}\n", 2, 4.0),
+        ("metrics: {real_servers: 1}\n", 0, 6.0),
+        ("metrics: {real_servers: none}\n", 0, 6.0),
     ] {
         let rig = rig_with(setting);
         let server = Server::start(&rig.state);
@@ -84,7 +84,7 @@ fn real_servers_have_series_as_far_as_they_may_and_sums_are_always_whole() {
         assert_eq!(found.count("rvs_real_server_weight{"), listed, "{setting}");
         assert_eq!(found.value("rvs_metrics_omitted_real_servers"), omitted, "{setting}");
         assert_eq!(found.value(&of_service("inactive_connections")), 3.0, "{setting}");
-        assert_eq!(found.value("rvs_real_servers"), 4.0);
+        assert_eq!(found.value("rvs_real_servers"), 6.0);
         assert_eq!(found.value("rvs_services"), 3.0);
     }
 }

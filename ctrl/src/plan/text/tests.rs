@@ -3,7 +3,7 @@
 use hyper::Method;
 
 use super::*;
-use crate::client::Daemon;
+use crate::client::{Content, Daemon};
 use crate::error::CtrlError;
 use crate::testing::{self, ECHO, Rig, Server};
 
@@ -12,8 +12,8 @@ const PLAIN: Look = Look { in_color: false, changes_max: 200 };
 /// What the daemon of `rig` says about `text`.
 fn plan(server: &Server, text: &str) -> Plan {
     let daemon = Daemon::at(server.socket());
-    let name = [("name", "new.yaml".to_owned())];
-    let answer = daemon.send(Method::POST, "/v1/plan", &name, text.into()).unwrap();
+    let name = [("name".to_owned(), "new.yaml".to_owned())];
+    let answer = daemon.send(Method::POST, "/v1/plan", &name, Content::yaml(text.into())).unwrap();
     daemon.understand(&answer).unwrap()
 }
 
@@ -64,6 +64,8 @@ fn what_cannot_be_applied_is_told_with_its_reason() {
     assert!(told.contains("`rvs apply` refuses it because of a change that needs a restart"));
 
     let daemon = Daemon::at(server.socket());
-    let wrong = daemon.send(Method::POST, "/v1/plan", &[], b"version: 2".to_vec()).unwrap_err();
+    let wrong = daemon
+        .send(Method::POST, "/v1/plan", &[], Content::yaml(b"version: 2".to_vec()))
+        .unwrap_err();
     assert!(matches!(wrong, CtrlError::Refused { is_report: true, .. }), "{wrong}");
 }

@@ -1,15 +1,19 @@
 //! One table per question, in the spirit of `ipvsadm -Ln`.
 
 mod rates;
+mod reach;
+mod real_servers;
 
 pub(super) use rates::rates;
+pub(super) use reach::{local_ports, routes};
+pub(super) use real_servers::real_servers;
 
 use crate::api::proto::{
     Drops, Flow, Flows, Neighbors, Port, Ports, RealServer, Service, Services, Status, Traffic,
     Worker, Workers,
 };
 use crate::check::counted;
-use crate::local_ports;
+use crate::local_ports::usage;
 
 use super::ftp;
 use super::table::Column::{Left, Right};
@@ -69,7 +73,7 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
             real.persistent.to_string(),
         ];
         row.extend(traffic_cells(&real.traffic));
-        let used = local_ports::usage(real).map(|usage| format!("{} %", usage.percent()));
+        let used = usage(real).map(|usage| format!("{} %", usage.percent()));
         row.push(used.unwrap_or_else(|| "-".to_owned()));
         rows.push(row);
     }
@@ -88,7 +92,7 @@ fn traffic_cells(traffic: &Traffic) -> [String; 5] {
 }
 
 /// VIP and vport, or the mark.
-fn address(service: &Service) -> String {
+pub(crate) fn address(service: &Service) -> String {
     match (service.vip, service.vport, service.mark) {
         (Some(vip), Some(vport), _) => format!("{vip}:{vport}"),
         (_, _, Some(mark)) => mark.to_string(),
@@ -97,7 +101,7 @@ fn address(service: &Service) -> String {
 }
 
 /// RIP, and rport if it has one of its own.
-fn real_address(real: &RealServer) -> String {
+pub(crate) fn real_address(real: &RealServer) -> String {
     match real.rport {
         0 => format!("-> {}", real.rip),
         rport => format!("-> {}:{rport}", real.rip),
@@ -120,6 +124,9 @@ pub(super) fn flows(answer: &Flows) -> String {
     let columns = [
         Left("PROTO"),
         Right("EXPIRES"),
+        Right("IDLE"),
+        Right("AGE"),
+        Right("PKTS"),
         Left("STATE"),
         Left("CLIENT"),
         Left("VIRTUAL"),
@@ -143,7 +150,10 @@ fn flow_row(flow: &Flow) -> Vec<String> {
     };
     vec![
         flow.protocol.clone(),
-        format!("{:02}:{:02}", flow.expires_s / 60, flow.expires_s % 60),
+        clock(flow.expires_s),
+        clock(flow.idle_s),
+        flow.age_s.map_or_else(|| "-".to_owned(), clock),
+        flow.packets.map_or_else(|| "-".to_owned(), |packets| packets.to_string()),
         flow.state.clone(),
         format!("{}:{}", flow.cip, flow.cport),
         format!("{}:{}", flow.vip, flow.vport),
@@ -152,6 +162,11 @@ fn flow_row(flow: &Flow) -> Vec<String> {
         flow.mode.clone(),
         flow.service.clone(),
     ]
+}
+
+/// Minutes and seconds.
+fn clock(seconds: u32) -> String {
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
 pub(super) fn ports(answer: &Ports) -> String {
@@ -283,12 +298,13 @@ pub(super) fn drops(answer: &Drops, all: bool) -> String {
          sent on without a flow, as tables were full: {stateless}\n\
          connections without a persistence template, as tables were full: {templates_full}\n\
          flows ended early: {} half-open, {} idle (drop_entry), {} of removed real servers \
-         (expire_nodest_conn)\n\
+         (expire_nodest_conn), {} on request\n\
          sent by the director itself: {} ARP requests, {} ICMP errors ({} not sent: rate limit), \
          {} resets, {} fragments\n{}",
         ended.half_open,
         ended.idle,
         ended.real_server_removed,
+        ended.on_request,
         generated.arp_requests,
         generated.icmp_errors,
         generated.icmp_errors_limited,

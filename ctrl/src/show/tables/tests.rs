@@ -106,7 +106,10 @@ fn flow(cport: u16, local: Option<u16>) -> Flow {
         rport: 8080,
         state: "ESTABLISHED".to_owned(),
         expires_s: u32::from(cport),
-        template: false,
+        idle_s: 7,
+        age_s: local.map(|_| 3700),
+        packets: local.map(|_| 12_345),
+        template: local.is_none(),
     }
 }
 
@@ -188,7 +191,7 @@ fn drops_of(counts: [u64; 2]) -> Drops {
         handed_over: 9,
         stateless: 6,
         templates_full: 7,
-        ended: Ended { half_open: 12, idle: 11, real_server_removed: 10 },
+        ended: Ended { half_open: 12, idle: 11, real_server_removed: 10, on_request: 9 },
         drops: vec![drop("no_flow", counts[0]), drop("truncated", counts[1])],
         generated: Generated { arp_requests: 5, icmp_errors: 4, resets: 3, ..Generated::default() },
         ftp: Ftp::default(),
@@ -220,6 +223,7 @@ fn status_of_the_daemon() {
     let answer = Status {
         api: 1,
         applied: "/tmp/new.yaml".to_owned(),
+        edits: 0,
         applied_s_ago: 9,
         generation: 3,
         version: "0.1.0".to_owned(),

@@ -1,5 +1,6 @@
 //! `PORT` and `EPRT`: the real server connects to the client.
 
+use rvs_dataplane::control::{Command, Report, Selection};
 use rvs_dataplane::verdict::Verdict;
 use rvs_dataplane::wire::TcpFlags;
 
@@ -119,4 +120,21 @@ fn a_removed_real_server_opens_nothing_more() {
     let outcome = session.rig.send(WAN, &session.of_client(&format!("PORT {}\r\n", numbers(END))));
     assert!(!outcome.verdicts.contains(&Verdict::Forwarded), "{outcome:?}");
     assert_eq!(session.rig.flows().len(), 1);
+}
+
+#[test]
+fn a_control_connection_that_an_operator_ends_goes_after_its_data_connections() {
+    for mode in [ForwardingMode::Nat, ForwardingMode::FullNat] {
+        let mut session = Session::new(mode);
+        let heard = say(&mut session, &format!("PORT {}\r\n", numbers(END)), CLIENT_SEQ);
+        session.data_from_server(PORT, &end_of_numbers(&heard));
+        let state = Some("ESTABLISHED");
+        let control = Selection { state, packets_min: 3, ..Selection::ALL };
+        let end = |session: &mut Session, which| session.rig.list(Command::EndFlows(which));
+        assert_eq!(end(&mut session, control), [Report::Count(0)], "it is held");
+        assert_eq!(session.rig.gauges(0), (2, 0));
+        assert_eq!(end(&mut session, Selection::ALL), [Report::Count(2)]);
+        assert_eq!(session.rig.gauges(0), (0, 0));
+        session.rig.assert_books();
+    }
 }

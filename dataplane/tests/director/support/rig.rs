@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rvs_dataplane::buf::{PacketBuf, TxChecksum};
-use rvs_dataplane::control::{self, Command, ControlEnd, FlowReport, Report};
+use rvs_dataplane::control::{self, Command, ControlEnd, FlowReport, Report, Selection};
 use rvs_dataplane::director::{Director, Sizes};
 use rvs_dataplane::io::Io;
 use rvs_dataplane::publish::{Publisher, Running};
@@ -331,9 +331,9 @@ impl Rig {
     pub(crate) fn flows(&mut self) -> Vec<FlowReport> {
         let list = |report| match report {
             Report::Flow(flow) => Some(flow),
-            Report::Neighbor(_) | Report::End => None,
+            Report::Neighbor(_) | Report::Count(_) | Report::Underway | Report::End => None,
         };
-        self.list(Command::ListFlows).into_iter().filter_map(list).collect()
+        self.list(Command::ListFlows(Selection::ALL)).into_iter().filter_map(list).collect()
     }
 
     /// The answer to `command` without its end mark.
@@ -346,7 +346,9 @@ impl Rig {
                 if report == Report::End {
                     return reports;
                 }
-                reports.push(report);
+                if report != Report::Underway {
+                    reports.push(report);
+                }
             }
         }
         panic!("{command:?} did not end");

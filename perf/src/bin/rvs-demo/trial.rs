@@ -185,9 +185,21 @@ impl Trial {
         if find_program("ping").is_some() {
             commands.push(format!("ip netns exec {client} ping -c 3 {VIP}"));
         }
-        for what in ["services", "flows", "ports", "neighbors", "drops"] {
-            commands.push(format!("{rvs} show {what} --socket {socket}"));
-        }
+        let tool = [
+            "show services",
+            "show flows --sort age --limit 10",
+            "show flows --count-by real",
+            "show ports",
+            "show neighbors",
+            "show routes",
+            "show drops",
+            "stats --watch",
+            "set web 10.0.0.11 weight=5",
+            "drain web 10.0.0.12 --timeout 30s",
+            "undrain web 10.0.0.12",
+            "kill --service web",
+        ];
+        commands.extend(tool.map(|words| format!("{rvs} {words} --socket {socket}")));
         let logs = self.lab.directory().join("rs1/access.log");
         commands.push(format!("tail -f {}", logs.display()));
         commands

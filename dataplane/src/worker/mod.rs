@@ -4,18 +4,21 @@
 //! thread, take over what other workers handed over, take a burst from every port, process it,
 //! send, let time pass.
 
+mod request;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::buf::PacketBuf;
-use crate::control::{Command, Report, WorkerEnd};
+use crate::control::{Command, WorkerEnd};
 use crate::director::{Director, Turn};
 use crate::io::{Burst, Io, Ports};
-use crate::limits::CONTROL_PER_TURN;
 use crate::publish::Reader;
 use crate::snapshot::PortIdx;
 use crate::stats::WorkerStats;
 use crate::time::{Moment, Tick};
+
+use request::Request;
 
 /// One worker: a director, its ports, and its lines to the control thread.
 #[derive(Debug)]
@@ -24,15 +27,8 @@ pub struct Worker<B, P> {
     io: Io<B, P>,
     snapshots: Reader,
     control: WorkerEnd,
-    listing: Option<Listing>,
+    request: Option<Request>,
     stats: Arc<WorkerStats>,
-}
-
-/// A listing that is being written.
-#[derive(Clone, Copy, Debug)]
-struct Listing {
-    command: Command,
-    position: usize,
 }
 
 impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
@@ -44,7 +40,7 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
         control: WorkerEnd,
         stats: Arc<WorkerStats>,
     ) -> Self {
-        Self { director, io, snapshots, control, listing: None, stats }
+        Self { director, io, snapshots, control, request: None, stats }
     }
 
     /// The worker's ports, for those who feed them by hand.
@@ -100,54 +96,17 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
     /// Takes up the next request, or goes on with the one at hand.
     #[inline]
     fn answer_control(&mut self, now: Tick) {
-        if self.listing.is_none() {
-            self.listing = match self.control.next_command() {
-                None => None,
+        if self.request.is_none() {
+            self.request = match self.control.next_command() {
                 Some(Command::AnnounceVips) => {
                     self.director.announce_all(now);
                     None
                 }
-                Some(command @ (Command::ListFlows | Command::ListNeighbors)) => {
-                    Some(Listing { command, position: 0 })
-                }
+                command => command.map(Request::new),
             };
         }
-        if let Some(listing) = self.listing {
-            self.listing = self.go_on(listing, now);
+        if let Some(request) = self.request.take() {
+            self.request = self.go_on(request, now);
         }
-    }
-
-    /// Writes a bounded piece of a listing; `None` when it is complete.
-    #[cold]
-    fn go_on(&mut self, mut listing: Listing, now: Tick) -> Option<Listing> {
-        for _ in 0..CONTROL_PER_TURN {
-            if !self.control.has_room() {
-                break;
-            }
-            let position = listing.position;
-            let (report, at_end) = match listing.command {
-                Command::ListFlows => (
-                    self.director
-                        .flow_report(self.snapshots.load(), position, now)
-                        .map(Report::Flow),
-                    position >= self.director.report_count(),
-                ),
-                Command::ListNeighbors => {
-                    let report = self.director.neighbor_report(position, now);
-                    let at_end = report.is_none();
-                    (report.map(Report::Neighbor), at_end)
-                }
-                // It is carried out at once.
-                Command::AnnounceVips => (None, true),
-            };
-            if at_end {
-                return (!self.control.report(Report::End)).then_some(listing);
-            }
-            if let Some(report) = report {
-                self.control.report(report);
-            }
-            listing.position += 1;
-        }
-        Some(listing)
     }
 }

@@ -4,16 +4,21 @@
 //! A worker handles a bounded piece of a request per turn. It stops writing when the reply ring is
 //! full and goes on when the control thread has read it, so a slow reader stalls only itself.
 
+mod selection;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use crate::flow::{Flow, Key};
+use crate::flow::{Flow, Key, Tally as _};
 use crate::forward::ForwardingMode;
 use crate::persistence::Template;
 use crate::service::{RealId, ServiceId};
 use crate::snapshot::PortIdx;
+use crate::time::{TICKS_PER_SECOND, Tick, Ticks};
 use crate::wire::Mac;
+
+pub use selection::{Ends, Kind, Selection};
 
 const COMMAND_RING_LEN: usize = 16;
 const REPORT_RING_LEN: usize = 1024;
@@ -21,8 +26,13 @@ const REPORT_RING_LEN: usize = 1024;
 /// A request to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Report every flow, then [`Report::End`].
-    ListFlows,
+    /// Report every flow and template that is meant, then [`Report::End`].
+    ListFlows(Selection),
+    /// Report how many flows and templates are meant, then [`Report::End`].
+    CountFlows(Selection),
+    /// End every flow and template that is meant, and report how many those were, then
+    /// [`Report::End`]. Nobody is told: packets that still come have no flow.
+    EndFlows(Selection),
     /// Report every neighbour, then [`Report::End`].
     ListNeighbors,
     /// Announce all VIPs again, as after start. There is no answer.
@@ -36,6 +46,10 @@ pub enum Report {
     Flow(FlowReport),
     /// A neighbour.
     Neighbor(NeighborReport),
+    /// How many flows and templates were meant.
+    Count(u64),
+    /// The answer takes its time, but is under way.
+    Underway,
     /// The answer is complete.
     End,
 }
@@ -63,6 +77,12 @@ pub struct FlowReport {
     pub state: &'static str,
     /// Seconds until it ends if it stays idle, rounded up.
     pub expires_s: u32,
+    /// Seconds since its last packet, or since the template was used last.
+    pub idle_s: u32,
+    /// Seconds since it was opened, below 497 days; `None` of a template.
+    pub age_s: Option<u32>,
+    /// Packets from the client, up to `u32::MAX`; `None` of a template.
+    pub packets: Option<u32>,
     /// Whether it is no flow but a persistence template, listed as IPVS does: the client's network
     /// and port 0, vport and real server's port 0 if it is for all ports, both 65535 if it is not
     /// used any more.
@@ -70,9 +90,9 @@ pub struct FlowReport {
 }
 
 impl FlowReport {
-    /// The report on `flow` when `expires_s` seconds are left.
+    /// The report on `flow` at `now`.
     #[must_use]
-    pub fn of(flow: &Flow<impl Key>, expires_s: u32) -> Self {
+    pub fn of<K: Key>(flow: &Flow<K>, now: Tick) -> Self {
         let (protocol, client, virtual_address) = flow.request.ends();
         let (_, real, back) = flow.reply.ends();
         Self {
@@ -85,14 +105,17 @@ impl FlowReport {
             real_id: flow.real,
             mode: flow.mode,
             state: flow.state().name(),
-            expires_s,
+            expires_s: flow.deadline().since(now).as_secs_ceil(),
+            idle_s: as_secs(now.since(flow.last_seen)),
+            age_s: flow.tally.age(now).map(as_secs),
+            packets: flow.tally.packets(),
             is_template: false,
         }
     }
 
-    /// The report on `template`, whose service has this mode, when `expires_s` seconds are left.
+    /// The report on `template`, whose service has this mode, at `now`.
     #[must_use]
-    pub fn of_template(template: &Template, mode: ForwardingMode, expires_s: u32) -> Self {
+    pub fn of_template(template: &Template, mode: ForwardingMode, now: Tick) -> Self {
         let (protocol, client, _) = template.key().ends();
         let [virtual_address, real] = template.listed_ends();
         Self {
@@ -105,10 +128,18 @@ impl FlowReport {
             real_id: template.real(),
             mode,
             state: template.state_name(),
-            expires_s,
+            expires_s: template.deadline().since(now).as_secs_ceil(),
+            idle_s: as_secs(template.idle(now)),
+            age_s: None,
+            packets: None,
             is_template: true,
         }
     }
+}
+
+/// Whole seconds, rounded down.
+fn as_secs(span: Ticks) -> u32 {
+    span.0 / TICKS_PER_SECOND
 }
 
 /// A neighbour as listings show it.

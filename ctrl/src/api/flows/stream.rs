@@ -1,17 +1,16 @@
 //! `/v1/flows`: an answer without a bound, sent as it comes.
 //!
-//! The text is one JSON object, [`Flows`](super::proto::Flows), whatever its length. If the listing
-//! fails in the middle the body ends without the closing part, and HTTP tells the client so.
+//! The text is one JSON object, [`Flows`](crate::api::proto::Flows), whatever its length. If the
+//! listing fails in the middle the body ends without the closing part, and HTTP tells the client.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use dataplane::control::{FlowReport, Report};
+use dataplane::control::Report;
 use hyper::body::{Body, Bytes, Frame};
 
-use super::proto::Flow;
+use super::Names;
 use crate::listing::{Batch, Listing, ListingError};
-use crate::snapshot::protocol_name;
 
 /// Why a stream broke off.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +27,7 @@ pub(super) enum StreamError {
 #[derive(Debug)]
 pub(super) struct FlowStream {
     listing: Listing,
-    services: Vec<String>,
+    names: Names,
     /// How many more may be listed.
     left: usize,
     /// How many were not.
@@ -39,10 +38,10 @@ pub(super) struct FlowStream {
 }
 
 impl FlowStream {
-    /// At most `limit` flows of `listing`; `services` are names by number.
-    pub(super) fn new(listing: Listing, services: Vec<String>, limit: Option<usize>) -> Self {
+    /// At most `limit` flows of `listing`.
+    pub(super) fn new(listing: Listing, names: Names, limit: Option<usize>) -> Self {
         let left = limit.unwrap_or(usize::MAX);
-        Self { listing, services, left, more: 0, begun: false, ended: false, first: true }
+        Self { listing, names, left, more: 0, begun: false, ended: false, first: true }
     }
 
     /// The text of a batch; empty if all of it is beyond the limit.
@@ -59,29 +58,9 @@ impl FlowStream {
                 text.push(b',');
             }
             self.first = false;
-            serde_json::to_writer(&mut text, &self.flow(batch.lcore, report))?;
+            serde_json::to_writer(&mut text, &self.names.flow(batch.lcore, report))?;
         }
         Ok(text)
-    }
-
-    fn flow(&self, worker: u32, report: &FlowReport) -> Flow {
-        Flow {
-            worker,
-            service: self.services.get(report.service.index()).cloned().unwrap_or_default(),
-            protocol: protocol_name(report.protocol).to_owned(),
-            mode: report.mode.name().to_owned(),
-            cip: report.client.0.to_string(),
-            cport: report.client.1,
-            vip: report.virtual_address.0.to_string(),
-            vport: report.virtual_address.1,
-            lip: report.local.map(|(address, _)| address.to_string()),
-            lport: report.local.map(|(_, l4_port)| l4_port),
-            rip: report.real.0.to_string(),
-            rport: report.real.1,
-            state: report.state.to_owned(),
-            expires_s: report.expires_s,
-            template: report.is_template,
-        }
     }
 }
 

@@ -1,0 +1,90 @@
+//! Why a change is refused, as an answer.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use conf::edit::{EditError, Refused};
+
+use super::plan::PlanError;
+use crate::api::refuse;
+use crate::edit::{NoRoom, ZeroError};
+
+/// Why a list of edits is refused.
+#[derive(Debug)]
+pub(super) enum ChangeError {
+    /// The client means another generation than `now`, or changes of it are under way.
+    Stale {
+        /// The generation in force.
+        now: u64,
+    },
+    /// The edit at this place cannot be understood.
+    Plan(usize, PlanError),
+    /// It cannot be done.
+    Edit(Refused),
+}
+
+impl From<Refused> for ChangeError {
+    fn from(refused: Refused) -> Self {
+        Self::Edit(refused)
+    }
+}
+
+impl NoRoom for ChangeError {
+    fn is_for_want_of_room(&self) -> bool {
+        matches!(self, Self::Edit(refused) if refused.is_for_want_of_room())
+    }
+}
+
+/// The refusal of a change, with the place of the edit if it was one of a list.
+pub(super) fn of_change(error: &ChangeError, is_list: bool) -> Response {
+    let (index, status, text) = match error {
+        ChangeError::Stale { now } => {
+            let text = format!(
+                "generation {now} is in force, perhaps with changes under way: read what you \
+                 mean to change again"
+            );
+            return refuse(StatusCode::PRECONDITION_FAILED, text);
+        }
+        ChangeError::Plan(index, error) => (index, plan_status(error), error.to_string()),
+        ChangeError::Edit(Refused { index, error }) => (index, status(error), error.to_string()),
+    };
+    refuse(status, if is_list { format!("edits[{index}]: {text}") } else { text })
+}
+
+/// The refusal of what cannot be understood.
+pub(super) fn of_plan(error: &PlanError) -> Response {
+    refuse(plan_status(error), error.to_string())
+}
+
+/// The refusal of counters that were to begin anew.
+pub(super) fn of_zero(error: &ZeroError) -> Response {
+    let status = match error {
+        ZeroError::Edit(error) => status(error),
+        ZeroError::Apply(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    refuse(status, error.to_string())
+}
+
+fn plan_status(error: &PlanError) -> StatusCode {
+    if matches!(error, PlanError::NoSuchService(_)) {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    }
+}
+
+fn status(error: &EditError) -> StatusCode {
+    use EditError::{
+        NameTaken, NoRoom, NoSuchRealServer, NoSuchService, RealServerExists, ServiceExists,
+        ServiceNotDefined,
+    };
+    if matches!(error, NoSuchService(_) | ServiceNotDefined(_) | NoSuchRealServer { .. }) {
+        StatusCode::NOT_FOUND
+    } else if matches!(
+        error,
+        ServiceExists(_) | RealServerExists { .. } | NameTaken { .. } | NoRoom { .. }
+    ) {
+        StatusCode::CONFLICT
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    }
+}
