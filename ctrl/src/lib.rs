@@ -17,8 +17,9 @@
 //! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`,
 //! `rvs plan` `plan/`, `rvs save` `save/`.
 //! The tool's commands have files of their own: `show/`, `stats/`, `kill.rs`, `real_server/` (set,
-//! drain, undrain), `doctor/`, `apply/command.rs`, `shell.rs` (completions, man pages). They talk to
-//! the daemon by `client/`, name flows and services by `select/`, and end with a status of `exit.rs`.
+//! drain, undrain), `doctor/`, `apply/command.rs`, `shell.rs` (completions, man pages). They talk
+//! to the daemon by `client/`, name flows and services by `select/`, and end with a status of
+//! `exit.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
