@@ -52,6 +52,12 @@ impl Scheduler {
         Self::Mh,
     ];
 
+    /// The scheduler with this name, which is that of the file and of ipvsadm.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|scheduler| scheduler.as_str() == name)
+    }
+
     /// The word the file uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

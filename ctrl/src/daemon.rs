@@ -9,6 +9,7 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::error::CtrlError;
+use crate::ipvs::IpvsSocket;
 use crate::log::{self, Format, Level};
 use crate::metrics::{self, Door};
 use crate::serve::{Admins, Server, TcpDoor};
@@ -52,6 +53,7 @@ fn run(file: &Path) -> Result<(), CtrlError> {
     let admins = Admins::of(&config.control)?;
     let tcp = TcpDoor::claim(&config.control)?;
     let tokens = tcp.as_ref().map(|door| Arc::clone(&door.tokens));
+    let ipvs = IpvsSocket::listen(socket.path())?;
     let runtime = control_runtime().map_err(CtrlError::Runtime)?;
     let mut signals = Signals::take_over().map_err(CtrlError::Runtime)?;
     let (ended_in, mut ended) = mpsc::unbounded_channel();
@@ -59,8 +61,9 @@ fn run(file: &Path) -> Result<(), CtrlError> {
     let running = startup::start(file, config, tokens, &ended_in)?;
     running.state.metrics.door.put_into_use(door);
     announce(&running, &socket);
-    let doors = Doors { socket: &socket, tcp, admins };
+    let doors = Doors { socket: &socket, ipvs: &ipvs, tcp, admins: Arc::new(admins) };
     let outcome = runtime.block_on(serve(&running, doors, &mut signals, &mut ended));
+    drop(ipvs);
     shutdown::run(socket, runtime, running);
     outcome
 }
@@ -73,8 +76,9 @@ fn control_runtime() -> std::io::Result<Runtime> {
 /// Where clients come in, and who of them are admins.
 struct Doors<'a> {
     socket: &'a ControlSocket,
+    ipvs: &'a IpvsSocket,
     tcp: Option<TcpDoor>,
-    admins: Admins,
+    admins: Arc<Admins>,
 }
 
 /// Answers clients until a signal comes or a worker ends.
@@ -84,16 +88,19 @@ async fn serve(
     signals: &mut Signals,
     ended: &mut UnboundedReceiver<u32>,
 ) -> Result<(), CtrlError> {
-    let Doors { socket, tcp, admins } = doors;
+    let Doors { socket, ipvs, tcp, admins } = doors;
     let listener = socket.listener().and_then(UnixListener::from_std).map_err(CtrlError::Serve)?;
     let tcp = tcp.map(|door| TcpListener::from_std(door.listener)).transpose();
     let tcp = tcp.map_err(CtrlError::Serve)?;
     let router = api::router(Arc::clone(&running.state));
-    let server = Server::new(router, admins, running.state.tokens.clone());
+    let server = Server::new(router, Arc::clone(&admins), running.state.tokens.clone());
     let hang_up = signals.hang_up();
     tokio::select! {
         never = server.serve_socket(&listener) => match never {},
         never = server.serve_tcp(tcp.as_ref()) => match never {},
+        served = ipvs.serve(&running.state, admins) => {
+            served.map(|never| match never {})
+        }
         name = signals.stop() => {
             tracing::info!("{name}: stopping");
             Ok(())

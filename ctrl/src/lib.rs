@@ -9,17 +9,15 @@
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
 //! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself;
-//!   `serve/` and `tokens.rs`: to whom;
+//!   `serve/` and `tokens.rs`: to whom; `ipvs/`: to programs that know IPVS alone;
 //! * `apply/`: another configuration while packets flow; `edit/`: single changes of what runs;
 //! * `links.rs`: links that come up; `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
 //!
-//! `rvs doctor` is `doctor/`, `rvs show` `client/` and `show/`, `rvs apply` `apply/command.rs`,
-//! `rvs plan` `plan/`, `rvs save` `save/`.
 //! The tool's commands have files of their own: `show/`, `stats/`, `kill.rs`, `real_server/` (set,
-//! drain, undrain), `doctor/`, `apply/command.rs`, `shell.rs` (completions, man pages). They talk
-//! to the daemon by `client/`, name flows and services by `select/`, and end with a status of
-//! `exit.rs`.
+//! drain, undrain), `doctor/`, `plan/`, `save/`, `apply/command.rs`, `shell.rs` (completions, man
+//! pages). They talk to the daemon by `client/`, name flows and services by `select/`, and end with
+//! a status of `exit.rs`.
 //!
 //! Written as absences: nothing here touches a packet; the control thread waits for a worker never
 //! longer than a stated time; nothing from the control socket ends the daemon.
@@ -41,6 +39,7 @@ mod edit;
 mod error;
 mod exit;
 mod identity;
+mod ipvs;
 mod kill;
 mod links;
 mod listing;

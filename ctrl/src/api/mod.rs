@@ -1,8 +1,6 @@
 //! The API: HTTP/1.1 and JSON, described in `docs/API.md` and `docs/openapi.json`.
 //!
-//! `routes` is the list of all resources. `proto/` has the messages, `view.rs` fills them in,
-//! `stream.rs` sends those without a bound piece by piece. Who may come in, and how long they may
-//! [`routes`] is the list of all resources. `proto/` has the messages, `view.rs` fills them in;
+//! `routes()` is the list of all resources. `proto/` has the messages, `view.rs` fills them in;
 //! `flows/` lists, counts and ends flows. Who may come in, and how long they may
 //! take, is seen to in `serve/`.
 

@@ -71,7 +71,6 @@ impl Daemon {
         CtrlError::Answer { daemon: self.to_string(), why: why.into() }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the system has many errors")]
     pub(super) fn unreachable(&self, error: &io::Error) -> CtrlError {
         use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
         let daemon = self.to_string();

@@ -43,7 +43,6 @@ pub(crate) enum Patience {
     Until(Duration),
     /// While that takes milliseconds, as with a thousand real servers; not at all when it takes
     /// longer. For callers that change one thing after the other and wait each time.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the IPVS front end"))]
     Brief,
 }
 

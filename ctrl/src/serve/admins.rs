@@ -44,12 +44,12 @@ impl Admins {
     }
 
     /// Whether this user is an admin, whatever groups it is in.
-    pub(super) fn has_user(&self, user: u32) -> bool {
+    pub(crate) fn has_user(&self, user: u32) -> bool {
         self.users.contains(&user)
     }
 
     /// What a process of this user and group may do.
-    pub(super) async fn role_of(&self, user: u32, group: u32) -> Role {
+    pub(crate) async fn role_of(&self, user: u32, group: u32) -> Role {
         let is_admin = self.has_user(user)
             || self.groups.contains(&group)
             || (!self.groups.is_empty() && self.is_in_their_groups(user).await);

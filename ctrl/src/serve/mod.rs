@@ -46,9 +46,9 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server of `router` for these admins, and over TCP for the holders of these tokens.
-    pub(crate) fn new(router: Router, admins: Admins, tokens: Option<Arc<TokenFile>>) -> Self {
+    pub(crate) fn new(router: Router, admins: Arc<Admins>, tokens: Option<Arc<TokenFile>>) -> Self {
         let gate = Arc::new(Gate::new(router, tokens));
-        Self { gate, admins: Arc::new(admins), places: Places::default() }
+        Self { gate, admins, places: Places::default() }
     }
 
     /// Serves whoever connects to the control socket.

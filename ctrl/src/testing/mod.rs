@@ -349,7 +349,7 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                let server = serve::Server::new(router, admins, None);
+                let server = serve::Server::new(router, Arc::new(admins), None);
                 tokio::select! {
                     never = server.serve_socket(&listener) => match never {},
                     _ = stopped => Ok(()),

@@ -23,6 +23,7 @@ fn a_running_daemon_is_found_and_looked_at() {
     says("configuration", &daemon.site.config.display().to_string());
     says("huge-pages", "the running daemon has 128 MiB of ordinary memory");
     says("running", "generation 1");
+    says("running-file", &format!("what runs is what {}", daemon.site.config.display()));
     // The second port receives without end.
     says("running-workers", "of its turns");
     says("running-tables", "there is room");
@@ -32,7 +33,11 @@ fn a_running_daemon_is_found_and_looked_at() {
     assert!(!of("running-neighbors").is_empty());
     assert!(of("probe").is_empty(), "devices are the daemon's");
 
+    // The file changes, and what runs does not.
+    let text = std::fs::read_to_string(&daemon.site.config).unwrap();
+    std::fs::write(&daemon.site.config, text.replace("weight: 2", "weight: 3")).unwrap();
     let asked = rvs(&["doctor", "--probe", "--interval", "1", "--socket", &socket]).output();
     let text = String::from_utf8(asked.unwrap().stdout).unwrap();
     assert!(text.contains("a daemon has them"), "{text}");
+    assert!(text.contains("differs from what runs: it would change 1"), "{text}");
 }

@@ -115,29 +115,47 @@ impl Workers {
 /// The text of a configuration file with `services`, whose daemon answers at `socket`.
 #[must_use]
 pub fn write(services: &[Service], socket: &Path, workers: Workers) -> String {
-    let mut text = format!(
+    let mut text = head(&format!("{{socket: {}}}", socket.display()), workers);
+    text.push_str("services:\n");
+    for service in services {
+        write_service(&mut text, service);
+    }
+    text
+}
+
+/// The text of a configuration file without services, for commands to make some; masquerading real
+/// servers become those of mode fullnat if `fullnat`.
+#[must_use]
+pub fn write_empty(socket: &Path, workers: Workers, fullnat: bool) -> String {
+    let masquerading = if fullnat { "fullnat" } else { "nat" };
+    let control = format!("{{socket: {}, masquerading: {masquerading}}}", socket.display());
+    let mut text = head(&control, workers);
+    if fullnat {
+        let _ = writeln!(text, "local_addresses: [{}-{}]", at::LOCAL_FIRST, at::LOCAL_LAST);
+    }
+    text.push_str("services: {}\n");
+    text
+}
+
+/// All but services.
+fn head(control: &str, workers: Workers) -> String {
+    format!(
         "version: 1\n\
          dpdk: {{memory: 512M}}\n\
-         control: {{socket: {socket}}}\n\
+         control: {control}\n\
          workers: {lcores:?}\n\
          ports:\n\
          \x20 wan: {{device: \"net_af_packet0,iface={WAN_DEVICE},qpairs={queues}\", \
          addresses: [{wan}/24]}}\n\
          \x20 lan: {{device: \"net_af_packet1,iface={LAN_DEVICE}\", addresses: [{lan}/24]}}\n\
          routes:\n\
-         \x20 - {{to: 0.0.0.0/0, via: {gateway}}}\n\
-         services:\n",
-        socket = socket.display(),
+         \x20 - {{to: 0.0.0.0/0, via: {gateway}}}\n",
         lcores = workers.lcores,
         queues = workers.wan_queues,
         wan = at::DIRECTOR_WAN,
         lan = at::DIRECTOR_LAN,
         gateway = at::ROUTER_WAN,
-    );
-    for service in services {
-        write_service(&mut text, service);
-    }
-    text
+    )
 }
 
 fn write_service(text: &mut String, service: &Service) {

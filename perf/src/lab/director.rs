@@ -47,9 +47,19 @@ impl Director {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_on(lab: &Lab, services: &[Service], workers: Workers) -> Result<Self, LabError> {
+        let text = config::write(services, &Self::socket_in(lab), workers);
+        Self::start_with(lab, &text, workers)
+    }
+
+    /// [`Self::start`] with this configuration, whose control socket is [`Self::socket_in`] the lab
+    /// and whose workers are these.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(lab: &Lab, text: &str, workers: Workers) -> Result<Self, LabError> {
         let rvs = requirements::rvs_binary()?;
-        let socket = lab.directory().join("rvs.sock");
-        let config = lab.write("rvs.yaml", &config::write(services, &socket, workers))?;
+        let socket = Self::socket_in(lab);
+        let config = lab.write("rvs.yaml", text)?;
         let log = lab.directory().join("director.log");
         let child = spawn(lab, &rvs, &config, &log)?;
         let mut director = Self { rvs, config, socket, workers, log, child: Some(child) };
@@ -66,6 +76,12 @@ impl Director {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Where daemons of a lab have their control socket.
+    #[must_use]
+    pub fn socket_in(lab: &Lab) -> PathBuf {
+        lab.directory().join("rvs.sock")
     }
 
     /// The configuration file it runs.

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use super::LabError;
 
 /// Each program the lab starts, with the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("ip", "iproute2"),
     ("ethtool", "ethtool"),
     ("nginx", "nginx-light"),
     ("vsftpd", "vsftpd"),
     ("curl", "curl"),
+    ("ipvsadm", "ipvsadm"),
+    ("keepalived", "keepalived"),
     ("sha256sum", "coreutils"),
 ];
 
@@ -58,18 +60,39 @@ pub fn rvs_binary() -> Result<PathBuf, LabError> {
             path.display()
         )));
     }
+    built("rvs", "rvs-ctrl", ", or set RVS_BIN to another")
+}
+
+/// `librvs_ipvs.so`, which cargo built beside the running program.
+///
+/// # Errors
+/// [`LabError::Missing`] when there is none, with where it was looked for.
+pub fn preload_library() -> Result<PathBuf, LabError> {
+    built("librvs_ipvs.so", "rvs-ipvs-preload", "")
+}
+
+/// `rvsadm`, which cargo built beside the running program.
+///
+/// # Errors
+/// [`LabError::Missing`] when there is none, with where it was looked for.
+pub fn rvsadm_binary() -> Result<PathBuf, LabError> {
+    built("rvsadm", "rvs-ipvs-preload", "")
+}
+
+/// The file `name` that cargo makes of `package` beside the running program.
+fn built(name: &str, package: &str, otherwise: &str) -> Result<PathBuf, LabError> {
     let own = env::current_exe().map_err(LabError::file("/proc/self/exe"))?;
     // Test binaries are in target/<profile>/deps, everything else directly in target/<profile>.
     let beside =
         own.parent().filter(|dir| !dir.ends_with("deps")).or_else(|| own.ancestors().nth(2));
-    let rvs = beside.unwrap_or_else(|| Path::new(".")).join("rvs");
-    if rvs.is_file() {
-        return Ok(rvs);
+    let file = beside.unwrap_or_else(|| Path::new(".")).join(name);
+    if file.is_file() {
+        return Ok(file);
     }
+    let release = if cfg!(debug_assertions) { "" } else { " --release" };
     Err(LabError::Missing(format!(
-        "{} is not built. Build it with `cargo build -p rvs-ctrl`{}, or set RVS_BIN to another.",
-        rvs.display(),
-        if cfg!(debug_assertions) { "" } else { " --release" }
+        "{} is not built. Build it with `cargo build -p {package}{release}`{otherwise}.",
+        file.display()
     )))
 }
 

@@ -25,6 +25,7 @@ pub struct Lab {
     pub real_servers: Vec<RealServer>,
     decapsulation: Vec<Decapsulation>,
     client: Namespace,
+    router: Namespace,
     director: Namespace,
     // Last, so that threads and processes of the fields above end before their namespaces go.
     ground: Ground,
@@ -59,13 +60,14 @@ impl Lab {
             real_servers: Vec::new(),
             decapsulation: Vec::new(),
             client,
+            router,
             director,
             ground,
         };
         for (index, address) in at::REAL_SERVERS.into_iter().enumerate() {
             let name = format!("rs{}", index + 1);
             let namespace = Namespace::create(lab.ground.0, &name)?;
-            connect_real_server(&namespace, &router, &name, address)?;
+            connect_real_server(&namespace, &lab.router, &name, address)?;
             set_up_real_server(&namespace, mode)?;
             if mode == Mode::Tun {
                 lab.decapsulation.push(Decapsulation::start(&namespace, address)?);
@@ -86,6 +88,13 @@ impl Lab {
     #[must_use]
     pub fn director_namespace(&self) -> &Namespace {
         &self.director
+    }
+
+    /// The namespace of the router, which reaches the real servers as the director's other
+    /// interface would.
+    #[must_use]
+    pub fn router_namespace(&self) -> &Namespace {
+        &self.router
     }
 
     /// Where this lab's files are: configuration, logs, the daemon's socket.

@@ -19,6 +19,7 @@ mod dr;
 mod file;
 mod ftp;
 mod fullnat;
+mod ipvs;
 mod lab;
 mod nat;
 mod persistence;
@@ -58,6 +59,8 @@ fn main() -> ExitCode {
     add(&mut trials, "reload", &daemon, &reload::TESTS);
     add(&mut trials, "workers", &daemon, &workers::TESTS);
     add(&mut trials, "daemon", &daemon, &daemon::TESTS);
+    let preload = daemon.clone().and_then(|()| ipvs::requirements());
+    add(&mut trials, "ipvs", &preload, &ipvs::TESTS);
     let conclusion = libtest_mimic::run(&arguments, trials);
     cleanup::take_down_all();
     conclusion.exit_code()

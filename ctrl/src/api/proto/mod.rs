@@ -125,6 +125,18 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// The sum of both.
+    pub(crate) const fn added(&self, other: &Self) -> Self {
+        Self {
+            connections: self.connections + other.connections,
+            closed: self.closed + other.closed,
+            in_packets: self.in_packets + other.in_packets,
+            in_bytes: self.in_bytes + other.in_bytes,
+            out_packets: self.out_packets + other.out_packets,
+            out_bytes: self.out_bytes + other.out_bytes,
+        }
+    }
+
     /// With what a worker has counted.
     pub(crate) fn plus(&self, stats: &TrafficStats) -> Self {
         Self {

@@ -68,18 +68,23 @@ impl<E: Entry> Table<E> {
     #[must_use]
     pub fn new(capacity: u32, seed: u64, now: Tick) -> Self {
         let capacity = capacity.clamp(1, FLOW_COUNT_MAX);
-        let slot_count = capacity as usize * E::KEYS_MAX * 100 / FILL_MAX_PERCENT;
         let next = |index: u32| if index == capacity - 1 { NO_RECORD } else { index + 1 };
         #[expect(clippy::cast_possible_truncation, reason = "capacity is below 2^31")]
         let record = |index: usize| Record::Free { next: next(index as u32) };
         Self {
-            buckets: PageArray::new(slot_count.div_ceil(SLOTS) + 1, |_| Bucket::EMPTY),
+            buckets: PageArray::new(Self::bucket_count(capacity), |_| Bucket::EMPTY),
             records: PageArray::new(capacity as usize, record),
             free: 0,
             used: 0,
             wheel: Wheel::new(now),
             seed: FixedState::with_seed(seed),
         }
+    }
+
+    /// How many buckets a table for `capacity` flows has.
+    #[must_use]
+    pub const fn bucket_count(capacity: u32) -> usize {
+        (capacity as usize * E::KEYS_MAX * 100 / FILL_MAX_PERCENT).div_ceil(SLOTS) + 1
     }
 
     /// Flows in the table.

@@ -1,0 +1,387 @@
+//! One client: packets come, and are answered one after the other.
+//!
+//! A client that does not read is given up after a stated time; until then it waits in a task of
+//! its own, and nobody else does.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataplane::control::{Command, Report};
+use nix::errno::Errno;
+use tokio::net::UnixStream;
+use tokio::task::yield_now;
+use tokio::time::timeout;
+
+use super::attr::{Attributes, Writer};
+use super::genl::{self, Ask};
+use super::listing::{self, Listing};
+use super::netlink::Message;
+use super::private::{self, PIECE_LEN_MAX, Private};
+use super::proc::{self, File};
+use super::uapi::{FAMILY, FAMILY_NAME, cmd, ctrl, daemon, nl};
+use super::{Front, answer, legacy, meaning};
+use crate::listing as workers;
+
+/// Longest datagram that is taken.
+const DATAGRAM_LEN_MAX: usize = 64 * 1024;
+/// Longest datagram of an answer with many messages, as in Linux.
+const ANSWER_LEN_MAX: usize = 8 * 1024;
+/// How long a client may leave an answer unread.
+const READER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client without rights may keep its place without a word.
+const IDLE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client.
+#[derive(Debug)]
+pub(super) struct Client {
+    stream: UnixStream,
+    front: Arc<Front>,
+    is_admin: bool,
+}
+
+/// What has been written of an answer with many messages.
+#[derive(Debug, Default)]
+struct Pending(Vec<u8>);
+
+impl Client {
+    pub(super) const fn new(stream: UnixStream, front: Arc<Front>, is_admin: bool) -> Self {
+        Self { stream, front, is_admin }
+    }
+
+    /// Answers until the client goes, or does what no client does.
+    pub(super) async fn serve(self) {
+        let mut buffer = vec![0; DATAGRAM_LEN_MAX + 1];
+        loop {
+            let received = self.receive(&mut buffer);
+            let len = if self.is_admin {
+                received.await
+            } else {
+                timeout(IDLE_PATIENCE, received).await.unwrap_or(Ok(0))
+            };
+            let Ok(len @ 1..=DATAGRAM_LEN_MAX) = len else { return };
+            let Some(datagram) = buffer.get(..len) else { return };
+            if let Err(error) = self.answer(datagram).await {
+                tracing::debug!("IPVS: a client is given up: {error}");
+                return;
+            }
+        }
+    }
+
+    // Streams' own reading and writing take a short packet for a sign that nothing is left.
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.stream.readable().await?;
+            match self.stream.try_read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn send(&self, packet: &[u8]) -> io::Result<()> {
+        let sending = async {
+            loop {
+                self.stream.writable().await?;
+                match self.stream.try_write(packet) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    outcome => return outcome.map(|_| ()),
+                }
+            }
+        };
+        timeout(READER_PATIENCE, sending).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+    }
+
+    async fn answer(&self, mut datagram: &[u8]) -> io::Result<()> {
+        while let Some((message, rest)) = Message::split(datagram) {
+            if message.is_whole && private::is_one(message.kind) {
+                self.answer_private(&message).await?;
+            } else {
+                let outcome = self.answer_netlink(&message).await?;
+                let is_dump = message.has(nl::F_DUMP) && message.kind > nl::NOOP_MAX;
+                let is_wanted = message.has(nl::F_ACK) && !is_dump;
+                if outcome.is_err() || is_wanted {
+                    self.send(&message.acknowledge(outcome)).await?;
+                }
+            }
+            datagram = rest;
+        }
+        Ok(())
+    }
+
+    /// What netlink and generic netlink do before a family has its turn.
+    async fn answer_netlink(&self, message: &Message<'_>) -> io::Result<Result<(), Errno>> {
+        if !message.is_whole {
+            return Ok(Err(Errno::EINVAL));
+        }
+        if !message.has(nl::F_REQUEST) || message.kind <= nl::NOOP_MAX {
+            return Ok(Ok(()));
+        }
+        match message.kind {
+            ctrl::FAMILY => self.answer_ctrl(message).await,
+            FAMILY => {
+                let (command, attributes) = match message.command() {
+                    Ok(command) => command,
+                    Err(errno) => return Ok(Err(errno)),
+                };
+                if !(cmd::NEW_SERVICE..=cmd::FLUSH).contains(&command) {
+                    return Ok(Err(Errno::EOPNOTSUPP));
+                }
+                if !self.is_admin {
+                    return Ok(Err(Errno::EPERM));
+                }
+                match genl::read(command, attributes, message.has(nl::F_DUMP)) {
+                    Ok(ask) => self.answer_ask(message, ask).await,
+                    Err(errno) => Ok(Err(errno)),
+                }
+            }
+            _ => Ok(Err(Errno::ENOENT)),
+        }
+    }
+
+    /// nlctrl: the family's number.
+    async fn answer_ctrl(&self, message: &Message<'_>) -> io::Result<Result<(), Errno>> {
+        let (command, attributes) = match message.command() {
+            Ok(command) => command,
+            Err(errno) => return Ok(Err(errno)),
+        };
+        if command != ctrl::GET_FAMILY || message.has(nl::F_DUMP) {
+            return Ok(Err(Errno::EOPNOTSUPP));
+        }
+        let all = Attributes::parse(attributes);
+        let is_ours = all.text(ctrl::A_FAMILY_NAME, 15) == Ok(Some(FAMILY_NAME))
+            || all.u16(ctrl::A_FAMILY_ID) == Ok(Some(FAMILY));
+        if !is_ours {
+            return Ok(Err(Errno::ENOENT));
+        }
+        let mut out = Vec::new();
+        message.family(&mut out);
+        self.send(&out).await.map(Ok)
+    }
+
+    async fn answer_ask(&self, message: &Message<'_>, ask: Ask) -> io::Result<Result<(), Errno>> {
+        let state = &self.front.state;
+        let mut out = Vec::new();
+        match ask {
+            Ask::Change(change) => return Ok(self.front.carry_out(change).await),
+            Ask::Info => {
+                let size = listing::table_size(&state.in_force.load().config);
+                let fill = |writer: &mut Writer<'_>| answer::information(writer, size);
+                message.answer(&mut out, cmd::SET_INFO, false, fill);
+            }
+            Ask::Timeouts => {
+                let timeouts = state.desk.read(|draft| draft.base().timeouts);
+                let fill = |writer: &mut Writer<'_>| answer::timeouts(writer, timeouts);
+                message.answer(&mut out, cmd::SET_CONFIG, false, fill);
+            }
+            Ask::Service(of) => {
+                let key = match meaning::key(&of) {
+                    Ok(key) => key,
+                    Err(errno) => return Ok(Err(errno)),
+                };
+                let Some(service) = state.desk.read(|draft| draft.service(key).cloned()) else {
+                    return Ok(Err(Errno::ESRCH));
+                };
+                let row = Listing::new(state).row(state, &service);
+                let fill = |writer: &mut Writer<'_>| answer::service(writer, &row);
+                message.answer(&mut out, cmd::NEW_SERVICE, false, fill);
+            }
+            Ask::Services => return self.list_services(message).await.map(Ok),
+            Ask::Dests(of) => {
+                let key = of.and_then(|of| meaning::key(&of).ok());
+                return self.list_dests(message, key).await.map(Ok);
+            }
+            Ask::Daemons => return self.list_daemons(message).await.map(Ok),
+        }
+        self.send(&out).await.map(Ok)
+    }
+
+    async fn list_services(&self, message: &Message<'_>) -> io::Result<()> {
+        let state = &self.front.state;
+        let listing = Listing::new(state);
+        let mut pending = Pending::default();
+        for service in listing.services() {
+            let row = listing.row(state, service);
+            let fill = |writer: &mut Writer<'_>| answer::service(writer, &row);
+            message.answer(&mut pending.0, cmd::NEW_SERVICE, true, fill);
+            self.send_full(&mut pending).await?;
+        }
+        self.send_last(message, pending).await
+    }
+
+    async fn list_dests(
+        &self,
+        message: &Message<'_>,
+        key: Option<conf::ServiceKey>,
+    ) -> io::Result<()> {
+        let state = &self.front.state;
+        let service = key.and_then(|key| state.desk.read(|draft| draft.service(key).cloned()));
+        let mut pending = Pending::default();
+        let rows = service.map(|service| Listing::new(state).dests(state, &service));
+        for row in rows.unwrap_or_default() {
+            let fill = |writer: &mut Writer<'_>| answer::dest(writer, &row);
+            message.answer(&mut pending.0, cmd::NEW_DEST, true, fill);
+            self.send_full(&mut pending).await?;
+        }
+        self.send_last(message, pending).await
+    }
+
+    async fn list_daemons(&self, message: &Message<'_>) -> io::Result<()> {
+        let daemons = self.front.daemons().clone();
+        let mut pending = Pending::default();
+        for (state, one) in [(daemon::MASTER, &daemons.master), (daemon::BACKUP, &daemons.backup)] {
+            let Some(one) = one else { continue };
+            let fill = |writer: &mut Writer<'_>| answer::sync_daemon(writer, state, one);
+            message.answer(&mut pending.0, cmd::NEW_DAEMON, true, fill);
+        }
+        self.send_last(message, pending).await
+    }
+
+    /// Sends what there is when no other message would fit.
+    async fn send_full(&self, pending: &mut Pending) -> io::Result<()> {
+        /// More than a service or a real server takes.
+        const MESSAGE_LEN_MAX: usize = 512;
+        if pending.0.len() + MESSAGE_LEN_MAX > ANSWER_LEN_MAX {
+            self.send(&pending.0).await?;
+            pending.0.clear();
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn send_last(&self, message: &Message<'_>, mut pending: Pending) -> io::Result<()> {
+        message.done(&mut pending.0);
+        self.send(&pending.0).await
+    }
+
+    async fn answer_private(&self, message: &Message<'_>) -> io::Result<()> {
+        let request = match Private::parse(message.kind, message.payload()) {
+            Ok(_) if !self.is_admin => Err(Errno::EPERM),
+            parsed => parsed,
+        };
+        let outcome = match request {
+            Ok(Private::GetOption { option, room, value }) => {
+                match legacy::ask(option, room, value).and_then(|ask| self.value(ask, room)) {
+                    Ok((value, len)) => self.send_pieces(&value).await.map(|()| Ok(len))?,
+                    Err(errno) => Err(errno),
+                }
+            }
+            Ok(Private::SetOption { option, len, value }) => {
+                match legacy::change(option, len, value) {
+                    Ok(change) => self.front.carry_out(change).await.map(|()| 0),
+                    Err(errno) => Err(errno),
+                }
+            }
+            Ok(Private::File(name)) => match File::named(name) {
+                Some(file) => self.send_file(file).await?.map(|()| 0),
+                None => Err(Errno::ENOENT),
+            },
+            Err(errno) => Err(errno),
+        };
+        self.send(&private::end(outcome)).await
+    }
+
+    /// The value of a socket option, and the length that the program is told.
+    fn value(&self, ask: legacy::Ask, room: usize) -> Result<(Vec<u8>, usize), Errno> {
+        let state = &self.front.state;
+        let listing = Listing::new(state);
+        let size = listing::table_size(&state.in_force.load().config);
+        let mut out = Vec::new();
+        let find = |of| {
+            let key = meaning::key(&of)?;
+            state.desk.read(|draft| draft.service(key).cloned()).ok_or(Errno::ESRCH)
+        };
+        match ask {
+            legacy::Ask::Version => {
+                out.extend(proc::banner(size).bytes());
+                out.push(0);
+                let len = out.len();
+                return Ok((out, len));
+            }
+            legacy::Ask::Info => legacy::put_info(&mut out, size, listing.len()),
+            legacy::Ask::Services(room) => {
+                legacy::put_services_head(&mut out, room);
+                for service in listing.services().take(room as usize) {
+                    legacy::put_service(&mut out, &listing.row(state, service));
+                }
+            }
+            legacy::Ask::Service(of) => {
+                legacy::put_service(&mut out, &listing.row(state, &*find(of)?));
+            }
+            legacy::Ask::Dests(of, room) => {
+                let service = find(of)?;
+                legacy::put_dests_head(&mut out, &listing.row(state, &service), room);
+                let rows = listing.dests(state, &service);
+                rows.iter().take(room as usize).for_each(|row| legacy::put_dest(&mut out, row));
+            }
+            legacy::Ask::Timeouts => {
+                let timeouts = state.desk.read(|draft| draft.base().timeouts);
+                legacy::put_timeouts(&mut out, timeouts);
+            }
+            legacy::Ask::Daemons => legacy::put_daemons(&mut out, &self.front.daemons()),
+        }
+        Ok((out, room))
+    }
+
+    async fn send_pieces(&self, bytes: &[u8]) -> io::Result<()> {
+        for chunk in bytes.chunks(PIECE_LEN_MAX) {
+            self.send(&private::piece(chunk)).await?;
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn send_file(&self, file: File) -> io::Result<Result<(), Errno>> {
+        let state = &self.front.state;
+        let listing = Listing::new(state);
+        let text = match file {
+            File::Services => return self.send_services(&listing).await.map(Ok),
+            File::Connections | File::ConnectionsSync => return self.send_connections(file).await,
+            File::Stats => proc::stats(&listing.total(state)),
+            File::StatsPerCpu => {
+                let workers = state.workers.iter();
+                let workers: Vec<_> =
+                    workers.map(|seat| (seat.lcore, listing.of_worker(seat))).collect();
+                proc::stats_per_cpu(&listing.total(state), &workers)
+            }
+        };
+        self.send_pieces(text.as_bytes()).await.map(Ok)
+    }
+
+    async fn send_services(&self, listing: &Listing) -> io::Result<()> {
+        let state = &self.front.state;
+        let mut text = proc::services_head(listing::table_size(&state.in_force.load().config));
+        for service in listing.services() {
+            let dests = listing.dests(state, service);
+            proc::service(&mut text, &listing.row(state, service), &dests);
+            if text.len() > ANSWER_LEN_MAX {
+                self.send_pieces(text.as_bytes()).await?;
+                text.clear();
+            }
+        }
+        self.send_pieces(text.as_bytes()).await
+    }
+
+    /// All connections of all workers, as they come; EIO if a worker does not answer.
+    async fn send_connections(&self, file: File) -> io::Result<Result<(), Errno>> {
+        let mut listing = workers::start(&self.front.state, Command::ListFlows(Selection::ALL), None);
+        let mut text = proc::connections_head(file).to_owned();
+        while let Some(batch) = listing.recv().await {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    tracing::warn!("IPVS: connections cannot be listed: {error}");
+                    return Ok(Err(Errno::EIO));
+                }
+            };
+            for report in &batch.reports {
+                if let Report::Flow(report) = report {
+                    proc::connection(&mut text, file, report);
+                }
+            }
+            self.send_pieces(text.as_bytes()).await?;
+            text.clear();
+        }
+        self.send_pieces(text.as_bytes()).await.map(Ok)
+    }
+}

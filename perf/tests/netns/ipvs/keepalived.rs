@@ -1,0 +1,270 @@
+//! keepalived drives a running director while clients connect.
+//!
+//! It runs where the director's machine would have its other interface: on the router, from where
+//! it reaches the real servers.
+
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Failed;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rvs_perf::lab::addresses::{REAL_SERVERS, VIP};
+use rvs_perf::lab::client::Answer;
+use rvs_perf::lab::{Client, Lab, LabError, Mode, wait};
+use serde_json::Value;
+
+use super::{ipvsadm, preloaded, with_empty_director};
+use crate::daemon::items;
+use crate::setup::{Setup, all_answered, answers_by_server, split, url};
+
+/// Longer than keepalived takes to notice anything, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The port of a service that has nothing but rs2, and rs1 to say sorry.
+const SORRY_VPORT: u16 = 81;
+
+/// keepalived's `lb_kind NAT` is mode nat.
+pub(super) fn nat() -> Result<(), Failed> {
+    drives(Mode::Nat)
+}
+
+/// With `masquerading: fullnat` it is mode fullnat.
+pub(super) fn fullnat() -> Result<(), Failed> {
+    drives(Mode::FullNat)
+}
+
+fn drives(mode: Mode) -> Result<(), Failed> {
+    with_empty_director(mode, |setup| {
+        fs::write(setup.lab.directory().join("misc"), "0")?;
+        let keepalived = Keepalived::start(&setup.lab, mode)?;
+        let outcome = take_out_and_back(setup, mode);
+        outcome.map_err(|failed| {
+            let words = failed.message().unwrap_or("failed").to_owned();
+            Failed::from(format!("{words}\n--- keepalived's log ---\n{}", keepalived.log()))
+        })?;
+        keepalived.stop()?;
+        assert_eq!(services(setup)?, Vec::<Value>::new(), "what keepalived leaves");
+        let timeouts = ipvsadm(&setup.lab, &["-L", "--timeout"])?;
+        assert_eq!(timeouts, "Timeout (tcp tcpfin udp): 900 120 300\n");
+        Ok(())
+    })
+}
+
+fn take_out_and_back(setup: &mut Setup, mode: Mode) -> Result<(), Failed> {
+    wait_for_pool(setup, 80, &[Some(3), Some(1)])?;
+    check_settings(setup, mode)?;
+    assert_eq!(all_answered(setup, 40, 10)?, split(30, 10), "weights 3 and 1");
+
+    let (kill_time, gone_time, answers) = with_clients(setup, |setup| {
+        let before = Instant::now();
+        setup.lab.real_servers[1].kill()?;
+        wait_for_pool(setup, 80, &[Some(3), None])?;
+        Ok((before, Instant::now()))
+    })?;
+    for (when, answer) in &answers {
+        let is_expected = (kill_time..=gone_time + Duration::from_secs(1)).contains(when);
+        assert!(answer.succeeded() || is_expected, "failed without a reason: {answer:?}");
+    }
+    let count = answers.iter().filter(|(when, _)| *when > gone_time).count();
+    assert!(count > 0, "no request came after rs2 was taken out");
+    assert_eq!(all_answered(setup, 20, 4)?, split(20, 0), "rs2 is out");
+    // There is nobody but rs1 to say sorry; rs2 stays, with weight 0, as it is inhibited.
+    wait_for_pool(setup, SORRY_VPORT, &[Some(1), Some(0)])?;
+    assert_eq!(answered_at(setup, SORRY_VPORT)?, split(10, 0), "the sorry server");
+
+    setup.lab.real_servers[1].restart()?;
+    wait_for_pool(setup, 80, &[Some(3), Some(1)])?;
+    wait_for_pool(setup, SORRY_VPORT, &[None, Some(1)])?;
+    assert_eq!(all_answered(setup, 40, 10)?, split(30, 10), "rs2 is back");
+    assert_eq!(answered_at(setup, SORRY_VPORT)?, split(0, 10), "nobody says sorry");
+
+    // The script's exit status is a weight, less 2.
+    fs::write(setup.lab.directory().join("misc"), "3")?;
+    wait_for_pool(setup, 80, &[Some(1), Some(1)])?;
+    assert_eq!(all_answered(setup, 20, 4)?, split(10, 10), "weights 1 and 1");
+    Ok(())
+}
+
+/// What keepalived set besides real servers.
+fn check_settings(setup: &Setup, mode: Mode) -> Result<(), Failed> {
+    let timeouts = ipvsadm(&setup.lab, &["-L", "--timeout"])?;
+    assert_eq!(timeouts, "Timeout (tcp tcpfin udp): 800 60 30\n");
+    let listing = ipvsadm(&setup.lab, &["-Ln", "-t", &format!("{VIP}:80")])?;
+    assert!(listing.contains("wrr") && listing.contains("Masq    3 "), "{listing}");
+    for real in real_servers(setup, 80)? {
+        assert_eq!(real["mode"], mode.name(), "{real}");
+    }
+    Ok(())
+}
+
+/// Answers, with the times they came at.
+type Answers = Vec<(Instant, Answer)>;
+
+/// Runs `work` while clients connect without a pause; what it returns, and every answer with the
+/// time it came at.
+fn with_clients(
+    setup: &mut Setup,
+    work: impl FnOnce(&mut Setup) -> Result<(Instant, Instant), Failed>,
+) -> Result<(Instant, Instant, Answers), Failed> {
+    let client = setup.lab.client();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let requests = scope.spawn(|| request_until(&client, &is_over));
+        let outcome = work(setup);
+        // Some come after it, too.
+        thread::sleep(Duration::from_millis(500));
+        is_over.store(true, Ordering::Relaxed);
+        let answers = requests.join().map_err(|_| "the clients' thread panicked")??;
+        let (from, to) = outcome?;
+        Ok((from, to, answers))
+    })
+}
+
+fn request_until(client: &Client, is_over: &AtomicBool) -> Result<Answers, LabError> {
+    let mut answers = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        client.get(&url(""), 20, 4, |answer| answers.push((Instant::now(), answer.clone())))?;
+    }
+    Ok(answers)
+}
+
+/// Who answers ten requests to a port of the VIP.
+fn answered_at(
+    setup: &Setup,
+    vport: u16,
+) -> Result<std::collections::BTreeMap<String, usize>, Failed> {
+    let answers = setup.lab.client().get(&format!("http://{VIP}:{vport}/"), 10, 2, |_| ())?;
+    Ok(answers_by_server(&answers))
+}
+
+fn services(setup: &Setup) -> Result<Vec<Value>, LabError> {
+    Ok(items(&setup.director.show("services")?["services"]).to_vec())
+}
+
+fn real_servers(setup: &Setup, vport: u16) -> Result<Vec<Value>, LabError> {
+    let services = services(setup)?;
+    let service = services.iter().find(|service| service["vport"] == vport);
+    Ok(service.map(|service| items(&service["real_servers"]).to_vec()).unwrap_or_default())
+}
+
+/// Waits until the real servers of a service have these weights, in the order of the lab; `None`
+/// for one that is not in the pool.
+fn wait_for_pool(setup: &Setup, vport: u16, weights: &[Option<u64>; 2]) -> Result<(), LabError> {
+    let weights_now = || -> Result<[Option<u64>; 2], LabError> {
+        let all = real_servers(setup, vport)?;
+        Ok(REAL_SERVERS.map(|address| {
+            let real = all.iter().find(|real| real["rip"] == address.to_string())?;
+            real["weight"].as_u64()
+        }))
+    };
+    let what = || format!("port {vport} has {:?}, not {weights:?}", weights_now().ok());
+    wait::until(PATIENCE, what, || Ok((weights_now()? == *weights).then_some(())))
+}
+
+/// A running keepalived, killed when dropped.
+struct Keepalived {
+    child: Child,
+    pid: std::path::PathBuf,
+    log: std::path::PathBuf,
+}
+
+impl Keepalived {
+    fn start(lab: &Lab, mode: Mode) -> Result<Self, Failed> {
+        let directory = lab.directory();
+        let config = lab.write("keepalived.conf", &configuration(lab, mode))?;
+        let (pid, log) = (directory.join("keepalived.pid"), directory.join("keepalived.log"));
+        let out = File::create(&log)?;
+        let mut run = preloaded(lab, lab.router_namespace(), "keepalived")?;
+        run.args(["--check", "--dont-fork", "--log-console", "--log-detail"]);
+        run.arg("--use-file").arg(config).arg("--pid").arg(&pid);
+        run.arg("--checkers_pid").arg(directory.join("checkers.pid"));
+        run.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+        Ok(Self { child: spawn(&mut run)?, pid, log })
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Has it end, as its service would.
+    fn stop(mut self) -> Result<(), Failed> {
+        let pid = fs::read_to_string(&self.pid)?.trim().parse()?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM)?;
+        let what = || "keepalived did not end".to_owned();
+        wait::until(PATIENCE, what, || Ok(self.child.try_wait().ok().flatten()))?;
+        Ok(())
+    }
+}
+
+impl Drop for Keepalived {
+    fn drop(&mut self) {
+        let pid = fs::read_to_string(&self.pid).ok().and_then(|pid| pid.trim().parse().ok());
+        if let (Some(pid), Ok(None)) = (pid, self.child.try_wait()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn spawn(command: &mut Command) -> Result<Child, Failed> {
+    command.spawn().map_err(|error| Failed::from(format!("keepalived cannot start: {error}")))
+}
+
+/// What an administrator would write. The checks come every second.
+fn configuration(lab: &Lab, mode: Mode) -> String {
+    let [rs1, rs2] = REAL_SERVERS;
+    let (port, directory) = (mode.http_rport(), lab.directory().display().to_string());
+    format!(
+        r#"global_defs {{
+    router_id lab
+    script_user root
+    lvs_timeouts tcp 800 tcpfin 60 udp 30
+}}
+virtual_server {VIP} 80 {{
+    delay_loop 1
+    warmup 0
+    lvs_sched wrr
+    lvs_method NAT
+    protocol TCP
+    quorum 1
+    real_server {rs1} {port} {{
+        weight 3
+        MISC_CHECK {{
+            misc_path "/bin/sh -c 'exit $(cat {directory}/misc)'"
+            misc_dynamic
+        }}
+    }}
+    real_server {rs2} {port} {{
+        weight 1
+        HTTP_GET {{
+            url {{
+                path /
+                status_code 200
+            }}
+            connect_timeout 1
+            retry 0
+            delay_before_retry 1
+        }}
+    }}
+}}
+virtual_server {VIP} {SORRY_VPORT} {{
+    delay_loop 1
+    warmup 0
+    lvs_sched rr
+    lvs_method NAT
+    protocol TCP
+    sorry_server {rs1} {port}
+    real_server {rs2} {port} {{
+        inhibit_on_failure
+        TCP_CHECK {{
+            connect_timeout 1
+            retry 0
+        }}
+    }}
+}}
+"#
+    )
+}
