@@ -6,8 +6,8 @@
 //! order of the file, because rr and wrr follow it.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::PathBuf;
 
+use crate::control::Control;
 use crate::helper::Helper;
 
 use ipnet::Ipv4Net;
@@ -333,36 +333,6 @@ impl ServiceTimeouts {
     }
 }
 
-/// How tools reach the running daemon.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Control {
-    /// Path of the unix socket the daemon listens on.
-    pub socket: PathBuf,
-    /// What masquerading real servers of ipvsadm and keepalived (`-m`, `lb_kind NAT`) become.
-    pub masquerading: Masquerading,
-}
-
-/// What masquerading real servers of ipvsadm and keepalived become.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Masquerading {
-    /// Real servers in mode nat, as in IPVS.
-    #[default]
-    Nat,
-    /// Real servers in mode fullnat.
-    FullNat,
-}
-
-impl Masquerading {
-    /// The mode of such a real server, whose word the file uses.
-    #[must_use]
-    pub const fn mode(self) -> ForwardingMode {
-        match self {
-            Self::Nat => ForwardingMode::Nat,
-            Self::FullNat => ForwardingMode::FullNat,
-        }
-    }
-}
-
 impl Default for Dpdk {
     fn default() -> Self {
         Self { memory_mib: 1024, eal_args: Vec::new() }
@@ -378,13 +348,6 @@ impl Default for Limits {
 impl Default for Timeouts {
     fn default() -> Self {
         Self { tcp_s: 900, tcp_fin_s: 120, udp_s: 300 }
-    }
-}
-
-impl Default for Control {
-    fn default() -> Self {
-        let socket = PathBuf::from("/run/rvs/rvs.sock");
-        Self { socket, masquerading: Masquerading::default() }
     }
 }
 

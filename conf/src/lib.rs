@@ -7,7 +7,8 @@
 //! * `load.rs`: reads the file, refuses what cannot be one, runs the YAML parser under a budget.
 //! * `node.rs`: the YAML document as a tree with places; `read.rs` and `raw/`: keys and shapes.
 //! * `value.rs`: single values (numbers, addresses, durations); `check/`: rules between them.
-//! * `config.rs`, `real_server.rs`: the checked types, the only ones that leave this crate.
+//! * `config.rs`, `control.rs`, `real_server.rs`: the checked types, the only ones that leave this
+//!   crate.
 //! * `warning.rs`: what is in force and yet does not do what it seems to.
 //! * `document.rs`: a configuration with the places of its keys; `edit/`: single changes, as
 //!   commands make them.
@@ -21,6 +22,7 @@
 
 mod check;
 mod config;
+mod control;
 mod diag;
 pub mod diff;
 mod document;
@@ -52,9 +54,10 @@ mod value;
 mod warning;
 
 pub use config::{
-    Config, Control, Device, Dpdk, InterfaceAddr, Limits, Machine, Masquerading, Persistence,
-    PersistenceEngine, Port, Protocol, Route, Service, ServiceKey, ServiceTimeouts, Timeouts,
+    Config, Device, Dpdk, InterfaceAddr, Limits, Machine, Persistence, PersistenceEngine, Port,
+    Protocol, Route, Service, ServiceKey, ServiceTimeouts, Timeouts,
 };
+pub use control::{Account, Admin, Control, Masquerading, Tcp};
 pub use document::{Document, Places};
 pub use emit::emit;
 pub use error::{ConfError, ConfErrors};

@@ -4,6 +4,7 @@
 //! about it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use conf::ConfErrors;
@@ -12,6 +13,7 @@ use dpdk::DpdkError;
 use crate::check::counted;
 use crate::metrics::ListenError;
 use crate::steering::SteeringError;
+use crate::tokens::TokenError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,55 @@ pub enum CtrlError {
         socket: PathBuf,
         /// What was being made: the socket, its directory or its lock.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The control socket cannot be given to a group.
+    #[error(
+        "the control socket {} cannot be given to the group {group}: {}. Run as root, or as a \
+         member of that group, or leave `group` out of `control`.",
+        socket.display(), plain(source)
+    )]
+    SocketGroup {
+        /// The socket.
+        socket: PathBuf,
+        /// The group, as the configuration has it.
+        group: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The configuration names a user or a group that cannot be found.
+    #[error(
+        "`{key}` names the {kind} {name}, which cannot be found: {why}. Make it, or correct the \
+         configuration; a number needs no entry in the system's database."
+    )]
+    NoAccount {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The key that names it.
+        key: &'static str,
+        /// Why it cannot be found.
+        why: String,
+    },
+    /// The file of tokens is not in order.
+    #[error("the tokens for the API over TCP, {}: {source}.", file.display())]
+    Tokens {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: TokenError,
+    },
+    /// The API cannot listen on its TCP address.
+    #[error(
+        "the API cannot listen on {listen}: {}. Stop who listens there, or choose another address \
+         of this machine (`control: {{tcp: {{listen: ...}}}}` in the configuration).",
+        plain(source)
+    )]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
         /// What the system said.
         source: io::Error,
     },

@@ -9,7 +9,7 @@
 //! * `startup.rs`: memory (`memory.rs`), EAL, ports (`port.rs`), workers (`worker.rs`);
 //! * `snapshot/` and `identity/`: the configuration as the packet path wants it;
 //! * `state.rs`, `listing/`, `api/` and `metrics/`: what the daemon tells about itself;
-//!   `serve/`: to whom; `ipvs/`: to programs that know IPVS alone;
+//!   `serve/` and `tokens.rs`: to whom; `ipvs/`: to programs that know IPVS alone;
 //! * `apply/`: another configuration while packets flow; `edit/`: single changes of what runs;
 //! * `links.rs`: links that come up; `local_ports.rs`: local ports that run out;
 //! * `shutdown.rs`: the order in which everything ends.
@@ -69,9 +69,11 @@ mod steering;
 mod term;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod worker;
 
 pub use cli::main;
 pub use error::CtrlError;
 #[cfg(feature = "bench")]
 pub use metrics::bench as metrics_bench;
+pub use tokens::TokenError;

@@ -5,21 +5,26 @@
 //! locked lock file is a dead daemon's and is replaced. The lock file itself stays; it holds the
 //! process number of the last daemon.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use conf::{Account, Control};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, chown};
 
 use crate::error::CtrlError;
+use crate::serve;
 
 /// Mode of the socket's directory, if it has to be made.
 const DIRECTORY_MODE: u32 = 0o755;
 /// Mode of the lock file.
 const LOCK_MODE: u32 = 0o600;
-/// Permissions that the socket does not get: it is its owner's alone.
+/// Permissions that the socket does not get while it is made: it is its owner's alone then.
 const NOT_FOR_OTHERS: Mode = Mode::from_bits_truncate(0o177);
 
 /// A claimed control socket. The lock is let go when it is dropped.
@@ -31,9 +36,12 @@ pub(crate) struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Claims the socket at `path` for this process and listens on it. Clients that connect from
-    /// now on wait until they are served.
-    pub(crate) fn claim(path: &Path) -> Result<Self, CtrlError> {
+    /// Claims the socket of `control` for this process and listens on it. Clients that connect
+    /// from now on wait until they are served.
+    pub(crate) fn claim(control: &Control) -> Result<Self, CtrlError> {
+        let path = control.socket.as_path();
+        let group = control.group.as_ref();
+        let gid = group.map(|group| serve::group(group, "control.group")).transpose()?;
         if let Some(directory) = path.parent() {
             let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
             made.map_err(CtrlError::socket(path, directory))?;
@@ -44,7 +52,23 @@ impl ControlSocket {
         let bound = UnixListener::bind(path);
         umask(before);
         let listener = bound.map_err(CtrlError::socket(path, path))?;
-        Ok(Self { path: path.to_path_buf(), listener, _lock: lock })
+        // From here on the file is removed again when something fails.
+        let claimed = Self { path: path.to_path_buf(), listener, _lock: lock };
+        if let (Some(group), Some(gid)) = (group, gid) {
+            claimed.give_to(group, gid)?;
+        }
+        // Opened to others last, when it has the group that is meant.
+        let mode = Permissions::from_mode(control.mode);
+        fs::set_permissions(path, mode).map_err(CtrlError::socket(path, path))?;
+        Ok(claimed)
+    }
+
+    fn give_to(&self, group: &Account, gid: Gid) -> Result<(), CtrlError> {
+        chown(&self.path, None, Some(gid)).map_err(|error| CtrlError::SocketGroup {
+            socket: self.path.clone(),
+            group: group.to_string(),
+            source: error.into(),
+        })
     }
 
     /// A listener for a runtime to serve.
@@ -116,9 +140,13 @@ fn remove_stale(socket: &Path) -> Result<(), CtrlError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
+
+    fn claim(path: &Path) -> Result<ControlSocket, CtrlError> {
+        ControlSocket::claim(&Control { socket: path.to_path_buf(), ..Control::default() })
+    }
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -128,18 +156,18 @@ mod tests {
     fn a_socket_is_claimed_once_and_free_again_after_that() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("made/on/the/way/rvs.sock");
-        let first = ControlSocket::claim(&path).unwrap();
+        let first = claim(&path).unwrap();
         assert_eq!(mode(&path), 0o600);
         UnixStream::connect(&path).unwrap();
 
-        let error = ControlSocket::claim(&path).unwrap_err().to_string();
+        let error = claim(&path).unwrap_err().to_string();
         let pid = format!("process {}", std::process::id());
         assert!(error.contains(&path.display().to_string()) && error.contains(&pid), "{error}");
         UnixStream::connect(&path).unwrap();
 
         drop(first);
         assert!(!path.exists());
-        drop(ControlSocket::claim(&path).unwrap());
+        drop(claim(&path).unwrap());
     }
 
     #[test]
@@ -147,14 +175,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rvs.sock");
         let somebody = UnixListener::bind(&path).unwrap();
-        let error = ControlSocket::claim(&path).unwrap_err();
+        let error = claim(&path).unwrap_err();
         assert!(matches!(error, CtrlError::AlreadyRunning { .. }), "{error}");
         drop(somebody);
         assert!(path.exists());
-        drop(ControlSocket::claim(&path).unwrap());
+        drop(claim(&path).unwrap());
 
         fs::write(&path, "letters").unwrap();
-        let error = ControlSocket::claim(&path).unwrap_err();
+        let error = claim(&path).unwrap_err();
         assert!(matches!(error, CtrlError::NotASocket { .. }), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "letters");
     }
@@ -164,8 +192,27 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = ControlSocket::claim(&file.join("rvs.sock")).unwrap_err().to_string();
+        let error = claim(&file.join("rvs.sock")).unwrap_err().to_string();
         assert!(error.contains(&file.display().to_string()), "{error}");
         assert!(error.contains("control: {socket: ...}"), "{error}");
+    }
+
+    #[test]
+    fn the_socket_has_the_mode_and_the_group_of_the_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("rvs.sock");
+        let of =
+            |group| Control { socket: socket.clone(), mode: 0o660, group, ..Control::default() };
+        let own = nix::unistd::getegid().as_raw();
+        let claimed = ControlSocket::claim(&of(Some(Account::Id(own)))).unwrap();
+        assert_eq!((mode(&socket), fs::metadata(&socket).unwrap().gid()), (0o660, own));
+        drop(claimed);
+        if nix::unistd::geteuid().is_root() {
+            let _claimed = ControlSocket::claim(&of(Some(Account::Id(12_345)))).unwrap();
+            assert_eq!(fs::metadata(&socket).unwrap().gid(), 12_345);
+        }
+        let nobody = Account::Name("no-such-group".to_owned());
+        let error = ControlSocket::claim(&of(Some(nobody))).unwrap_err().to_string();
+        assert!(error.contains("no-such-group") && error.contains("control.group"), "{error}");
     }
 }

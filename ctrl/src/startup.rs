@@ -36,6 +36,7 @@ use crate::shutdown::Running;
 use crate::snapshot;
 use crate::state::{InForce, Seat, Seats, State};
 use crate::steering::{Plan, Rules, SteeringError};
+use crate::tokens::TokenFile;
 use crate::worker::{self, Parts, Workers};
 
 /// The name that EAL's own complaints about its arguments begin with.
@@ -48,6 +49,7 @@ pub(crate) const FIRST_GENERATION: u64 = 1;
 pub(crate) fn start(
     file: &Path,
     config: Config,
+    tokens: Option<Arc<TokenFile>>,
     ended: &UnboundedSender<u32>,
 ) -> Result<Running, CtrlError> {
     for port in &config.ports {
@@ -83,6 +85,7 @@ pub(crate) fn start(
         in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),
         applier: Mutex::new(Applier::new(publisher, registry, rules)),
         machine: machine::facts(),
+        tokens,
         memory: memory.describe(),
         layout: memory.layout,
         dpdk: dpdk::version(),

@@ -4,6 +4,7 @@
 //! not, so that all errors of a file come out together. Only a file without any gives a `Config`.
 
 mod address;
+mod control;
 mod helper;
 mod ipvs;
 mod local;
@@ -41,7 +42,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let ipvs = ipvs::ipvs(raw.ipvs.as_ref(), diags);
     let locals = service::local_addresses(raw.local_addresses.as_ref(), diags);
     let has_pool = raw.local_addresses.as_ref().is_some_and(|list| list.written > 0);
-    let control = settings::control(raw.control.as_ref(), has_pool, diags);
+    let control = control::control(raw.control.as_ref(), has_pool, diags);
     let metrics = metrics::metrics(raw.metrics.as_ref(), diags);
     if let Some(limits) = &limits {
         settings::fits(&raw, limits, diags);

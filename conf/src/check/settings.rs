@@ -1,12 +1,11 @@
-//! The settings that stand alone: version, memory, workers, limits, timeouts, control socket.
+//! The settings that stand alone: version, memory, workers, limits, timeouts.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
-use crate::config::{Control, Dpdk, Limits, Machine, Masquerading, Timeouts};
+use crate::config::{Dpdk, Limits, Machine, Timeouts};
 use crate::diag::Diags;
-use crate::raw::{RawConfig, RawControl, RawDpdk, RawLimits, RawTimeouts};
+use crate::raw::{RawConfig, RawDpdk, RawLimits, RawTimeouts};
 use crate::read::Text;
 use crate::rule::Rule;
 use crate::span::Span;
@@ -14,8 +13,6 @@ use crate::value;
 
 /// Highest CPU number that can be a worker.
 const LCORE_MAX: u32 = 1023;
-/// Longest path a unix socket can have, in bytes: `sun_path` without its terminating zero.
-const SOCKET_PATH_MAX: usize = 107;
 
 /// The version must be 1.
 pub(super) fn version(raw: &RawConfig<'_>, diags: &mut Diags) {
@@ -187,51 +184,4 @@ pub(super) fn timeouts(raw: Option<&RawTimeouts<'_>>, diags: &mut Diags) -> Opti
     let tcp_fin_s = seconds(&raw.tcp_fin, default.tcp_fin_s);
     let udp_s = seconds(&raw.udp, default.udp_s);
     Some(Timeouts { tcp_s: tcp_s?, tcp_fin_s: tcp_fin_s?, udp_s: udp_s? })
-}
-
-const MASQUERADING: &[(&str, Masquerading)] =
-    &[("nat", Masquerading::Nat), ("fullnat", Masquerading::FullNat)];
-
-/// How tools reach the daemon. `has_pool` says whether there are local addresses for all services.
-pub(super) fn control(
-    raw: Option<&RawControl<'_>>,
-    has_pool: bool,
-    diags: &mut Diags,
-) -> Option<Control> {
-    let Some(raw) = raw else { return Some(Control::default()) };
-    let socket = socket(raw, diags);
-    let masquerading = match &raw.masquerading {
-        Some(text) => value::word(text, MASQUERADING, diags)?,
-        None => return Some(Control { socket: socket?, ..Control::default() }),
-    };
-    if masquerading.value == Masquerading::FullNat && !has_pool {
-        let message = "masquerading real servers become fullnat, and have no local addresses";
-        let help = "add `local_addresses: [10.0.0.100]` at the top of the file, with unused \
-                    addresses in the subnet of the real servers";
-        diags.error(Rule::MissingKey, masquerading.span, message, help);
-    }
-    Some(Control { socket: socket?, masquerading: masquerading.value })
-}
-
-/// The control socket.
-fn socket(raw: &RawControl<'_>, diags: &mut Diags) -> Option<PathBuf> {
-    let Some(path) = &raw.socket else { return Some(Control::default().socket) };
-    let text = path.text;
-    let problem = if !text.starts_with('/') {
-        Some(("is not an absolute path", "begin with `/`, such as `/run/rvs/rvs.sock`"))
-    } else if text.ends_with('/') {
-        Some(("is a directory", "add a file name, such as `/run/rvs/rvs.sock`"))
-    } else if text.chars().any(char::is_control) {
-        Some(("has control characters", "write a plain path, such as `/run/rvs/rvs.sock`"))
-    } else if text.len() > SOCKET_PATH_MAX {
-        Some(("is too long for a unix socket", "use a path of at most 107 bytes"))
-    } else {
-        None
-    };
-    if let Some((what, help)) = problem {
-        let message = format!("`socket` {what}: `{text}`");
-        diags.error(Rule::BadValue, path.span, message, help);
-        return None;
-    }
-    Some(PathBuf::from(text))
 }

@@ -157,6 +157,24 @@ fn a_change_of_a_setting_names_its_keys_and_says_whether_it_can_be_made_live() {
 }
 
 #[test]
+fn how_tools_reach_the_daemon_is_set_up_at_start() {
+    for (key, value, told) in [
+        ("mode", "0660", "0600 -> 0660"),
+        ("group", "ops", "none -> ops"),
+        ("admins", "[joe, \"@wheel\", 7]", "[] -> [joe, @wheel, 7]"),
+        (
+            "tcp",
+            "{listen: \"127.0.0.1:9181\", tokens: /etc/t}",
+            "none -> {listen: 127.0.0.1:9181, tokens: /etc/t}",
+        ),
+    ] {
+        let to = format!("version: 1\ncontrol: {{{key}: {value}}}");
+        let expected = format!("~ control.{key}; value {told}!");
+        assert_eq!(changes(&[("version: 1", &to)]), [expected]);
+    }
+}
+
+#[test]
 fn every_sysctl_of_ipvs_is_a_setting_that_applies_live() {
     for (key, default, other) in [
         ("conn_reuse_mode", "1", "3"),

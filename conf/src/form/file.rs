@@ -1,8 +1,11 @@
 //! The whole file: settings, ports, routes and marks.
 
+use std::path::Path;
+
 use super::text::{self, mib, seconds, switch};
 use super::{Field, Member, Need, Value};
-use crate::config::{Config, Control, Dpdk, Limits, Port, Protocol, Route, Timeouts};
+use crate::config::{Config, Dpdk, Limits, Port, Protocol, Route, Timeouts};
+use crate::control::{Control, Tcp};
 use crate::ipvs::{Defence, Ipvs};
 use crate::mark::MarkRule;
 use crate::metrics::Metrics;
@@ -137,16 +140,28 @@ fn ipvs_section(ipvs: &Ipvs) -> Field {
 }
 
 fn control_section(control: &Control) -> Field {
-    let Control { socket, masquerading } = control;
+    let Control { socket, masquerading, mode, group, admins, tcp } = control;
     let default = Control::default();
     // A checked path came out of a text.
-    let path = Value::text(socket.display());
+    let path = |path: &Path| Value::text(path.display());
     let becomes = Value::plain(masquerading.mode().as_str());
+    let octal = Value::plain(format!("{mode:04o}"));
+    let listed = Value::List(admins.iter().map(Value::text).collect());
+    let by_tcp = tcp.as_ref().map(|Tcp { listen, tokens }| {
+        Value::Fields(vec![
+            Field::always("listen", Value::text(listen)),
+            Field::always("tokens", path(tokens)),
+        ])
+    });
     Field::section(
         "control",
         vec![
-            Field::unless(*socket == default.socket, "socket", path).at_start(),
+            Field::unless(*socket == default.socket, "socket", path(socket)).at_start(),
             Field::unless(*masquerading == default.masquerading, "masquerading", becomes),
+            Field::unless(*mode == default.mode, "mode", octal).at_start(),
+            Field::if_any("group", group.as_ref().map(Value::text)).at_start(),
+            Field::unless(admins.is_empty(), "admins", listed).at_start(),
+            Field::if_any("tcp", by_tcp).at_start(),
         ],
     )
 }

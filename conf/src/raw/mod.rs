@@ -39,8 +39,34 @@ fn bare(field: &'static str) -> &'static str {
     field.strip_prefix("r#").unwrap_or(field)
 }
 
+/// Defines the schema of a single value that stands in lists or in several places.
+macro_rules! text_schema {
+    ($($name:ident: $schema:tt;)*) => {$(
+        /// Stands for a value in the schema; never constructed.
+        struct $name;
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    )*};
+}
+
+mod control;
+mod metrics;
 mod service;
 
+pub(crate) use control::{RawControl, RawTcp};
+pub(crate) use metrics::RawMetrics;
 pub(crate) use service::{RawRealServer, RawService, RawServiceTimeouts, RawTunnel};
 
 mapping! {
@@ -253,58 +279,6 @@ mapping! {
         #[schemars(with = "PercentText", default, extend("default" = "10%"))]
         amemthresh: optional Text<'a>,
     }
-}
-
-mapping! {
-    /// How tools reach the running daemon.
-    #[schemars(rename = "Control")]
-    RawControl {
-        /// Absolute path of the unix socket the daemon listens on.
-        #[schemars(with = "String", default, regex(pattern = "^/"))]
-        #[schemars(extend("default" = "/run/rvs/rvs.sock"))]
-        socket: optional Text<'a>,
-        /// What masquerading real servers of ipvsadm and keepalived become; fullnat takes
-        /// `local_addresses` at the top.
-        #[schemars(with = "String", default, extend("enum" = ["nat", "fullnat"]))]
-        #[schemars(extend("default" = "nat"))]
-        masquerading: optional Text<'a>,
-    }
-}
-
-mapping! {
-    /// What monitoring reads: OpenMetrics at `/metrics`. All of it applies live.
-    #[schemars(rename = "Metrics")]
-    RawMetrics {
-        /// Address of this host and port where metrics are served to anybody who can connect, such
-        /// as `127.0.0.1:9180`; only the API has them if left out.
-        #[schemars(with = "String", default, regex(pattern = r"^[0-9a-fA-F.:\[\]]+:[0-9]+$"))]
-        listen: optional Text<'a>,
-        /// How many real servers have series of their own, at most: `all`, `none` or a number.
-        #[schemars(with = "RealServersText", default, extend("default" = 10_000))]
-        real_servers: optional Text<'a>,
-    }
-}
-
-/// Defines the schema of a single value that stands in lists or in several places.
-macro_rules! text_schema {
-    ($($name:ident: $schema:tt;)*) => {$(
-        /// Stands for a value in the schema; never constructed.
-        struct $name;
-
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    )*};
 }
 
 text_schema! {

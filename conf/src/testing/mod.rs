@@ -1,14 +1,14 @@
 //! Configurations by chance, for properties that hold for all of them.
 
+mod control;
 mod styles;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU16;
-use std::path::PathBuf;
 
 use crate::config::{
-    Config, Control, Device, Dpdk, InterfaceAddr, Limits, Machine, Masquerading, Persistence,
-    PersistenceEngine, Port, Protocol, Route, Service, ServiceKey, ServiceTimeouts, Timeouts,
+    Config, Device, Dpdk, InterfaceAddr, Limits, Machine, Persistence, PersistenceEngine, Port,
+    Protocol, Route, Service, ServiceKey, ServiceTimeouts, Timeouts,
 };
 use crate::helper::Helper;
 use crate::ipvs::{Defence, Ipvs};
@@ -93,10 +93,7 @@ pub(crate) fn config(dice: &mut Dice) -> Config {
         limits,
         timeouts,
         ipvs: ipvs(dice),
-        control: Control {
-            masquerading: dice.pick(&[Masquerading::Nat, Masquerading::FullNat]),
-            socket: dice.mostly(Control::default().socket, &[PathBuf::from("/tmp/a b#\u{e9}")]),
-        },
+        control: control::control(dice),
         metrics: Metrics {
             listen: dice.pick(&[None, Some("[::1]:9180".parse().expect("an address"))]),
             real_servers_max: dice.mostly(Metrics::default().real_servers_max, &[None, Some(0)]),

@@ -46,7 +46,7 @@ pub(super) async fn apply(
 /// The name of a file that is sent.
 pub(super) fn name(query: Result<Query<FileQuery>, QueryRejection>) -> Result<String, String> {
     let Query(FileQuery { name }) = query.map_err(|error| error.body_text())?;
-    match name.unwrap_or_else(|| "request".to_owned()) {
+    match name.filter(|name| !name.is_empty()).unwrap_or_else(|| "request".to_owned()) {
         name if name.len() > NAME_BYTES_MAX => {
             Err(format!("the name is longer than {NAME_BYTES_MAX} bytes"))
         }

@@ -142,7 +142,11 @@ fn refused(refusals: impl Iterator<Item = (StatusCode, &'static str)>) -> Map<St
         text.push_str(why);
     }
     let response = |(status, why): (StatusCode, String)| {
-        let refusal = json!({"$ref": "#/components/responses/Refusal", "description": why});
+        let mut refusal = json!({"description": why});
+        // That one comes from the library, before there is anything to answer.
+        if status != StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+            refusal = json!({"$ref": "#/components/responses/Refusal", "description": why});
+        }
         (status.as_str().to_owned(), refusal)
     };
     told.into_iter().map(response).collect()
@@ -206,10 +210,14 @@ fn query_parameters(object: &Value) -> Vec<Value> {
 /// What is left out of a query is not there: there is no null.
 fn without_null(schema: &mut Map<String, Value>) {
     schema.remove("default");
-    let Some(Value::Array(kinds)) = schema.get_mut("type") else { return };
-    kinds.retain(|kind| kind != "null");
-    if let [kind] = kinds.as_slice() {
-        let kind = kind.clone();
-        schema.insert("type".to_owned(), kind);
+    if let Some(Value::Array(kinds)) = schema.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [kind] = kinds.as_slice() {
+            let kind = kind.clone();
+            schema.insert("type".to_owned(), kind);
+        }
+    }
+    if let Some(Value::Array(forms)) = schema.get_mut("anyOf") {
+        forms.retain(|form| form.get("type").is_none_or(|kind| kind != "null"));
     }
 }

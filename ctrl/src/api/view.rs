@@ -11,7 +11,7 @@ use dataplane::verdict::DropReason;
 use dataplane::wire::Mac;
 
 use super::proto::{
-    Drop, Drops, Ended, Ftp, Generated, ListedRealServer, Neighbor, Port, Ports, RealServer,
+    API, Drop, Drops, Ended, Ftp, Generated, ListedRealServer, Neighbor, Port, Ports, RealServer,
     RealServers, Service, Services, Status, Tunnel, Worker, Workers,
 };
 use crate::identity::{NamedRealServer, NamedService, Usage as _};
@@ -24,6 +24,7 @@ use crate::state::{Seat, Seats, State};
 pub(super) fn status(state: &State) -> Status {
     let in_force = state.in_force.load();
     Status {
+        api: API,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         dpdk: state.dpdk.clone(),
         pid: std::process::id(),

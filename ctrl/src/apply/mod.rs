@@ -34,6 +34,7 @@ use crate::port::RunningPort;
 use crate::snapshot::PortFacts;
 use crate::state::State;
 use crate::steering::{Rules, Steerable};
+use crate::tokens;
 
 /// How long a configuration waits for those that are being applied.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(20);
@@ -63,7 +64,10 @@ pub(crate) async fn apply(
 ) -> Result<Applied, ApplyError> {
     let (state, origin) = (Arc::clone(state), origin.to_owned());
     let task = tokio::spawn(async move {
-        let outcome = exclusively(&state, &name, text).await;
+        let mut outcome = exclusively(&state, &name, text).await;
+        if let Ok(applied) = &mut outcome {
+            applied.warnings.extend(tokens::read_again(state.tokens.as_ref()).await);
+        }
         match &outcome {
             Ok(applied) => tracing::info!("{origin}: {name}: {}", summary(applied).join("; ")),
             Err(error @ ApplyError::Silent { .. }) => tracing::error!("{origin}: {name}: {error}"),

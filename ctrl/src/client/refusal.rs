@@ -80,7 +80,9 @@ impl Daemon {
         }
         let kind = error.kind();
         if kind == PermissionDenied {
-            let advice = "run as root, or as the user that `rvs run` runs as.".to_owned();
+            let advice = "run as root, as the user that `rvs run` runs as, or as one that \
+                          `control: {mode: ..., group: ...}` in its configuration lets in."
+                .to_owned();
             return CtrlError::Denied { daemon, advice };
         }
         if !matches!(kind, NotFound | ConnectionRefused) {

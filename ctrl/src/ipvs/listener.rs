@@ -31,7 +31,7 @@ use crate::state::State;
 const SUFFIX: &str = ".ipvs";
 /// Everybody may connect.
 const MODE: u32 = 0o666;
-/// Clients with all rights that are served at a time, and others.
+/// Clients that are served at a time: of users who are known to be admins, and others.
 const ADMINS_MAX: usize = 256;
 const OTHERS_MAX: usize = 16;
 /// How long nobody is let in when the system cannot: mostly it is out of file descriptors.
@@ -66,7 +66,7 @@ impl IpvsSocket {
     pub(crate) async fn serve(
         &self,
         state: &Arc<State>,
-        admins: Admins,
+        admins: Arc<Admins>,
     ) -> Result<Infallible, CtrlError> {
         let listener = self.listener.try_clone().and_then(UnixListener::from_std);
         let listener = listener.map_err(CtrlError::Serve)?;
@@ -84,15 +84,15 @@ impl IpvsSocket {
             };
             // Nobody's credentials are known if the client is gone already.
             let Ok(user) = stream.peer_cred() else { continue };
-            let is_admin = admins.role_of(user.uid(), user.gid()) == Role::Admin;
-            let places = if is_admin { &for_admins } else { &for_others };
+            let places = if admins.has_user(user.uid()) { &for_admins } else { &for_others };
             let Ok(place) = Arc::clone(places).try_acquire_owned() else {
                 tracing::warn!("IPVS: too many clients; one of user {} is turned away", user.uid());
                 continue;
             };
-            let client = Client::new(stream, Arc::clone(&front), is_admin);
+            let (front, admins) = (Arc::clone(&front), Arc::clone(&admins));
             tokio::spawn(async move {
-                client.serve().await;
+                let role = admins.role_of(user.uid(), user.gid()).await;
+                Client::new(stream, front, role == Role::Admin).serve().await;
                 drop(place);
             });
         }

@@ -5,7 +5,10 @@
 //! when its client is gone. Memory is bounded: a slow client makes the task wait, the task makes
 //! the worker's ring fill up, and the worker leaves the listing alone while it is full.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use dataplane::control::{Command, ControlEnd, Report};
@@ -36,6 +39,9 @@ pub(crate) enum ListingError {
     /// Other listings take too long.
     #[error("too many listings at the same time; try again")]
     Busy,
+    /// The client has left a batch unread for too long.
+    #[error("the listing was not read for {} s and was given up", CLIENT_PATIENCE.as_secs())]
+    Slow,
 }
 
 /// Reports of one worker.
@@ -48,7 +54,30 @@ pub(crate) struct Batch {
 }
 
 /// A listing as it arrives. It is complete when it ends without an error.
-pub(crate) type Listing = mpsc::Receiver<Result<Batch, ListingError>>;
+#[derive(Debug)]
+pub(crate) struct Listing {
+    batches: mpsc::Receiver<Result<Batch, ListingError>>,
+    /// Set by the task when it has left something out.
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Listing {
+    /// The next batch; `None` at the end.
+    pub(crate) async fn recv(&mut self) -> Option<Result<Batch, ListingError>> {
+        poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    /// The same to be polled.
+    pub(crate) fn poll_recv(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Batch, ListingError>>> {
+        let next = ready!(self.batches.poll_recv(context));
+        // A client that reads on after all must not take what it got for everything.
+        let is_cut = next.is_none() && self.is_cut.swap(false, Ordering::Relaxed);
+        Poll::Ready(if is_cut { Some(Err(ListingError::Slow)) } else { next })
+    }
+}
 
 /// The control thread's end of a worker's ring.
 #[derive(Debug)]
@@ -95,7 +124,7 @@ impl Ring {
                 }
                 last = Instant::now();
             } else if self.owed == 0 {
-                return Ok(());
+                return client.map(|_| ()).ok_or(ListingError::Slow);
             } else if std::mem::take(&mut self.is_alive) {
                 last = Instant::now();
             } else if last.elapsed() > WORKER_PATIENCE {
@@ -138,14 +167,16 @@ impl Ring {
 
 /// Starts a listing of all workers, one after the other, or of the one on this CPU.
 pub(crate) fn start(state: &Arc<State>, command: Command, lcore: Option<u32>) -> Listing {
-    let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
+    let (sender, batches) = mpsc::channel(BATCHES_WAITING);
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let listing = Listing { batches, is_cut: Arc::clone(&is_cut) };
     let state = Arc::clone(state);
     tokio::spawn(async move {
         let is_meant = |seat: &&Seat| lcore.is_none_or(|lcore| lcore == seat.lcore);
         for seat in state.workers.iter().filter(is_meant) {
             if let Err(error) = list_one(seat, command, &sender).await {
-                // The client may be gone, too.
-                let _ = timeout(CLIENT_PATIENCE, sender.send(Err(error))).await;
+                let told = timeout(CLIENT_PATIENCE, sender.send(Err(error))).await;
+                is_cut.store(!matches!(told, Ok(Ok(()))), Ordering::Relaxed);
                 return;
             }
             if sender.is_closed() {
@@ -153,7 +184,7 @@ pub(crate) fn start(state: &Arc<State>, command: Command, lcore: Option<u32>) ->
             }
         }
     });
-    receiver
+    listing
 }
 
 async fn list_one(

@@ -62,3 +62,27 @@ async fn a_worker_that_stands_still_is_reported() {
     let silent = Err(ListingError::Silent(5));
     assert_eq!(count(&rig.state, FLOWS_OF_ALL).await, silent);
 }
+
+#[tokio::test]
+async fn a_client_that_reads_on_too_late_is_told_that_something_is_missing() {
+    let rig = Rig::turning(ECHO);
+    rig.datagrams("192.0.2.10:7", FLOWS);
+    let mut listing = start(&rig.state, FLOWS_OF_ALL, None);
+    while listing.batches.len() < BATCHES_WAITING {
+        sleep(PAUSE).await;
+    }
+    // For the task to find no room, and to have no patience left a little later.
+    sleep(PAUSE * 20).await;
+    for _ in 0..2 {
+        tokio::time::pause();
+        tokio::time::advance(CLIENT_PATIENCE * 2).await;
+        tokio::time::resume();
+        sleep(PAUSE * 20).await;
+    }
+    for _ in 0..BATCHES_WAITING {
+        assert!(listing.recv().await.unwrap().is_ok());
+    }
+    assert_eq!(listing.recv().await.unwrap().unwrap_err(), ListingError::Slow);
+    assert!(listing.recv().await.is_none());
+    assert_eq!(count(&rig.state, FLOWS_OF_ALL).await, Ok(usize::from(FLOWS)));
+}

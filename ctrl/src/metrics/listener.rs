@@ -92,7 +92,7 @@ pub(crate) async fn serve(state: &Arc<State>) -> Infallible {
             refuse(StatusCode::NOT_FOUND, error)
         })
         .with_state(Arc::clone(state));
-    let server = Server::new(router, Admins::default());
+    let server = Server::new(router, Arc::new(Admins::new(Vec::new(), Vec::new())), None);
     let mut door = state.metrics.door.0.subscribe();
     loop {
         let opened = door.borrow_and_update().clone();

@@ -28,6 +28,8 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 pub(super) enum Came {
     /// By the control socket, as a user with this role.
     BySocket(Role),
+    /// Over TCP, where each request has a token.
+    ByTcp,
     /// By a port that shows nothing but what all may read.
     ToRead,
 }

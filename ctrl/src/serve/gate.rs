@@ -1,14 +1,15 @@
 //! What every request meets before its handler, and every answer after it.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, SERVER,
-    X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, SERVER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{Request, StatusCode, Version};
+use axum::http::{HeaderMap, Request, StatusCode, Version};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -17,7 +18,10 @@ use hyper_util::service::TowerToHyperService;
 
 use super::connection::Came;
 use crate::api::{Peer, Role, refuse};
+use crate::tokens::TokenFile;
 
+/// What credentials begin with, in any case.
+const BEARER: &[u8] = b"Bearer ";
 /// Most bytes of a refusal that is not in our own form.
 const REFUSAL_BYTES_MAX: usize = 16 << 10;
 
@@ -33,11 +37,12 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 #[derive(Debug)]
 pub(super) struct Gate {
     handlers: TowerToHyperService<Router>,
+    tokens: Option<Arc<TokenFile>>,
 }
 
 impl Gate {
-    pub(super) fn new(router: Router) -> Self {
-        Self { handlers: TowerToHyperService::new(router) }
+    pub(super) fn new(router: Router, tokens: Option<Arc<TokenFile>>) -> Self {
+        Self { handlers: TowerToHyperService::new(router), tokens }
     }
 
     /// The answer to `request` of a client that came in this way.
@@ -60,19 +65,45 @@ impl Gate {
         if hosts > 1 || (hosts == 0 && request.version() > Version::HTTP_10) {
             // RFC 9112, section 3.2.
             let why = "a request has one Host header, whatever it says";
-            return Err(Refused { status: StatusCode::BAD_REQUEST, why });
+            return Err(Refused::because(StatusCode::BAD_REQUEST, why));
         }
         if headers.contains_key(ORIGIN) {
             let why = "the API is not for pages in browsers: requests with an Origin are refused";
-            return Err(Refused { status: StatusCode::FORBIDDEN, why });
+            return Err(Refused::because(StatusCode::FORBIDDEN, why));
         }
         let peer = match came {
             Came::BySocket(role) => Peer { role, by_token: false },
+            Came::ByTcp => Peer { role: self.role_by_token(headers)?, by_token: true },
             Came::ToRead => Peer { role: Role::ReadOnly, by_token: false },
         };
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         Ok(request)
+    }
+
+    /// What the token of a request allows (RFC 6750).
+    fn role_by_token(&self, headers: &HeaderMap) -> Result<Role, Refused> {
+        let unknown = |why, challenge| Refused {
+            status: StatusCode::UNAUTHORIZED,
+            why,
+            challenge: Some(challenge),
+        };
+        let mut given = headers.get_all(AUTHORIZATION).iter();
+        let Some(credentials) = given.next() else {
+            let why = "over TCP a request needs a token: `Authorization: Bearer TOKEN`";
+            return Err(unknown(why, "Bearer realm=\"rvs\""));
+        };
+        let token = match credentials.as_bytes().split_at_checked(BEARER.len()) {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case(BEARER) => Some(token),
+            _ => None,
+        };
+        if let (Some(token), None, Some(tokens)) = (token, given.next(), &self.tokens)
+            && let Some(role) = tokens.role_of(token.trim_ascii())
+        {
+            return Ok(role);
+        }
+        let why = "this token is not known here";
+        Err(unknown(why, "Bearer realm=\"rvs\", error=\"invalid_token\""))
     }
 }
 
@@ -81,11 +112,21 @@ impl Gate {
 struct Refused {
     status: StatusCode,
     why: &'static str,
+    /// What the client is asked for.
+    challenge: Option<&'static str>,
 }
 
 impl Refused {
+    const fn because(status: StatusCode, why: &'static str) -> Self {
+        Self { status, why, challenge: None }
+    }
+
     fn into_response(self) -> Response {
-        refuse(self.status, self.why.to_owned())
+        let mut response = refuse(self.status, self.why.to_owned());
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
     }
 }
 

@@ -1,7 +1,7 @@
 //! Serving the API: connections come in here, within limits, and their requests go to `api/`.
 //!
 //! * `places.rs`: how many connections there may be at a time, and of whom;
-//! * `admins.rs`: who a client on the socket is;
+//! * `admins.rs`: who a client on the socket is; `tcp.rs`: where clients with tokens come in;
 //! * `connection.rs`: one connection, from its first byte to its last; `patience.rs`: a client that
 //!   does not read;
 //! * `gate.rs`: what every request meets before its handler, and every answer after it.
@@ -14,20 +14,24 @@ mod connection;
 mod gate;
 mod patience;
 mod places;
+mod tcp;
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::sleep;
 
-pub(crate) use admins::Admins;
+use crate::tokens::TokenFile;
+pub(crate) use admins::{Admins, group};
 use connection::Came;
 use gate::Gate;
-use places::Places;
+use places::{Client, Places};
+pub(crate) use tcp::TcpDoor;
 
 /// How long nobody is let in when the system cannot: mostly it is out of file descriptors.
 const REST: Duration = Duration::from_millis(200);
@@ -41,18 +45,29 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server of `router` for these admins.
-    pub(crate) fn new(router: Router, admins: Admins) -> Self {
-        let gate = Arc::new(Gate::new(router));
-        Self { gate, admins: Arc::new(admins), places: Places::default() }
+    /// A server of `router` for these admins, and over TCP for the holders of these tokens.
+    pub(crate) fn new(router: Router, admins: Arc<Admins>, tokens: Option<Arc<TokenFile>>) -> Self {
+        let gate = Arc::new(Gate::new(router, tokens));
+        Self { gate, admins, places: Places::default() }
     }
 
     /// Serves whoever connects to the control socket.
     pub(crate) async fn serve_socket(&self, listener: &UnixListener) -> Infallible {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => self.let_in(stream),
+                Ok((stream, _)) => self.let_in_user(stream),
                 Err(error) => rest("control socket", &error).await,
+            }
+        }
+    }
+
+    /// Serves whoever connects over TCP, if that is on.
+    pub(crate) async fn serve_tcp(&self, listener: Option<&TcpListener>) -> Infallible {
+        let Some(listener) = listener else { return pending().await };
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.let_in_by_tcp(stream, Came::ByTcp),
+                Err(error) => rest("control.tcp", &error).await,
             }
         }
     }
@@ -61,25 +76,29 @@ impl Server {
     pub(crate) async fn serve_readers(&self, listener: &TcpListener) -> Infallible {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    let Some(place) = self.places.take(false) else { continue };
-                    let gate = Arc::clone(&self.gate);
-                    tokio::spawn(async move {
-                        connection::serve(stream, Came::ToRead, &gate, place).await;
-                    });
-                }
+                Ok((stream, _)) => self.let_in_by_tcp(stream, Came::ToRead),
                 Err(error) => rest("port for metrics", &error).await,
             }
         }
     }
 
-    fn let_in(&self, stream: UnixStream) {
+    fn let_in_by_tcp(&self, stream: TcpStream, came: Came) {
+        let Some(place) = self.places.take(Client::Stranger) else { return };
+        // Without, answers are only slower.
+        let _ = stream.set_nodelay(true);
+        let gate = Arc::clone(&self.gate);
+        tokio::spawn(async move { connection::serve(stream, came, &gate, place).await });
+    }
+
+    fn let_in_user(&self, stream: UnixStream) {
         // Nobody's credentials are known if the client is gone already.
         let Ok(user) = stream.peer_cred() else { return };
-        let Some(place) = self.places.take(self.admins.has_user(user.uid())) else { return };
+        let is_admin = self.admins.has_user(user.uid());
+        let client = if is_admin { Client::Admin } else { Client::Reader };
+        let Some(place) = self.places.take(client) else { return };
         let (gate, admins) = (Arc::clone(&self.gate), Arc::clone(&self.admins));
         tokio::spawn(async move {
-            let role = admins.role_of(user.uid(), user.gid());
+            let role = admins.role_of(user.uid(), user.gid()).await;
             connection::serve(stream, Came::BySocket(role), &gate, place).await;
         });
     }

@@ -10,16 +10,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections that are served at a time.
 pub(super) const CONNECTIONS_MAX: usize = 256;
-/// Of these, connections of others than admins.
-const OTHERS_MAX: usize = 192;
+/// Of these, connections to the socket by users who are not known to be admins.
+const READERS_MAX: usize = 96;
+/// Of these, connections over TCP.
+const STRANGERS_MAX: usize = 96;
 /// Connections that are being refused at a time.
 const REFUSALS_MAX: usize = 64;
+
+/// Who wants a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    /// A user who is an admin.
+    Admin,
+    /// Another user.
+    Reader,
+    /// Somebody over TCP.
+    Stranger,
+}
 
 /// All places.
 #[derive(Debug)]
 pub(super) struct Places {
     all: Arc<Semaphore>,
-    others: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
 }
 
@@ -35,22 +49,30 @@ pub(super) enum Place {
 impl Default for Places {
     fn default() -> Self {
         let of = |count| Arc::new(Semaphore::new(count));
-        Self { all: of(CONNECTIONS_MAX), others: of(OTHERS_MAX), refusals: of(REFUSALS_MAX) }
+        Self {
+            all: of(CONNECTIONS_MAX),
+            readers: of(READERS_MAX),
+            strangers: of(STRANGERS_MAX),
+            refusals: of(REFUSALS_MAX),
+        }
     }
 }
 
 impl Places {
-    /// A place for an admin, or for somebody who is none or not known to be one.
-    pub(super) fn take(&self, is_admin: bool) -> Option<Place> {
+    /// A place for `client`; `None` if even those for refusals are taken.
+    pub(super) fn take(&self, client: Client) -> Option<Place> {
         let of = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
-        let other = if is_admin { None } else { of(&self.others) };
-        if is_admin || other.is_some() {
-            let one = of(&self.all);
-            if one.is_some() {
-                return Some(Place::Served { _held: [one, other] });
-            }
+        let of_its_kind = match client {
+            Client::Admin => None,
+            Client::Reader => Some(&self.readers),
+            Client::Stranger => Some(&self.strangers),
+        };
+        let held = of_its_kind.map(of);
+        let one = if matches!(held, Some(None)) { None } else { of(&self.all) };
+        match one {
+            Some(_) => Some(Place::Served { _held: [one, held.flatten()] }),
+            None => of(&self.refusals).map(|held| Place::Refused { _held: held }),
         }
-        of(&self.refusals).map(|held| Place::Refused { _held: held })
     }
 }
 
@@ -62,16 +84,19 @@ mod tests {
     fn others_leave_places_to_admins_and_get_theirs_back() {
         let places = Places::default();
         let is_served = |place: &Option<Place>| matches!(place, Some(Place::Served { .. }));
-        let mut others: Vec<_> = (0..OTHERS_MAX).map(|_| places.take(false)).collect();
-        assert!(others.iter().all(is_served));
-        let refused: Vec<_> = (0..REFUSALS_MAX).map(|_| places.take(false)).collect();
+        let take = |client, count| (0..count).map(|_| places.take(client)).collect::<Vec<_>>();
+        let mut readers = take(Client::Reader, READERS_MAX);
+        let strangers = take(Client::Stranger, STRANGERS_MAX);
+        assert!(readers.iter().chain(&strangers).all(is_served));
+        let refused = take(Client::Reader, REFUSALS_MAX);
         assert!(refused.iter().all(|place| matches!(place, Some(Place::Refused { .. }))));
-        assert!(places.take(false).is_none());
+        assert!(places.take(Client::Stranger).is_none());
 
-        let admins: Vec<_> = (OTHERS_MAX..CONNECTIONS_MAX).map(|_| places.take(true)).collect();
+        let admins = take(Client::Admin, CONNECTIONS_MAX - READERS_MAX - STRANGERS_MAX);
         assert!(admins.iter().all(is_served));
-        assert!(places.take(true).is_none());
-        others.pop();
-        assert!(is_served(&places.take(true)) && is_served(&places.take(false)));
+        assert!(places.take(Client::Admin).is_none());
+        readers.pop();
+        assert!(is_served(&places.take(Client::Admin)) && places.take(Client::Stranger).is_none());
+        assert!(is_served(&places.take(Client::Reader)));
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::{self, Came};
 use super::gate::Gate;
-use super::places::{CONNECTIONS_MAX, Places};
+use super::places::{CONNECTIONS_MAX, Client, Places};
 use super::*;
 use crate::api::{Role, router};
 use crate::testing::{ECHO, Rig, Server as TestServer};
@@ -21,12 +21,21 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The client's end of a connection with room for `room` bytes each way, and its server's task.
 fn connect(rig: &Rig, room: usize) -> (DuplexStream, JoinHandle<()>) {
     let (ours, theirs) = duplex(room);
-    let gate = Gate::new(router(Arc::clone(&rig.state)));
-    let place = Places::default().take(true).unwrap();
+    let gate = Gate::new(router(Arc::clone(&rig.state)), None);
+    let place = Places::default().take(Client::Admin).unwrap();
     let task = async move {
         connection::serve(ours, Came::BySocket(Role::Admin), &gate, place).await;
     };
     (theirs, tokio::spawn(task))
+}
+
+/// The same over TCP, with this file of tokens.
+fn connect_by_tcp(rig: &Rig, tokens: TokenFile) -> DuplexStream {
+    let (ours, theirs) = duplex(4096);
+    let gate = Gate::new(router(Arc::clone(&rig.state)), Some(Arc::new(tokens)));
+    let place = Places::default().take(Client::Stranger).unwrap();
+    tokio::spawn(async move { connection::serve(ours, Came::ByTcp, &gate, place).await });
+    theirs
 }
 
 /// Sends a byte a second of `bytes`, until there are no more or nobody takes them.
@@ -91,6 +100,41 @@ async fn a_client_that_never_reads_is_given_up() {
     assert!(begun.elapsed() >= Duration::from_secs(30), "{:?}", begun.elapsed());
     let begun = rest_of(&mut client).await;
     assert!(begun.starts_with("HTTP/1.1 200 OK") && begun.len() == 64, "{begun}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_tcp_a_token_says_what_a_client_may_do() {
+    let (admin, reader) = ("a".repeat(32), "r".repeat(32));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("admin {admin}\nread-only {reader}\n")).unwrap();
+    let rig = Rig::standing(ECHO);
+    let unknown = "error=\"invalid_token\"";
+    for (method, authorization, status, challenge) in [
+        ("GET", String::new(), "401 Unauthorized", "www-authenticate: Bearer realm=\"rvs\"\r\n"),
+        ("GET", format!("Basic {admin}"), "401 Unauthorized", unknown),
+        ("GET", format!("Bearer {admin}x"), "401 Unauthorized", unknown),
+        ("GET", "Bearer".to_owned(), "401 Unauthorized", unknown),
+        ("GET", "Bearer \u{e4}".to_owned(), "401 Unauthorized", unknown),
+        ("GET", format!("Bearer {reader}"), "200 OK", ""),
+        ("GET", format!("bearer  {admin}"), "200 OK", ""),
+        ("POST", format!("Bearer {reader}"), "403 Forbidden", "error=\"insufficient_scope\""),
+        ("POST", format!("Bearer {admin}"), "422 Unprocessable Entity", ""),
+    ] {
+        let mut client = connect_by_tcp(&rig, TokenFile::open(file.path()).unwrap());
+        let target = if method == "GET" { "/v1/status" } else { "/v1/apply" };
+        let mut request = format!(
+            "{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n"
+        );
+        if !authorization.is_empty() {
+            request += &format!("authorization: {authorization}\r\n");
+        }
+        client.write_all((request + "\r\n").as_bytes()).await.unwrap();
+        let answer = rest_of(&mut client).await;
+        let expected = format!("HTTP/1.1 {status}\r\n");
+        assert!(answer.starts_with(&expected), "{method} {authorization}: {answer}");
+        assert!(answer.contains(challenge), "{method} {authorization}: {answer}");
+        assert!(!answer.contains(&admin), "{answer}");
+    }
 }
 
 /// A request's head that is not quite finished.

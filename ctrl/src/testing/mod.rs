@@ -212,6 +212,7 @@ impl Rig {
             dpdk: "DPDK 22.11.0".to_owned(),
             started: Instant::now(),
             machine: Machine::default(),
+            tokens: None,
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(Arc::new([Seat { lcore: 5, running, stats, ring }])),
             rates: ArcSwap::default(),
@@ -334,7 +335,7 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `state` to the user that tests run as, an admin.
     pub(crate) fn start(state: &Arc<State>) -> Self {
-        Self::start_for(state, Admins::of_this_process())
+        Self::start_for(state, Admins::new(vec![nix::unistd::geteuid().as_raw()], Vec::new()))
     }
 
     /// Serves `state` to clients of whom these are admins.
@@ -348,7 +349,7 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                let server = serve::Server::new(router, admins);
+                let server = serve::Server::new(router, Arc::new(admins), None);
                 tokio::select! {
                     never = server.serve_socket(&listener) => match never {},
                     _ = stopped => Ok(()),

@@ -7,6 +7,7 @@
     reason = "an integration test is all test: what it cannot do fails it"
 )]
 
+mod access;
 mod apply;
 mod doctor;
 mod errors;

@@ -31,9 +31,15 @@ pub use plan::{Became, Kind, Plan, Planned, PlannedField};
 pub use routing::{ListedRealServer, LocalPortUse, LocalPorts, RealServers, Route, Routes};
 pub use workers::{Worker, Workers};
 
+/// The version of the API.
+pub(crate) const API: u32 = 1;
+
 /// Answer of `/v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
+    /// Version of this API, which is in the paths of its resources, too.
+    #[serde(default)]
+    pub api: u32,
     /// Version of RVS.
     pub version: String,
     /// Release of DPDK.

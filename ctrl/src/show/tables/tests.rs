@@ -221,6 +221,7 @@ fn status_of_the_daemon() {
         handed_over: 17,
     };
     let answer = Status {
+        api: 1,
         applied: "/tmp/new.yaml".to_owned(),
         edits: 0,
         applied_s_ago: 9,
