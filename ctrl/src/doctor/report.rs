@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::finding::{Finding, Group, Severity};
 use crate::check::counted;
+use crate::term::has_colours;
 
 /// Where a line of prose ends.
 const COLUMNS: usize = 96;
@@ -47,10 +48,8 @@ pub(super) enum Colours {
 }
 
 impl Colours {
-    /// On a terminal whose user has not forbidden them (<https://no-color.org>).
     pub(super) fn of_stdout() -> Self {
-        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if io::stdout().is_terminal() && !forbidden { Self::On } else { Self::Off }
+        if has_colours(io::stdout().is_terminal()) { Self::On } else { Self::Off }
     }
 
     /// A word between the terminal's codes for a colour.

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataplane::control::{Command, Report};
+use dataplane::control::{Command, Report, Selection};
 use nix::errno::Errno;
 use tokio::net::UnixStream;
 use tokio::task::yield_now;
@@ -364,7 +364,8 @@ impl Client {
 
     /// All connections of all workers, as they come; EIO if a worker does not answer.
     async fn send_connections(&self, file: File) -> io::Result<Result<(), Errno>> {
-        let mut listing = workers::start(&self.front.state, Command::ListFlows(Selection::ALL), None);
+        let mut listing =
+            workers::start(&self.front.state, Command::ListFlows(Selection::ALL), None);
         let mut text = proc::connections_head(file).to_owned();
         while let Some(batch) = listing.recv().await {
             let batch = match batch {

@@ -125,3 +125,31 @@ fn a_terminal_gets_colours_and_is_as_it_was_after_watching() {
     let (text, _) = on_terminal(&format!("NO_COLOR=1 {line}"), "").unwrap();
     assert!(text.contains("NETWORK") && !text.contains("\u{1b}["), "{text:?}");
 }
+
+#[test]
+fn a_real_server_is_set_drained_and_let_in_again_while_the_daemon_runs() {
+    let daemon = Daemon::start(Site::new(PORTS), &[]);
+    let site = &daemon.site;
+    let done = |arguments: &[&str]| {
+        let output = tool(site, arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let real = || -> serde_json::Value {
+        let text = site.shown(&["real-servers", "--real", "192.0.2.11", "--json"]);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["real_servers"][0].clone()
+    };
+    let said = done(&["set", "web", "192.0.2.11", "weight=7", "upper=100", "lower=50"]);
+    assert_eq!(said, "192.0.2.11:8080 of web: changed\n");
+    let fields = ["weight", "upper_threshold", "lower_threshold"];
+    assert_eq!(fields.map(|field| real()[field].as_u64()), [7, 100, 50].map(Some));
+    let said = done(&["drain", "tcp:192.0.2.10:80", "192.0.2.11:8080"]);
+    assert_eq!(said, "192.0.2.11:8080 of tcp:192.0.2.10:80: drained, it has no connections\n");
+    assert_eq!((&real()["drain"], &real()["weight"]), (&true.into(), &7.into()));
+    done(&["undrain", "web", "192.0.2.11"]);
+    assert_eq!(real()["drain"], false);
+    done(&["zero", "web"]);
+    done(&["zero"]);
+    refused(site, &["zero", "mail"], 1, &["mail"]);
+}

@@ -24,6 +24,7 @@ mod lab;
 mod nat;
 mod persistence;
 mod reload;
+mod session;
 mod setup;
 mod tun;
 mod workers;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
     add(&mut trials, "daemon", &daemon, &daemon::TESTS);
     let preload = daemon.clone().and_then(|()| ipvs::requirements());
     add(&mut trials, "ipvs", &preload, &ipvs::TESTS);
+    add(&mut trials, "session", &daemon, &session::TESTS);
     let conclusion = libtest_mimic::run(&arguments, trials);
     cleanup::take_down_all();
     conclusion.exit_code()

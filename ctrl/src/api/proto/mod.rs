@@ -11,6 +11,7 @@ mod flows;
 mod ftp;
 mod plan;
 mod routing;
+mod workers;
 
 use std::net::Ipv4Addr;
 
@@ -28,6 +29,7 @@ pub use flows::{FlowCount, FlowGroup, FlowsEnded};
 pub use ftp::Ftp;
 pub use plan::{Became, Kind, Plan, Planned, PlannedField};
 pub use routing::{ListedRealServer, LocalPortUse, LocalPorts, RealServers, Route, Routes};
+pub use workers::{Worker, Workers};
 
 /// The version of the API.
 pub(crate) const API: u32 = 1;
@@ -63,38 +65,6 @@ pub struct Status {
     pub services: usize,
     /// Number of real servers, over all services.
     pub real_servers: usize,
-    /// The workers.
-    pub workers: Vec<Worker>,
-}
-
-/// A worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Worker {
-    /// The CPU it polls on.
-    pub lcore: u32,
-    /// The NUMA node of that CPU; `null` if the kernel does not say.
-    pub numa_node: Option<u32>,
-    /// Number of the configuration it runs, counted from 1.
-    pub generation: u64,
-    /// Flows it holds now.
-    pub flows: u64,
-    /// Flows it can hold.
-    pub flow_capacity: u64,
-    /// Turns of its loop.
-    pub turns: u64,
-    /// Turns that found at least one packet.
-    pub busy_turns: u64,
-    /// Packets it received.
-    pub received: u64,
-    /// Packets it handed over to other workers.
-    pub handed_over: u64,
-}
-
-/// Answer of `/v1/workers`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Workers {
-    /// Number of the configuration in force, counted from 1.
-    pub generation: u64,
     /// The workers.
     pub workers: Vec<Worker>,
 }
