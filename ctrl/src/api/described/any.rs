@@ -170,10 +170,11 @@ impl<'a> Choices<'a> {
                 return if list == "enum" { one.clone() } else { self.value(document, one, depth) };
             }
         }
-        let kind = match &schema["type"] {
-            Value::Array(kinds) => kinds[self.below(kinds.len())].as_str().unwrap(),
-            kind => kind.as_str().unwrap_or("null"),
+        let kind = match schema["type"].as_array() {
+            Some(kinds) => &kinds[self.below(kinds.len())],
+            None => &schema["type"],
         };
+        let kind = kind.as_str().unwrap_or("null");
         match kind {
             "object" => self.object(document, schema, depth),
             "array" if depth < 6 => {
@@ -230,16 +231,13 @@ impl<'a> Choices<'a> {
 
     /// Puts something else where it does not belong.
     fn spoil(&mut self, value: &mut Value) {
-        let inner = match value {
-            Value::Object(object) if !object.is_empty() => {
-                let place = self.below(object.len());
-                object.values_mut().nth(place)
-            }
-            Value::Array(list) if !list.is_empty() => {
-                let place = self.below(list.len());
-                list.get_mut(place)
-            }
-            _ => None,
+        let count =
+            value.as_object().map_or_else(|| value.as_array().map_or(0, Vec::len), Map::len);
+        let place = if count == 0 { 0 } else { self.below(count) };
+        let inner = if value.is_object() {
+            value.as_object_mut().and_then(|object| object.values_mut().nth(place))
+        } else {
+            value.get_mut(place)
         };
         match inner {
             Some(inner) if !self.rarely(3) => self.spoil(inner),
