@@ -56,7 +56,7 @@ pub(crate) fn start(
         device::check(port)?;
     }
     let memory = choose_memory(&config)?;
-    let pool_sizes = PoolSize::all(&config, &memory.layout)?;
+    let pool_sizes = PoolSize::all(&config, &memory.layout, memory.pages)?;
     memory.announce();
 
     let prefix = file_prefix(&config.control.socket);

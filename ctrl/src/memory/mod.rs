@@ -52,7 +52,8 @@ impl Memory {
         Self::choose_from(config, layout, &hugepages::list().unwrap_or_default())
     }
 
-    fn choose_from(
+    /// The same, where these huge pages are free.
+    pub(crate) fn choose_from(
         config: &Config,
         layout: Layout,
         free: &[hugepages::HugePagePool],
@@ -67,7 +68,7 @@ impl Memory {
         }
         let shortages = shortages(config, &layout, free);
         if shortages.is_empty() {
-            return Ok(Self { pages: HugePages::InMemory, layout, lack: None });
+            return Ok(Self::huge(layout));
         }
         let pci = config.ports.iter().find_map(|port| match &port.device {
             Device::Pci(address) => Some((port, address)),
@@ -82,6 +83,11 @@ impl Memory {
             }),
             None => Ok(ordinary(&layout, Lack::TooFew(shortages))),
         }
+    }
+
+    /// Huge pages, laid out like this.
+    pub(crate) fn huge(layout: Layout) -> Self {
+        Self { pages: HugePages::InMemory, layout, lack: None }
     }
 
     /// Whether these are huge pages.

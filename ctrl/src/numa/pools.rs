@@ -5,7 +5,7 @@ use dataplane::limits::{
     BURST_LEN_MAX, FRAGMENT_HELD_COUNT, HANDOVER_RING_LEN, NEIGHBOR_QUEUE_COUNT, NEIGHBOR_QUEUE_LEN,
 };
 use dpdk::mbuf::HEADROOM;
-use dpdk::{Eal, PktMempool, QueueMemory, SocketId};
+use dpdk::{Eal, HugePages, PktMempool, QueueMemory, SocketId};
 
 use super::layout::{Layout, Place};
 use crate::error::CtrlError;
@@ -14,6 +14,8 @@ use crate::error::CtrlError;
 const POOL_CACHE: u32 = 256;
 /// Bytes of a buffer beside its data: the header of its pool entry and the mbuf itself.
 const BUFFER_OVERHEAD: u64 = 256;
+/// Bytes of a page of ordinary memory.
+const ORDINARY_PAGE: u64 = 4096;
 /// What a frame is longer than an IP packet, VLAN tag and check sequence included.
 const FRAME_OVERHEAD: u16 = 22;
 /// The usual room for data, which holds a frame of the usual MTU and suits every NIC.
@@ -31,8 +33,13 @@ pub(crate) struct PoolSize {
 impl PoolSize {
     /// The pool of every place; `None` where no worker is. Each may take three quarters of its
     /// place's memory; the rest is for queues and drivers.
-    pub(crate) fn all(config: &Config, layout: &Layout) -> Result<Vec<Option<Self>>, CtrlError> {
-        let sizes: Vec<_> = layout.places().iter().map(|place| Self::of(config, *place)).collect();
+    pub(crate) fn all(
+        config: &Config,
+        layout: &Layout,
+        pages: HugePages,
+    ) -> Result<Vec<Option<Self>>, CtrlError> {
+        let places = layout.places().iter();
+        let sizes: Vec<_> = places.map(|place| Self::of(config, *place, pages)).collect();
         let missing = layout.places().iter().zip(&sizes).find(|(_, size)| size.is_err());
         if let Some((place, _)) = missing {
             let needed: Vec<_> = sizes.iter().map(|size| size.err().unwrap_or_default()).collect();
@@ -48,7 +55,7 @@ impl PoolSize {
 
     /// As many buffers as can be in use at once ([`buffers`]); more would never be used. Where they
     /// do not fit: how many MiB the place would need.
-    fn of(config: &Config, place: Place) -> Result<Option<Self>, u32> {
+    fn of(config: &Config, place: Place, pages: HugePages) -> Result<Option<Self>, u32> {
         if place.buffers == 0 {
             return Ok(None);
         }
@@ -57,7 +64,7 @@ impl PoolSize {
         let data_room = HEADROOM + room;
 
         let needed = place.buffers;
-        let buffer = u64::from(data_room) + BUFFER_OVERHEAD;
+        let buffer = bytes_of_buffer(data_room, pages);
         let fit = (u64::from(place.mib) << 20) * 3 / 4 / buffer;
         if needed > fit {
             let needed_mib = (needed * buffer * 4).div_ceil(3 << 20);
@@ -67,6 +74,17 @@ impl PoolSize {
         let round = needed.next_power_of_two() - 1;
         let count = if round >= needed && round <= fit { round } else { needed };
         Ok(Some(Self { count: u32::try_from(count).unwrap_or(u32::MAX), data_room }))
+    }
+}
+
+/// The memory that a buffer takes, in bytes. DPDK has none cross a page, and where that is an ordinary
+/// one, what a page has beyond the last whole buffer is lost; with huge pages it is too little to count.
+fn bytes_of_buffer(data_room: u16, pages: HugePages) -> u64 {
+    let bytes = u64::from(data_room) + BUFFER_OVERHEAD;
+    match pages {
+        HugePages::InMemory => bytes,
+        HugePages::None if bytes > ORDINARY_PAGE => bytes.next_multiple_of(ORDINARY_PAGE),
+        HugePages::None => ORDINARY_PAGE / (ORDINARY_PAGE / bytes),
     }
 }
 
@@ -155,7 +173,7 @@ mod tests {
     }
 
     fn sizes(config: &Config, topology: &Topology) -> Result<Vec<Option<PoolSize>>, CtrlError> {
-        PoolSize::all(config, &layout(config, topology, vec![Some(1)]))
+        PoolSize::all(config, &layout(config, topology, vec![Some(1)]), HugePages::InMemory)
     }
 
     const LARGE: &str =
@@ -195,13 +213,34 @@ mod tests {
 
     #[test]
     fn without_nodes_there_is_one_pool_for_all() {
-        let config = config("64M", "0, 1", "lan: {device: net_null0}");
+        let few = "lan: {device: net_null0, rx_descriptors: 64, tx_descriptors: 64}";
+        let config = config("64M", "0, 1", few);
         let layout = layout(&config, &Topology::default(), vec![None]);
-        let sizes = PoolSize::all(&config, &layout).unwrap();
+        let sizes = PoolSize::all(&config, &layout, HugePages::None).unwrap();
         let pools = Pools::create(testing::eal(), &layout, &sizes).unwrap();
         let names: Vec<_> = pools.by_worker().map(PktMempool::name).collect();
         assert_eq!(names, ["rvs", "rvs"]);
         assert!(pools.queues().iter().all(|memory| memory.socket == SocketId::ANY));
+    }
+
+    #[test]
+    fn a_buffer_takes_what_is_reckoned_for_it() {
+        for (data_room, lost) in [(1000, 0), (2176, 0), (9216, 3072)] {
+            let name = testing::unique("pool");
+            let count = 1023;
+            let pool =
+                PktMempool::create(testing::eal(), &name, count, 0, data_room, SocketId::ANY);
+            let pool = pool.unwrap();
+            let buffers: Vec<_> = (0..count).map(|_| pool.alloc().unwrap()).collect();
+            let addresses = || buffers.iter().map(|buffer| buffer.data().as_ptr().addr());
+            let span = (addresses().max().unwrap() - addresses().min().unwrap()) as u64;
+            let reckoned = bytes_of_buffer(data_room, HugePages::None) * u64::from(count);
+            assert!(span <= reckoned, "{data_room}: {span} bytes, {reckoned} reckoned");
+            // What is beyond whole pages is set aside, and then not used.
+            let used = reckoned - lost * u64::from(count);
+            assert!(span >= used - used / 16, "{data_room}: {span} of {reckoned}");
+        }
+        assert_eq!(bytes_of_buffer(2176, HugePages::InMemory), 2432);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use dpdk::hugepages::{self, HugePagePool};
 use crate::doctor::case::{Case, Running};
 use crate::doctor::finding::Finding;
 use crate::doctor::root::{Seen, Unseen};
-use crate::memory::{self, NO_HUGE};
+use crate::memory::{self, Memory, NO_HUGE};
 use crate::numa::PoolSize;
 
 const WHY: &str = "PCI devices need huge pages, and with ordinary ones most packets miss the TLB.";
@@ -21,7 +21,10 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
     };
     let layout = case.layout(config);
     let mut findings = Vec::new();
-    if let Err(error) = PoolSize::all(config, &layout) {
+    // Huge pages that the daemon cannot do without are looked at as if they were there.
+    let memory = Memory::choose_from(config, layout.clone(), &pools)
+        .unwrap_or_else(|_| Memory::huge(layout.clone()));
+    if let Err(error) = PoolSize::all(config, &memory.layout, memory.pages) {
         let finding = Finding::problem(error.to_string());
         findings.push(finding.why("the daemon does not start without room for its packets."));
     }
@@ -140,6 +143,14 @@ mod tests {
         says(&findings, Problem, &["64 MiB of memory do not hold"]);
         let forgone = PCI.replace("512M", "512M, eal_args: [--no-huge]");
         only(&check(&Tree::new().case(&forgone)).unwrap(), Problem, &["--no-huge"]);
+        // 13,696 buffers of this size take 32 MiB of huge pages, or 54 MiB of ordinary ones.
+        let deep = "rx_descriptors: 4096, device";
+        let ports = PACKET.replace("512M", "64M");
+        let ports =
+            ports.replace("{wan: {device", &format!("{{lan: {{{deep}: net_null0}}, wan: {{{deep}"));
+        let findings = check(&one_node("0", "0").case(&ports)).unwrap();
+        says(&findings, Problem, &["64 MiB of memory do not hold"]);
+        only(&check(&one_node("256", "256").case(&ports)).unwrap(), Fine, &["512 MiB"]);
     }
 
     #[test]
