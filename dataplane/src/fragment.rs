@@ -17,7 +17,7 @@ use crate::flow::{FlowKey, Hit};
 use crate::limits::{FRAGMENT_HELD_COUNT, FRAGMENT_HELD_PER_TRAIN, FRAGMENT_TRAIN_COUNT};
 use crate::ownership::WorkerIdx;
 use crate::parse::{Ipv4Meta, L3_OFFSET};
-use crate::service::RealId;
+use crate::service::{RealId, ServiceId};
 use crate::snapshot::PortIdx;
 use crate::time::{Tick, Ticks};
 use crate::verdict::{DropReason, Verdict};
@@ -59,8 +59,8 @@ pub enum Decision {
     Follow(Hit, FlowKey),
     /// They go to the real server that it was sent to without a flow.
     Once(RealId),
-    /// They leave as from this address, like it.
-    From(Ipv4Addr),
+    /// They leave as from this address, like it, and count for the service and its real server.
+    From((ServiceId, RealId), Ipv4Addr),
     /// They are handed over, like it, to the worker that owns the flow.
     HandOver(WorkerIdx),
     /// They are routed like it, unchanged.

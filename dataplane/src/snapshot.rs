@@ -9,10 +9,11 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::flow::Timeouts;
+use crate::forward::ForwardingMode;
 use crate::marks::MarkRules;
 use crate::options::IpvsOptions;
 use crate::route_table::RouteTable;
-use crate::service::{OwnTimeouts, RealId, RealServer, ServiceId, ServiceTable};
+use crate::service::{OwnTimeouts, RealId, RealServer, ServiceId, ServiceTable, VirtualService};
 use crate::time::Ticks;
 use crate::wire::Mac;
 
@@ -225,15 +226,21 @@ impl Snapshot {
         }
     }
 
-    /// Adds the address of a NAT real server, whose other traffic the director routes.
-    pub fn add_routed(&mut self, address: Ipv4Addr) {
-        self.routed.insert(address, ());
-    }
-
-    /// Adds a real server that calls clients: a NAT one of a service of UDP at one port, whose
-    /// persistence tells calls apart. Of two with one RIP and rport the later one counts.
-    pub fn add_caller(&mut self, rip: Ipv4Addr, rport: u16, real: RealId) {
-        self.callers.insert((rip, rport), real);
+    /// Adds the NAT real servers of a service: what else they send is routed, and they may call
+    /// clients. Of two that call from one RIP and rport the one added later counts.
+    pub fn add_nat_reals(&mut self, service: &VirtualService) {
+        // In the order they were added.
+        for dest in service.dests.iter().rev() {
+            let Some(real) = self.real_server(dest.real).copied() else { continue };
+            if real.mode != ForwardingMode::Nat {
+                continue;
+            }
+            self.routed.insert(real.address, ());
+            if let Some(vport) = service.calls_from() {
+                let rport = service.with_rport(&real, vport).l4_port;
+                self.callers.insert((real.address, rport), real.id);
+            }
+        }
     }
 
     /// The real server that calls clients from this address and port of UDP.

@@ -48,7 +48,8 @@ impl Counter {
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub struct TrafficStats {
-    /// Connections scheduled.
+    /// Connections scheduled; those that a helper announced, such as data connections of FTP, are
+    /// not among them.
     pub connections: Counter,
     /// Packets from clients.
     pub in_packets: Counter,
@@ -58,7 +59,8 @@ pub struct TrafficStats {
     pub out_packets: Counter,
     /// Bytes from real servers, IP header included.
     pub out_bytes: Counter,
-    /// Flows that have ended, and datagrams of services without flows (`ops`).
+    /// Flows that have ended, whoever began them, and datagrams of services without flows (`ops`).
+    /// So `connections` less these are not the flows that are there.
     pub closed: Counter,
 }
 
@@ -316,36 +318,29 @@ impl WorkerStats {
     /// Counts a packet of `ip_len` bytes for its service and its real server. To be called by the
     /// owning worker only.
     #[inline]
-    pub fn count_packet(
-        &self,
-        (service, real): (ServiceId, RealId),
-        direction: Direction,
-        ip_len: u16,
-    ) {
-        let real = self.real_server(real).map(|real| &real.traffic);
-        for traffic in [real, self.service(service)].into_iter().flatten() {
-            traffic.count(direction, ip_len);
-        }
+    pub fn count_packet(&self, ids: (ServiceId, RealId), direction: Direction, ip_len: u16) {
+        self.traffic(ids).for_each(|traffic| traffic.count(direction, ip_len));
     }
 
     /// Counts a connection for its service and its real server. To be called by the owning worker
     /// only.
     #[inline]
-    pub fn count_connection(&self, (service, real): (ServiceId, RealId)) {
-        let real = self.real_server(real).map(|real| &real.traffic);
-        for traffic in [real, self.service(service)].into_iter().flatten() {
-            traffic.connections.add(1);
-        }
+    pub fn count_connection(&self, ids: (ServiceId, RealId)) {
+        self.traffic(ids).for_each(|traffic| traffic.connections.add(1));
     }
 
-    /// Counts the end of a connection that had no flow for its service and its real server. To be
-    /// called by the owning worker only.
+    /// Counts the end of a connection for its service and its real server. To be called by the
+    /// owning worker only.
     #[inline]
-    pub fn count_closed(&self, (service, real): (ServiceId, RealId)) {
+    pub fn count_closed(&self, ids: (ServiceId, RealId)) {
+        self.traffic(ids).for_each(|traffic| traffic.closed.add(1));
+    }
+
+    /// The counters of a real server and of its service.
+    #[inline(always)]
+    fn traffic(&self, (service, real): (ServiceId, RealId)) -> impl Iterator<Item = &TrafficStats> {
         let real = self.real_server(real).map(|real| &real.traffic);
-        for traffic in [real, self.service(service)].into_iter().flatten() {
-            traffic.closed.add(1);
-        }
+        [real, self.service(service)].into_iter().flatten()
     }
 
     /// Counters of a service; `None` for an identifier beyond those made at start.

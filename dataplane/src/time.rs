@@ -36,6 +36,12 @@ impl Ticks {
         Self(seconds * TICKS_PER_SECOND)
     }
 
+    /// Whole seconds, rounded down.
+    #[must_use]
+    pub const fn as_secs(self) -> u32 {
+        self.0 / TICKS_PER_SECOND
+    }
+
     /// Whole seconds, rounded up, as listings show remaining time.
     #[must_use]
     pub const fn as_secs_ceil(self) -> u32 {

@@ -83,7 +83,8 @@ drop_reasons! {
     RealServerRemoved = "real_server_removed",
     /// A packet of a new connection without the Call-ID that `persistence_engine: sip` asks for.
     NoCallId = "no_call_id",
-    /// The flow table is full, so a new connection of mode nat or fullnat was refused.
+    /// The flow table is full, so a new connection to a service without real servers of mode dr or
+    /// tun was refused.
     FlowTableFull = "flow_table_full",
     /// The option `drop_packet` refused a new connection.
     DropPacket = "drop_packet",

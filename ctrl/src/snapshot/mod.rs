@@ -59,18 +59,7 @@ pub(crate) fn build(
             snapshot.add_address(*address, AddressUse::Local);
         }
         let built = add_service(&mut snapshot, (service, pool), (named, &own), registry);
-        let calls_at = service.key.vip().filter(|_| built.calls_out()).map(|vip| vip.port());
-        for (real, named) in service.real_servers.iter().zip(&named.real_servers) {
-            if real.mode != conf::ForwardingMode::Nat || own.unusable(real).is_some() {
-                continue;
-            }
-            snapshot.add_routed(*real.address.ip());
-            if let Some(vport) = calls_at {
-                // Without a port of its own it has that of the service.
-                let rport = Some(real.address.port()).filter(|rport| *rport != 0);
-                snapshot.add_caller(*real.address.ip(), rport.unwrap_or(vport), named.id);
-            }
-        }
+        snapshot.add_nat_reals(&built);
         services.push(built);
         if service.timeouts != conf::ServiceTimeouts::default() {
             let own = timeouts(&service.timeouts.over(&config.timeouts));

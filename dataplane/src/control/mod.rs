@@ -15,7 +15,7 @@ use crate::forward::ForwardingMode;
 use crate::persistence::Template;
 use crate::service::{RealId, ServiceId};
 use crate::snapshot::PortIdx;
-use crate::time::{TICKS_PER_SECOND, Tick, Ticks};
+use crate::time::{Tick, Ticks};
 use crate::wire::Mac;
 
 pub use selection::{Ends, Kind, Selection};
@@ -28,7 +28,8 @@ const REPORT_RING_LEN: usize = 1024;
 pub enum Command {
     /// Report every flow and template that is meant, then [`Report::End`].
     ListFlows(Selection),
-    /// Report how many flows and templates are meant, then [`Report::End`].
+    /// Report how many flows and templates are meant, then [`Report::End`]. Templates that are not used
+    /// any more and wait for the flows that they control are among them, though none ends them.
     CountFlows(Selection),
     /// End every flow and template that is meant, and report how many those were, then
     /// [`Report::End`]. Nobody is told: packets that still come have no flow.
@@ -106,8 +107,8 @@ impl FlowReport {
             mode: flow.mode,
             state: flow.state().name(),
             expires_s: flow.deadline().since(now).as_secs_ceil(),
-            idle_s: as_secs(now.since(flow.last_seen)),
-            age_s: flow.tally.age(now).map(as_secs),
+            idle_s: now.since(flow.last_seen).as_secs(),
+            age_s: flow.tally.age(now).map(Ticks::as_secs),
             packets: flow.tally.packets(),
             is_template: false,
         }
@@ -129,17 +130,12 @@ impl FlowReport {
             mode,
             state: template.state_name(),
             expires_s: template.deadline().since(now).as_secs_ceil(),
-            idle_s: as_secs(template.idle(now)),
+            idle_s: template.idle(now).as_secs(),
             age_s: None,
             packets: None,
             is_template: true,
         }
     }
-}
-
-/// Whole seconds, rounded down.
-fn as_secs(span: Ticks) -> u32 {
-    span.0 / TICKS_PER_SECOND
 }
 
 /// A neighbour as listings show it.

@@ -33,7 +33,7 @@ pub(super) enum Admission {
     /// It opened none, for want of room, and goes this way nevertheless.
     Stateless(Way),
     /// It is a real server's, opens none, and leaves as if it were this.
-    Out(RealId, FlowKey),
+    Out((ServiceId, RealId), FlowKey),
     /// Another worker has to see it.
     Elsewhere(WorkerIdx, Errand),
     /// It is none of ours and is routed unchanged.
@@ -83,7 +83,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Verdict {
         let admission = self.admit(turn.snapshot, (packet, hash, &frame), turn.now);
         if self.due_note.is_some() {
-            self.tell_use(turn);
+            self.tell_owner(turn);
         }
         let (verdict, decision) = match admission {
             Admission::Flow(hit) => {
@@ -94,9 +94,9 @@ impl<B: PacketBuf> Director<B> {
                 let verdict = self.relay_once(turn, frame, packet, &real);
                 (verdict, Decision::Once(real.id))
             }
-            Admission::Out(real, key) => {
-                let verdict = self.send_call_out(turn, frame, packet, (real, &key));
-                (verdict, Decision::From(key.src_ipv4()))
+            Admission::Out(ids, key) => {
+                let verdict = self.send_call_out(turn, frame, packet, (ids, &key));
+                (verdict, Decision::From(ids, key.src_ipv4()))
             }
             Admission::Stateless(way) => {
                 return self.relay_stateless(turn, frame, &packet.ip, &way);
@@ -158,11 +158,8 @@ impl<B: PacketBuf> Director<B> {
         if let Some(real) = self.stats.real_server(flow.real) {
             let gauge = if flow.is_active() { &real.active } else { &real.inactive };
             gauge.subtract(1);
-            real.traffic.closed.add(1);
         }
-        if let Some(service) = self.stats.service(flow.service) {
-            service.closed.add(1);
-        }
+        self.stats.count_closed((flow.service, flow.real));
         self.load_changed(snapshot, flow.service, flow.real);
     }
 

@@ -15,7 +15,7 @@ use crate::handover::NoteKind;
 use crate::io::Ports;
 use crate::parse::{Ipv4Meta, Transport};
 use crate::persistence::{Owner, Persistence, Template, TemplateKey, Templates};
-use crate::service::{RealId, RealServer, ServiceKey, VirtualService};
+use crate::service::{RealId, RealServer, ServiceId, ServiceKey, VirtualService};
 use crate::snapshot::Snapshot;
 use crate::time::Tick;
 use crate::verdict::{DropReason, Verdict};
@@ -46,7 +46,7 @@ impl<B: PacketBuf> Director<B> {
         let request = FlowKey::ipv4(protocol, client, cport, vip, vport);
         if service.ops {
             self.claim(snapshot, &key, (real, persistence), now);
-            return Some(Admission::Out(real.id, request.reversed()));
+            return Some(Admission::Out((service.id, real.id), request.reversed()));
         }
         let hit = match self.open_out(snapshot, (service, real), (packet, request), now) {
             Ok(hit) => hit,
@@ -114,14 +114,11 @@ impl<B: PacketBuf> Director<B> {
         turn: &mut Turn<'_, B, P>,
         frame: B,
         packet: &Transport,
-        (real, key): (RealId, &FlowKey),
+        (ids, key): ((ServiceId, RealId), &FlowKey),
     ) -> Verdict {
-        if let Some(service) = turn.snapshot.real_server(real).map(|real| real.service) {
-            self.stats.count_connection((service, real));
-            self.stats.count_closed((service, real));
-            self.stats.count_packet((service, real), Direction::Reply, packet.ip.total_len);
-        }
-        self.send_out(turn, frame, &packet.ip, |frame, nic_fills_udp| {
+        self.stats.count_connection(ids);
+        self.stats.count_closed(ids);
+        self.send_out(turn, frame, (&packet.ip, ids), |frame, nic_fills_udp| {
             forward::translate(frame, &packet.ip, key, nic_fills_udp)
         })
     }
@@ -133,10 +130,10 @@ impl<B: PacketBuf> Director<B> {
         turn: &mut Turn<'_, B, P>,
         frame: B,
         ip: &Ipv4Meta,
-        vip: Ipv4Addr,
+        (ids, vip): ((ServiceId, RealId), Ipv4Addr),
     ) -> Verdict {
         let target = FlowKey::ipv4(ip.protocol, vip, 0, ip.dst(), 0);
-        self.send_out(turn, frame, ip, |frame, _| {
+        self.send_out(turn, frame, (ip, ids), |frame, _| {
             forward::translate_fragment(frame, &target);
             Ok(())
         })
@@ -146,9 +143,10 @@ impl<B: PacketBuf> Director<B> {
         &mut self,
         turn: &mut Turn<'_, B, P>,
         frame: B,
-        ip: &Ipv4Meta,
+        (ip, ids): (&Ipv4Meta, (ServiceId, RealId)),
         translate: impl FnOnce(&mut B, bool) -> Result<(), DropReason>,
     ) -> Verdict {
+        self.stats.count_packet(ids, Direction::Reply, ip.total_len);
         let Some(hop) = turn.snapshot.route(ip.dst()) else {
             return Verdict::Dropped(DropReason::NoRoute);
         };

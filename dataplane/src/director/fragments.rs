@@ -74,7 +74,7 @@ impl<B: PacketBuf> Director<B> {
             }
             Decision::Follow(..) => Verdict::Dropped(DropReason::FragmentOrphaned),
             Decision::Once(real) => self.relay_fragment_once(turn, frame, ip, real),
-            Decision::From(vip) => self.call_out_fragment(turn, frame, ip, vip),
+            Decision::From(ids, vip) => self.call_out_fragment(turn, frame, ip, (ids, vip)),
             Decision::HandOver(owner) => {
                 turn.io.hand_over(owner, port, Stage::Owner, frame);
                 Verdict::HandedOver

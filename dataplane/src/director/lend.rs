@@ -86,9 +86,9 @@ impl<B: PacketBuf> Director<B> {
         Ok((real, self.add_template(Template::new(*key, real, Owner::Other, times))))
     }
 
-    /// Tells the owner of a template that a copy of it was used.
+    /// Tells the owner of a template that a copy of it was used, or that a call claimed it.
     #[cold]
-    pub(super) fn tell_use<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
+    pub(super) fn tell_owner<P: Ports<B>>(&mut self, turn: &mut Turn<'_, B, P>) {
         let Some((idx, kind)) = self.due_note.take() else { return };
         if let Some(template) = self.templates.get(idx) {
             let note = TemplateNote::on(template, kind, self.team.me());

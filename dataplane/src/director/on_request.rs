@@ -3,15 +3,14 @@
 //! Nobody is told. What a client or a real server still sends has no flow, and is treated so.
 
 use crate::buf::PacketBuf;
-use crate::control::{FlowReport, Selection};
+use crate::control::Selection;
 use crate::flow::{Direction, FlowIdx, Hit, TemplateIdx};
-use crate::forward::ForwardingMode;
 use crate::persistence::Owner;
 use crate::snapshot::Snapshot;
-use crate::stats::Counter;
 use crate::time::Tick;
 
 use super::Director;
+use super::persist::report_of;
 
 /// What became of what stands at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +41,7 @@ impl<B: PacketBuf> Director<B> {
             return Ended::Nothing;
         }
         // Its data connections refer to its place.
-        let is_held = self.flows.at(position).is_some_and(|flow| {
-            flow.control.has_helper() && self.ftp.has_data_flows(&flow.request)
-        });
-        if is_held {
+        if self.flows.at(position).is_some_and(|flow| self.ftp.holds(flow)) {
             return Ended::Later;
         }
         self.end_flow(snapshot, Hit::new(FlowIdx(index), Direction::Request));
@@ -63,16 +59,15 @@ impl<B: PacketBuf> Director<B> {
         now: Tick,
     ) -> Ended {
         let Some(template) = self.templates.at(position).copied() else { return Ended::Nothing };
-        let real = snapshot.real_server(template.real());
-        let mode = real.map_or(ForwardingMode::Nat, |real| real.mode);
-        if template.is_void() || !selection.takes(&FlowReport::of_template(&template, mode, now)) {
+        let is_there = !template.is_void() && !template.is_over(now);
+        if !is_there || !selection.takes(&report_of(snapshot, &template, now)) {
             return Ended::Nothing;
         }
         let Ok(index) = u32::try_from(position).map(TemplateIdx) else { return Ended::Nothing };
         if template.controls(now) {
             self.templates.void(index);
-        } else if let Some(ended) = self.templates.remove(index) {
-            self.count_template(&ended, Counter::subtract);
+        } else {
+            self.end_template(index);
         }
         if template.owner() == Owner::Other {
             return Ended::Nothing;

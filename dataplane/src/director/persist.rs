@@ -148,8 +148,7 @@ impl<B: PacketBuf> Director<B> {
     ) -> Option<(TemplateIdx, &'a RealServer)> {
         let idx = self.templates.find(key)?;
         if !self.templates.outlives(idx, now) {
-            let ended = self.templates.remove(idx)?;
-            self.count_template(&ended, Counter::subtract);
+            self.end_template(idx);
             return None;
         }
         let real = usable(snapshot, self.templates.get(idx)?.real(), key);
@@ -185,14 +184,17 @@ impl<B: PacketBuf> Director<B> {
         now: Tick,
     ) -> Option<FlowReport> {
         let template = self.templates.at(position)?;
-        let deadline = template.deadline();
-        let is_over = deadline.is_due(now) && !template.controls(now);
-        if template.owner() == Owner::Other || is_over {
+        if template.owner() == Owner::Other || template.is_over(now) {
             return None;
         }
-        let real = snapshot.real_server(template.real());
-        let mode = real.map_or(ForwardingMode::Nat, |real| real.mode);
-        Some(FlowReport::of_template(template, mode, now))
+        Some(report_of(snapshot, template, now))
+    }
+
+    /// Takes a template out, and out of the count.
+    pub(super) fn end_template(&mut self, idx: TemplateIdx) {
+        if let Some(ended) = self.templates.remove(idx) {
+            self.count_template(&ended, Counter::subtract);
+        }
     }
 
     /// Counts a template that came or went.
@@ -208,6 +210,13 @@ impl<B: PacketBuf> Director<B> {
         flow.control = if is_assured { controlled } else { controlled.unassured() };
         self.templates.begin_control(template);
     }
+}
+
+/// The report on a template, whose real server may have gone.
+pub(super) fn report_of(snapshot: &Snapshot, template: &Template, now: Tick) -> FlowReport {
+    let real = snapshot.real_server(template.real());
+    let mode = real.map_or(ForwardingMode::Nat, |real| real.mode);
+    FlowReport::of_template(template, mode, now)
 }
 
 /// The real server that a template with `key` says, if new connections may go there.

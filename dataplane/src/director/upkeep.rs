@@ -53,7 +53,7 @@ impl<B: PacketBuf> Director<B> {
         loop {
             let ftp = &self.ftp;
             let goes_on = |flow: &mut Flow| {
-                let holds = flow.control.has_helper() && ftp.has_data_flows(&flow.request);
+                let holds = ftp.holds(flow);
                 if holds {
                     flow.put_off(now);
                 }

@@ -1,7 +1,8 @@
 //! What a flow's record keeps for people only: when it was opened, and the packets of its client.
 //!
 //! There is room for it beside the keys of IPv4. With those of IPv6 a record and its share of the
-//! buckets would go over 128 bytes, so there it is left out.
+//! buckets would go over 128 bytes, so there it is left out. That is why the defences do not go by
+//! these counts, but by the few bits beside the timeout (`life`), which all records have.
 
 use std::fmt;
 

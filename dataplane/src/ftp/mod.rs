@@ -17,7 +17,7 @@ pub mod text;
 
 use std::net::Ipv4Addr;
 
-use crate::flow::{Controller, FlowKey};
+use crate::flow::{Controller, Flow, FlowKey};
 use crate::limits::{FTP_CONTROL_COUNT_MAX, FTP_EXPECTATION_COUNT_MAX};
 use crate::service::RealId;
 use crate::time::Tick;
@@ -113,10 +113,11 @@ impl Helper {
         }
     }
 
-    /// Whether a control connection has data flows, so that it must not end.
+    /// Whether a flow is a control connection that has data flows, so that it must not end.
     #[must_use]
-    pub fn has_data_flows(&self, control: &FlowKey) -> bool {
-        self.controls.get(control).is_some_and(|record| record.data_flows > 0)
+    pub fn holds(&self, flow: &Flow) -> bool {
+        let record = || self.controls.get(&flow.request);
+        flow.control.has_helper() && record().is_some_and(|record| record.data_flows > 0)
     }
 
     /// Expects a data connection. Where there is no room, one that waits already is given up for

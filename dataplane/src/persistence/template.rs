@@ -242,6 +242,12 @@ impl Template {
         self.last_used.after(self.timeout)
     }
 
+    /// Whether it has ended at `now`, though it may still stand in the table.
+    #[must_use]
+    pub fn is_over(&self, now: Tick) -> bool {
+        self.deadline().is_due(now) && !self.controls(now)
+    }
+
     /// How long ago it was used last, or outlived its deadline as it controls flows.
     #[must_use]
     pub const fn idle(&self, now: Tick) -> Ticks {

@@ -93,14 +93,14 @@ impl VirtualService {
         RealServer { l4_port, ..*real }
     }
 
-    /// Whether its NAT real servers call clients, as from VIP and vport: by calls that persistence
+    /// The vport that its NAT real servers call clients from, if they do: by calls that persistence
     /// tells apart. As in IPVS not where a service has several ports.
-    #[must_use]
-    pub fn calls_out(&self) -> bool {
-        let is_one_port =
-            matches!(self.key, ServiceKey::Endpoint { protocol: IpProto::UDP, vport: 1.., .. });
-        let by_call = self.persistence.is_some_and(|persistence| persistence.engine.is_some());
-        is_one_port && by_call
+    pub(crate) fn calls_from(&self) -> Option<u16> {
+        self.persistence?.engine?;
+        match self.key {
+            ServiceKey::Endpoint { protocol: IpProto::UDP, vport: vport @ 1.., .. } => Some(vport),
+            _ => None,
+        }
     }
 
     /// Turns real servers in the order they were configured into IPVS' list order, in which a new

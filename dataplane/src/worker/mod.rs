@@ -59,19 +59,13 @@ impl<B: PacketBuf, P: Ports<B>> Worker<B, P> {
                 self.stats.busy_cycles.add(now.cycles.wrapping_sub(begun));
             }
             begun = now.cycles;
-            busy = self.found_any(now.tick);
+            busy = self.turn(now.tick);
         }
     }
 
-    /// One turn of the loop.
+    /// One turn of the loop; whether there was any packet.
     #[inline]
-    pub fn turn(&mut self, now: Tick) {
-        self.found_any(now);
-    }
-
-    /// [`Self::turn`]; whether there was any packet.
-    #[inline]
-    fn found_any(&mut self, now: Tick) -> bool {
+    pub fn turn(&mut self, now: Tick) -> bool {
         self.answer_control(now);
         let snapshot = self.snapshots.load();
         let mut turn = Turn { snapshot, now, io: &mut self.io };

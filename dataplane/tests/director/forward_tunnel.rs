@@ -8,15 +8,15 @@ use crate::support::{
     CLIENT, LAN, LAN_IP, RS1, Rig, Setup, VIP, WAN, datagrams, one_hop_on, segments, to_real,
 };
 
-/// The tunnel packet that `packet` becomes. TTL, TOS and DF are the inner ones; `id` counts only
+/// The tunnel packet that `packet` to the real server at `rs` becomes. TTL, TOS and DF are the inner ones; `id` counts only
 /// where DF is not set.
-pub(crate) fn tunnelled(packet: &PacketSpec, id: u16) -> PacketSpec {
+pub(crate) fn tunnelled(packet: &PacketSpec, rs: &str, id: u16) -> PacketSpec {
     let inner = one_hop_on(packet);
     let bytes = inner.packet();
     let dont_fragment = bytes[6] & 0x40 != 0;
-    let rs = RS1.split(':').next().unwrap();
-    let outer = PacketSpec::ipip(LAN_IP, rs, &inner).ttl(bytes[8]).tos(bytes[1]);
-    to_real(&outer, RS1).dont_fragment(dont_fragment).id(if dont_fragment { 0 } else { id })
+    let address = rs.split(':').next().unwrap();
+    let outer = PacketSpec::ipip(LAN_IP, address, &inner).ttl(bytes[8]).tos(bytes[1]);
+    to_real(&outer, rs).dont_fragment(dont_fragment).id(if dont_fragment { 0 } else { id })
 }
 
 fn exchange(setup: Setup) -> usize {
@@ -26,7 +26,7 @@ fn exchange(setup: Setup) -> usize {
     let fit = packets.filter(|(_, packet)| packet.packet().len() <= 1480);
     for (id, (name, packet)) in (1..).zip(fit) {
         let outcome = rig.send(WAN, &packet);
-        let expected = tunnelled(&packet, id);
+        let expected = tunnelled(&packet, RS1, id);
         assert_eq!(outcome.frames, [(LAN, expected.frame())], "{name}: {:?}", outcome.lines());
         offloaded += outcome.offloaded;
     }
@@ -53,7 +53,7 @@ fn checksums_inside_are_none_of_our_business() {
         PacketSpec::tcp(CLIENT, VIP).flags(TcpFlags::SYN).bad_l4_checksum(),
         PacketSpec::udp(CLIENT, VIP).payload("x").no_udp_checksum(),
     ] {
-        rig.forwards("inner", (WAN, &packet), (LAN, tunnelled(&packet, 0)));
+        rig.forwards("inner", (WAN, &packet), (LAN, tunnelled(&packet, RS1, 0)));
     }
 }
 
@@ -65,7 +65,7 @@ fn a_packet_too_long_for_the_tunnel_is_fragmented_outside() {
         let mut rig = Rig::new(setup);
         for (id, len) in [(1, 1453), (2, 1472)] {
             let packet = PacketSpec::udp(CLIENT, VIP).payload(vec![7; len]).dont_fragment(false);
-            let expected = tunnelled(&packet, id).fragments(1480);
+            let expected = tunnelled(&packet, RS1, id).fragments(1480);
             assert_eq!(expected.len(), 2);
             let expected: Vec<_> = expected.into_iter().map(|frame| (LAN, frame)).collect();
             let verdict = rvs_dataplane::verdict::Verdict::Forwarded;

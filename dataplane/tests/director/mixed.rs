@@ -5,14 +5,15 @@ use std::net::Ipv4Addr;
 
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::rss::HashedEnds;
-use rvs_dataplane::testing::{Endpoint, PacketSpec};
+use rvs_dataplane::testing::PacketSpec;
 use rvs_dataplane::verdict::{DropReason, Verdict};
 use rvs_dataplane::wire::TcpFlags;
 
+use crate::forward_tunnel::tunnelled;
 use crate::nics::{hashing, ruled};
 use crate::support::{
-    LAN, LAN_IP, LIP, Rig, ServiceSpec, Setup, TeamRig, VIP, WAN, client, ends, from_real,
-    one_hop_on, request, src_port_of, to_client, to_real,
+    LAN, LIP, Rig, ServiceSpec, Setup, TeamRig, VIP, WAN, client, ends, from_real, one_hop_on,
+    request, src_port_of, to_client, to_real,
 };
 
 /// A real server in each mode, in the order in which they are added.
@@ -47,12 +48,7 @@ fn expected(packet: &PacketSpec, frame: &[u8]) -> Vec<u8> {
         ForwardingMode::Dr => onward,
         ForwardingMode::Nat => onward.dst(real),
         ForwardingMode::FullNat => onward.dst(real).src((LIP, src_port_of(frame))),
-        ForwardingMode::Tunnel => {
-            let inner = one_hop_on(packet);
-            let bytes = inner.packet();
-            let outer = PacketSpec::ipip(LAN_IP, *real.endpoint().ip(), &inner).ttl(bytes[8]);
-            to_real(&outer, real).id(0)
-        }
+        ForwardingMode::Tunnel => tunnelled(packet, real, 0),
     }
     .frame()
 }

@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 
 use rvs_dataplane::forward::ForwardingMode;
 use rvs_dataplane::limits::HANDOVER_RING_LEN;
-use rvs_dataplane::service::RealId;
 use rvs_dataplane::testing::{Endpoint, PacketSpec};
 use rvs_dataplane::time::Ticks;
 use rvs_dataplane::verdict::DropReason;
@@ -37,22 +36,8 @@ fn syn(number: u8, cport: u16) -> PacketSpec {
     PacketSpec::tcp((client(number), cport), VIP).flags(TcpFlags::SYN)
 }
 
-/// Sends one packet in anywhere; the MAC of the real server that it went to.
-fn target(rig: &mut TeamRig, packet: &PacketSpec) -> Vec<u8> {
-    rig.put(WAN, &packet.frame());
-    let out = rig.run();
-    let [(LAN, frame)] = out.as_slice() else { panic!("{out:?}") };
-    frame[..6].to_vec()
-}
-
-/// Templates, without copies.
-fn templates(rig: &TeamRig) -> u64 {
-    let reals = (0..u32::from(REALS) * 2).map(RealId);
-    reals.map(|real| rig.sum(|stats| stats.real_server(real).unwrap().templates.value())).sum()
-}
-
 fn copies(rig: &TeamRig) -> u64 {
-    rig.sum(|stats| stats.templates.value()) - templates(rig)
+    rig.sum(|stats| stats.templates.value()) - rig.templates(u32::from(REALS) * 2)
 }
 
 /// The client resets its connections from these ports, and they end.
@@ -71,14 +56,14 @@ fn a_client_gets_one_real_server_whatever_worker_its_connections_come_to() {
             let mut rig = TeamRig::new(&setup(mode, 300), count, |_| true);
             let mut chosen = HashSet::new();
             for number in 0..12 {
-                let first = target(&mut rig, &syn(number, 1000));
+                let first = rig.target(&syn(number, 1000));
                 for cport in 1001..1030 {
-                    assert_eq!(target(&mut rig, &syn(number, cport)), first, "{mode:?} {count}");
+                    assert_eq!(rig.target(&syn(number, cport)), first, "{mode:?} {count}");
                 }
                 chosen.insert(first);
             }
             assert!(chosen.len() > 1, "clients are spread");
-            assert_eq!(templates(&rig), 12);
+            assert_eq!(rig.templates(u32::from(REALS) * 2), 12);
             assert_eq!(copies(&rig) > 0, count > 1);
             assert_eq!(rig.sum(|stats| stats.flows.value()), 12 * 30);
             assert_eq!(rig.sum(|stats| stats.dropped_total()), 0);
@@ -106,7 +91,7 @@ fn connections_that_come_at_once_get_one_real_server() {
             }
             assert_eq!(rig.run().len(), 40, "{count}");
         }
-        assert_eq!(templates(&rig), 10);
+        assert_eq!(rig.templates(u32::from(REALS) * 2), 10);
     }
 }
 
@@ -114,18 +99,18 @@ fn connections_that_come_at_once_get_one_real_server() {
 fn a_template_lives_from_the_last_connection_on_wherever_that_was() {
     for count in WORKER_COUNTS {
         let mut rig = TeamRig::new(&setup(ForwardingMode::Nat, 100), count, |_| true);
-        let first = target(&mut rig, &syn(1, 1000));
+        let first = rig.target(&syn(1, 1000));
         close(&mut rig, 1, 1000..1001);
         for cport in 1001..1020 {
             rig.pass_s(80);
-            assert_eq!(target(&mut rig, &syn(1, cport)), first, "{count} {cport}");
+            assert_eq!(rig.target(&syn(1, cport)), first, "{count} {cport}");
             close(&mut rig, 1, cport..cport + 1);
         }
         // 11 s have passed since.
         rig.pass_s(87);
-        assert_eq!(templates(&rig), 1, "{count}");
+        assert_eq!(rig.templates(u32::from(REALS) * 2), 1, "{count}");
         rig.pass_s(4);
-        assert_eq!((templates(&rig), copies(&rig)), (0, 0), "{count}");
+        assert_eq!((rig.templates(u32::from(REALS) * 2), copies(&rig)), (0, 0), "{count}");
     }
 }
 
@@ -133,23 +118,23 @@ fn a_template_lives_from_the_last_connection_on_wherever_that_was() {
 fn a_template_lives_as_long_as_flows_of_any_worker() {
     for count in WORKER_COUNTS {
         let mut rig = TeamRig::new(&setup(ForwardingMode::Nat, 100), count, |_| true);
-        let first = target(&mut rig, &syn(1, 1000));
+        let first = rig.target(&syn(1, 1000));
         for number in 2..8 {
-            target(&mut rig, &syn(number, 1000));
+            rig.target(&syn(number, 1000));
         }
         rig.put(WAN, &syn(1, 1000).flags(TcpFlags::ACK).frame());
         rig.run();
         for _ in 0..400 {
             rig.pass_s(2);
         }
-        assert_eq!(templates(&rig), 1, "{count}: the flow still lives");
-        assert_eq!(target(&mut rig, &syn(1, 2000)), first);
+        assert_eq!(rig.templates(u32::from(REALS) * 2), 1, "{count}: the flow still lives");
+        assert_eq!(rig.target(&syn(1, 2000)), first);
         close(&mut rig, 1, [1000, 2000].into_iter());
         // At most a minute for the copy, and another for the template that heard of it.
         for _ in 0..65 {
             rig.pass_s(2);
         }
-        assert_eq!((templates(&rig), copies(&rig)), (0, 0), "{count}");
+        assert_eq!((rig.templates(u32::from(REALS) * 2), copies(&rig)), (0, 0), "{count}");
     }
 }
 
@@ -191,7 +176,7 @@ fn the_owner_goes_by_what_is_used_when_notes_were_lost() {
     let number = lent_client(&mut rig);
     let cports: Vec<u16> =
         (2000..2400).filter(|cport| owner(&rig, number, *cport) == 0).take(40).collect();
-    let first = target(&mut rig, &syn(number, cports[0]));
+    let first = rig.target(&syn(number, cports[0]));
     for cport in &cports[1..20] {
         rig.put_at(0, WAN, &syn(number, *cport).frame());
         rig.turn(0);
@@ -199,9 +184,9 @@ fn the_owner_goes_by_what_is_used_when_notes_were_lost() {
     }
     // The ring keeps the notes; the owner's clock has gone on meanwhile.
     rig.run();
-    let before = templates(&rig);
+    let before = rig.templates(u32::from(REALS) * 2);
     assert_eq!(before, 1, "a note makes it anew");
-    assert_eq!(target(&mut rig, &syn(number, cports[30])), first);
+    assert_eq!(rig.target(&syn(number, cports[30])), first);
 }
 
 #[test]
@@ -212,7 +197,7 @@ fn a_copy_that_the_template_contradicts_is_given_up() {
         (2000..2400).filter(|cport| owner(rig, number, *cport) == worker).take(10).collect()
     };
     let (here, there) = (at(&rig, 0), at(&rig, 1));
-    let first = target(&mut rig, &syn(number, here[0]));
+    let first = rig.target(&syn(number, here[0]));
     // The owner gives the template up while the other worker sees nothing of it.
     rig.publish(|setup| {
         setup.ipvs.expire_quiescent_template = true;
@@ -221,11 +206,11 @@ fn a_copy_that_the_template_contradicts_is_given_up() {
     rig.put_at(1, WAN, &syn(number, there[0]).frame());
     rig.run();
     rig.publish(|setup| setup.set_weights(1));
-    let second = target(&mut rig, &syn(number, there[1]));
+    let second = rig.target(&syn(number, there[1]));
     assert_ne!(second, first);
     rig.pass_ticks(200);
-    assert_eq!(target(&mut rig, &syn(number, here[1])), first, "the copy says so");
-    assert_eq!(target(&mut rig, &syn(number, here[2])), second, "but not again");
+    assert_eq!(rig.target(&syn(number, here[1])), first, "the copy says so");
+    assert_eq!(rig.target(&syn(number, here[2])), second, "but not again");
 }
 
 #[test]
@@ -245,7 +230,7 @@ fn a_full_ring_drops_and_counts_what_asks() {
     assert_eq!(lost, 3000 - HANDOVER_RING_LEN as u64);
     let came_out = rig.run().len();
     assert_eq!(came_out, HANDOVER_RING_LEN, "what fitted came back with its real server");
-    assert_eq!(templates(&rig), 1);
+    assert_eq!(rig.templates(u32::from(REALS) * 2), 1);
 }
 
 #[test]
@@ -276,7 +261,7 @@ fn without_room_for_templates_connections_are_served_nevertheless() {
     let mut rig = TeamRig::new(&setup, 3, |_| true);
     for number in 0..20 {
         for cport in 1000..1005 {
-            target(&mut rig, &syn(number, cport));
+            rig.target(&syn(number, cport));
         }
     }
     assert_eq!(rig.sum(|stats| stats.flows.value()), 100);

@@ -57,7 +57,7 @@ impl Association {
         let on_its_way = one_hop_on(&to_real(packet, self.rs));
         let expected = match self.mode {
             ForwardingMode::Dr => on_its_way,
-            ForwardingMode::Tunnel => tunnelled(packet, 0),
+            ForwardingMode::Tunnel => tunnelled(packet, RS1, 0),
             ForwardingMode::Nat | ForwardingMode::FullNat => {
                 on_its_way.src(&*self.peer).dst(self.rs)
             }

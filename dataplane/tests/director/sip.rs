@@ -4,12 +4,11 @@ use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use rvs_dataplane::forward::ForwardingMode;
-use rvs_dataplane::service::RealId;
 use rvs_dataplane::testing::PacketSpec;
 use rvs_dataplane::verdict::DropReason;
 use rvs_dataplane::wire::TcpFlags;
 
-use crate::support::{LAN, MODES, ServiceSpec, Setup, TeamRig, VIP, WAN, ends};
+use crate::support::{MODES, ServiceSpec, Setup, TeamRig, VIP, WAN, ends};
 
 const WORKER_COUNTS: [u16; 4] = [1, 2, 3, 8];
 const REALS: u8 = 4;
@@ -42,20 +41,6 @@ fn of_call(from: (Ipv4Addr, u16), call: impl std::fmt::Display) -> PacketSpec {
     request(from, &format!("Call-ID: {call}\r\n"))
 }
 
-/// The MAC of the real server that a packet goes to, wherever it comes in.
-fn target(rig: &mut TeamRig, packet: &PacketSpec) -> Vec<u8> {
-    rig.put(WAN, &packet.frame());
-    let out = rig.run();
-    let [(LAN, frame)] = out.as_slice() else { panic!("{out:?}") };
-    frame[..6].to_vec()
-}
-
-/// Templates, without copies.
-fn templates(rig: &TeamRig) -> u64 {
-    let reals = (0..u32::from(REALS)).map(RealId);
-    reals.map(|real| rig.sum(|stats| stats.real_server(real).unwrap().templates.value())).sum()
-}
-
 #[test]
 fn a_call_stays_and_the_calls_of_a_client_are_spread() {
     for mode in MODES {
@@ -65,16 +50,16 @@ fn a_call_stays_and_the_calls_of_a_client_are_spread() {
             for call in 0..12u16 {
                 // Every request comes from a port of its own, so it has no flow yet.
                 let from = |request| (PHONE, 1000 + call * 20 + request);
-                let first = target(&mut rig, &of_call(from(0), call));
+                let first = rig.target(&of_call(from(0), call));
                 for request in 1..20 {
-                    let again = target(&mut rig, &of_call(from(request), call));
+                    let again = rig.target(&of_call(from(request), call));
                     assert_eq!(again, first, "{mode:?} {workers}");
                 }
                 chosen.insert(first);
             }
             // Each worker goes round by itself.
             assert!(chosen.len() > 2, "{mode:?} {workers}: {chosen:?}");
-            assert_eq!(templates(&rig), 12);
+            assert_eq!(rig.templates(u32::from(REALS)), 12);
             assert_eq!(rig.sum(|stats| stats.dropped_total()), 0);
         }
     }
@@ -83,47 +68,47 @@ fn a_call_stays_and_the_calls_of_a_client_are_spread() {
 #[test]
 fn the_header_may_be_written_in_other_ways_and_is_the_same_call() {
     let mut rig = rig(ForwardingMode::Nat, 3);
-    let first = target(&mut rig, &of_call((PHONE, 1000), "a84b4c76e66710@pc33.example.com"));
+    let first = rig.target(&of_call((PHONE, 1000), "a84b4c76e66710@pc33.example.com"));
     let lines = ["i: ", "I:", "call-id:", "CALL-ID : ", "Call-ID:\r\n "];
     for (cport, line) in (1001..).zip(lines) {
         let line = format!("{line}a84b4c76e66710@pc33.example.com\r\n");
-        assert_eq!(target(&mut rig, &request((PHONE, cport), &line)), first, "{line:?}");
+        assert_eq!(rig.target(&request((PHONE, cport), &line)), first, "{line:?}");
     }
-    assert_eq!(templates(&rig), 1);
+    assert_eq!(rig.templates(u32::from(REALS)), 1);
     // What names a call is the same in every letter.
-    target(&mut rig, &of_call((PHONE, 2000), "A84B4C76E66710@pc33.example.com"));
-    assert_eq!(templates(&rig), 2);
+    rig.target(&of_call((PHONE, 2000), "A84B4C76E66710@pc33.example.com"));
+    assert_eq!(rig.templates(u32::from(REALS)), 2);
 }
 
 #[test]
 fn clients_have_calls_of_their_own_and_networks_have_them_together() {
     for workers in WORKER_COUNTS {
         let mut rig = rig(ForwardingMode::Nat, workers);
-        let first = target(&mut rig, &of_call((PHONE, 1000), "one"));
+        let first = rig.target(&of_call((PHONE, 1000), "one"));
         // As in IPVS the client's address is part of the template's key.
-        target(&mut rig, &of_call((OTHER, 1000), "two"));
-        target(&mut rig, &of_call((OTHER, 1001), "one"));
-        assert_eq!(templates(&rig), 3, "{workers}");
-        assert_eq!(target(&mut rig, &of_call((PHONE, 1001), "one")), first);
+        rig.target(&of_call((OTHER, 1000), "two"));
+        rig.target(&of_call((OTHER, 1001), "one"));
+        assert_eq!(rig.templates(u32::from(REALS)), 3, "{workers}");
+        assert_eq!(rig.target(&of_call((PHONE, 1001), "one")), first);
 
         let service = sip(ServiceSpec::udp(VIP, ForwardingMode::Nat));
         let service = service.persistent(300, [255, 255, 255, 0]).by_call();
         let mut rig = TeamRig::new(&Setup::new([service]), workers, |_| true);
-        let first = target(&mut rig, &of_call((PHONE, 1000), "one"));
-        assert_eq!(target(&mut rig, &of_call((OTHER, 1000), "one")), first);
-        assert_eq!(templates(&rig), 1, "{workers}");
+        let first = rig.target(&of_call((PHONE, 1000), "one"));
+        assert_eq!(rig.target(&of_call((OTHER, 1000), "one")), first);
+        assert_eq!(rig.templates(u32::from(REALS)), 1, "{workers}");
     }
 }
 
 #[test]
 fn a_datagram_of_a_flow_is_not_read() {
     let mut rig = rig(ForwardingMode::Nat, 3);
-    let first = target(&mut rig, &of_call((PHONE, 5060), "one"));
+    let first = rig.target(&of_call((PHONE, 5060), "one"));
     for call in 0..8 {
-        assert_eq!(target(&mut rig, &of_call((PHONE, 5060), call)), first);
+        assert_eq!(rig.target(&of_call((PHONE, 5060), call)), first);
     }
-    assert_eq!(target(&mut rig, &request((PHONE, 5060), "")), first, "nor need it have one");
-    assert_eq!(templates(&rig), 1);
+    assert_eq!(rig.target(&request((PHONE, 5060), "")), first, "nor need it have one");
+    assert_eq!(rig.templates(u32::from(REALS)), 1);
 }
 
 #[test]
@@ -133,12 +118,15 @@ fn datagrams_that_are_scheduled_by_themselves_go_by_their_own_call() {
             let mut rig = rig_of_datagrams(mode, workers);
             let calls: Vec<u16> = (0..16).collect();
             let targets = |rig: &mut TeamRig| -> Vec<Vec<u8>> {
-                calls.iter().map(|call| target(rig, &of_call((PHONE, 5060), call))).collect()
+                calls.iter().map(|call| rig.target(&of_call((PHONE, 5060), call))).collect()
             };
             let first = targets(&mut rig);
             assert!(first.iter().collect::<HashSet<_>>().len() > 2, "{mode:?} {workers}");
             assert_eq!(targets(&mut rig), first, "{mode:?} {workers}");
-            assert_eq!((templates(&rig), rig.sum(|stats| stats.flows.value())), (16, 0));
+            assert_eq!(
+                (rig.templates(u32::from(REALS)), rig.sum(|stats| stats.flows.value())),
+                (16, 0)
+            );
             rig.put(WAN, &request((PHONE, 5060), "").frame());
             assert!(rig.run().is_empty());
             assert_eq!(rig.dropped(DropReason::NoCallId), 1);
@@ -162,9 +150,9 @@ fn what_names_no_call_is_dropped_and_counted() {
         rig.put(WAN, &PacketSpec::udp((PHONE, 2002), VIP).payload("X\r\nCall-ID: cut").frame());
         assert!(rig.run().is_empty());
         assert_eq!(rig.dropped(DropReason::NoCallId), 8, "{workers}");
-        assert_eq!((templates(&rig), rig.sum(|stats| stats.flows.value())), (0, 0));
-        target(&mut rig, &request((PHONE, 3000), &longest));
-        assert_eq!(templates(&rig), 1);
+        assert_eq!((rig.templates(u32::from(REALS)), rig.sum(|stats| stats.flows.value())), (0, 0));
+        rig.target(&request((PHONE, 3000), &longest));
+        assert_eq!(rig.templates(u32::from(REALS)), 1);
     }
 }
 
@@ -182,7 +170,7 @@ fn the_first_fragment_has_to_have_the_header() {
             rig.put(WAN, fragment);
         }
         assert_eq!(rig.run().len(), early.len());
-        assert_eq!(templates(&rig), 1);
+        assert_eq!(rig.templates(u32::from(REALS)), 1);
         for fragment in &late {
             rig.put(WAN, fragment);
         }
@@ -231,12 +219,12 @@ fn calls_are_told_apart_as_soon_as_the_service_says_so() {
         reals.fold(udp, |service, real| service.real(real, 1)).persistent(300, [255; 4])
     };
     let mut rig = TeamRig::new(&Setup::new([service()]), 2, |_| true);
-    let first = target(&mut rig, &of_call((PHONE, 1000), "one"));
-    assert_eq!(target(&mut rig, &of_call((PHONE, 1001), "two")), first);
+    let first = rig.target(&of_call((PHONE, 1000), "one"));
+    assert_eq!(rig.target(&of_call((PHONE, 1001), "two")), first);
     rig.publish(|setup| setup.replace(service().by_call()));
     let both: HashSet<_> =
-        (0..8).map(|call| target(&mut rig, &of_call((PHONE, 1002 + call), call))).collect();
+        (0..8).map(|call| rig.target(&of_call((PHONE, 1002 + call), call))).collect();
     assert_eq!(both.len(), 2);
     rig.publish(|setup| setup.replace(service()));
-    assert_eq!(target(&mut rig, &request((PHONE, 1010), "")), first, "its template still lives");
+    assert_eq!(rig.target(&request((PHONE, 1010), "")), first, "its template still lives");
 }

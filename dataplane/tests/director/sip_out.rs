@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 
 use rvs_dataplane::forward::ForwardingMode;
+use rvs_dataplane::service::ServiceId;
+use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testing::PacketSpec;
 use rvs_dataplane::verdict::DropReason;
 
@@ -140,6 +142,7 @@ fn fragments_leave_like_the_first() {
     for service in [service(ForwardingMode::Nat), service(ForwardingMode::Nat).ops()] {
         for workers in [1, 3] {
             let mut rig = rig(service.clone(), workers);
+            let mut sent = 0;
             for number in 0..10u8 {
                 let text = format!("{}{}", text("one"), "x".repeat(2000));
                 let packet = outgoing(REALS[0], client(number, 5060), &text);
@@ -147,11 +150,15 @@ fn fragments_leave_like_the_first() {
                 for fragment in fragments.iter().rev() {
                     rig.put(LAN, fragment);
                 }
+                sent += fragments.len() as u64;
                 let out = rig.run();
                 assert_eq!(out.len(), fragments.len(), "{workers}");
                 let vip = Ipv4Addr::new(192, 0, 2, 10).octets();
                 assert!(out.iter().all(|(_, frame)| frame[26..30] == vip), "{out:?}");
             }
+            let replies =
+                |stats: &WorkerStats| stats.service(ServiceId(0)).unwrap().out_packets.value();
+            assert_eq!(rig.sum(replies), sent, "each counts");
             assert_eq!(rig.sum(|stats| stats.dropped_total()), 0);
         }
     }

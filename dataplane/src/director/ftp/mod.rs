@@ -295,7 +295,7 @@ impl<B: PacketBuf> Director<B> {
     #[inline(never)]
     pub(super) fn holds(&mut self, hit: Hit, now: crate::time::Tick) -> bool {
         let Some(flow) = self.flows.flow_mut(hit.flow()) else { return false };
-        let holds = flow.control.has_helper() && self.ftp.has_data_flows(&flow.request);
+        let holds = self.ftp.holds(flow);
         if holds {
             flow.put_off(now);
         }

@@ -295,13 +295,7 @@ impl Setup {
         let mut services = Vec::new();
         for (id, spec) in (0u32..).map(ServiceId).zip(&self.services) {
             let service = self.add_service(&mut snapshot, id, spec);
-            for dest in service.dests.iter().filter(|_| service.calls_out()) {
-                let real = *snapshot.real_server(dest.real).unwrap();
-                if real.mode != ForwardingMode::Nat {
-                    continue;
-                }
-                snapshot.add_caller(real.address, real.l4_port, real.id);
-            }
+            snapshot.add_nat_reals(&service);
             services.push(service);
             if let Some(timeouts) = &spec.timeouts {
                 snapshot.own_timeouts.set(id, timeouts.clone());
@@ -357,9 +351,6 @@ impl Setup {
             }
             let upper_threshold = spec.upper_threshold;
             dests.push(Dest { upper_threshold, ..Dest::new(real, weight) });
-            if mode == ForwardingMode::Nat {
-                snapshot.add_routed(address);
-            }
         }
         let dests = VirtualService::list_order(dests.into_iter());
         let entry = |real: &RealServer| MaglevEntry {

@@ -18,17 +18,18 @@ use rvs_dataplane::ownership::{Team, WorkerIdx};
 use rvs_dataplane::publish::Publisher;
 use rvs_dataplane::rss::RssSteering;
 use rvs_dataplane::sched::Counted;
+use rvs_dataplane::service::RealId;
 use rvs_dataplane::snapshot::PortIdx;
 use rvs_dataplane::stats::WorkerStats;
 use rvs_dataplane::testbuf::TestBuf;
 use rvs_dataplane::testing::nic::Nic;
-use rvs_dataplane::testing::{arp_frame, describe, verify};
+use rvs_dataplane::testing::{PacketSpec, arp_frame, describe, verify};
 use rvs_dataplane::time::{Tick, Ticks};
 use rvs_dataplane::verdict::DropReason;
 use rvs_dataplane::wire::{ArpOperation, ArpPacket, EtherType, EthernetHeader};
 use rvs_dataplane::worker::Worker;
 
-use super::{Setup, SharedPorts, Wires, mac_of};
+use super::{LAN, Setup, SharedPorts, WAN, Wires, mac_of};
 
 const TEAM_SEED: u64 = 0x7EA4_5EED;
 
@@ -156,6 +157,20 @@ impl TeamRig {
     /// Lets this worker receive `frame`.
     pub(crate) fn put_at(&self, worker: usize, port: PortIdx, frame: &[u8]) {
         self.wires[worker].borrow_mut().put(port, frame);
+    }
+
+    /// Sends a request in anywhere; the MAC of the real server that it goes to.
+    pub(crate) fn target(&mut self, packet: &PacketSpec) -> Vec<u8> {
+        self.put(WAN, &packet.frame());
+        let out = self.run();
+        let [(LAN, frame)] = out.as_slice() else { panic!("{out:?}") };
+        frame[..6].to_vec()
+    }
+
+    /// Templates of the first `reals` real servers, without copies.
+    pub(crate) fn templates(&self, reals: u32) -> u64 {
+        let reals = (0..reals).map(RealId);
+        reals.map(|real| self.sum(|stats| stats.real_server(real).unwrap().templates.value())).sum()
     }
 
     /// Turns one worker once.
