@@ -77,8 +77,9 @@ impl PoolSize {
     }
 }
 
-/// The memory that a buffer takes, in bytes. DPDK has none cross a page, and where that is an ordinary
-/// one, what a page has beyond the last whole buffer is lost; with huge pages it is too little to count.
+/// The memory that a buffer takes, in bytes. DPDK has none cross a page, and where that is an
+/// ordinary one, what a page has beyond the last whole buffer is lost; with huge pages it is too
+/// little to count.
 fn bytes_of_buffer(data_room: u16, pages: HugePages) -> u64 {
     let bytes = u64::from(data_room) + BUFFER_OVERHEAD;
     match pages {

@@ -28,8 +28,11 @@ const REPORT_RING_LEN: usize = 1024;
 pub enum Command {
     /// Report every flow and template that is meant, then [`Report::End`].
     ListFlows(Selection),
-    /// Report how many flows and templates are meant, then [`Report::End`]. Templates that are not used
-    /// any more and wait for the flows that they control are among them, though none ends them.
+    /// Report how many flows and templates are meant, then [`Report::End`]. Templates that are not
+    /// used any more and wait for the flows that they control are among them, though [`EndFlows`]
+    /// does not end them.
+    ///
+    /// [`EndFlows`]: Self::EndFlows
     CountFlows(Selection),
     /// End every flow and template that is meant, and report how many those were, then
     /// [`Report::End`]. Nobody is told: packets that still come have no flow.

@@ -3,8 +3,8 @@
 //! A packet that would open a flow in a full table gets the real server that a Maglev table says
 //! for its client's address and port, and so does every later packet of its connection: nothing
 //! need be remembered as long as the real servers stay the same. Replies do not pass here, so
-//! nothing else is lost. Real servers of NAT and FULLNAT cannot do without a flow and have no part in
-//! the table: where a service has no others, it refuses.
+//! nothing else is lost. Real servers of NAT and FULLNAT cannot do without a flow and have no part
+//! in the table: where a service has no others, it refuses.
 //!
 //! When there is room again such connections still live. So for as long as they may, packets
 //! without a flow go on to get the computed real server, and a flow with it; that also goes for new

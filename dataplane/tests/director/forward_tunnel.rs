@@ -8,8 +8,8 @@ use crate::support::{
     CLIENT, LAN, LAN_IP, RS1, Rig, Setup, VIP, WAN, datagrams, one_hop_on, segments, to_real,
 };
 
-/// The tunnel packet that `packet` to the real server at `rs` becomes. TTL, TOS and DF are the inner ones; `id` counts only
-/// where DF is not set.
+/// The tunnel packet that `packet` to the real server at `rs` becomes. TTL, TOS and DF are the
+/// inner ones; `id` counts only where DF is not set.
 pub(crate) fn tunnelled(packet: &PacketSpec, rs: &str, id: u16) -> PacketSpec {
     let inner = one_hop_on(packet);
     let bytes = inner.packet();

@@ -4,7 +4,8 @@
 //! * the top level holds what it should and nothing else;
 //! * every Rust file says first what it is for, has no line over 100 columns, and no more than 400
 //!   lines before its tests (600 for wire formats);
-//! * `unsafe` stands in `ffi` only, and in the few files named here.
+//! * `unsafe` stands in `ffi` only, and in the few files named here;
+//! * the files that the architecture's page names are there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ pub(crate) fn run(root: &Path) -> bool {
     for file in rust_files(root) {
         breaches.extend(rust_file(root, &file));
     }
+    breaches.extend(missing_files(root));
     for breach in &breaches {
         eprintln!("tidy: {breach}");
     }
@@ -141,6 +143,24 @@ fn rust_file(root: &Path, path: &Path) -> Vec<String> {
 }
 
 /// Whether a file may hold unsafe code.
+/// What the page names, from the root or from the sources of the data plane, and is not there.
+fn missing_files(root: &Path) -> Vec<String> {
+    let page = "docs/ARCHITECTURE.md";
+    let Ok(text) = fs::read_to_string(root.join(page)) else {
+        return vec![format!("{page}: cannot be read")];
+    };
+    let is_there = |name: &str| {
+        let places = [root.join(name), root.join("dataplane/src").join(name)];
+        places.iter().any(|place| place.exists() || place.with_extension("rs").exists())
+    };
+    let quoted = text.split('`').skip(1).step_by(2);
+    let paths = quoted.filter(|quoted| quoted.contains('/') || quoted.ends_with(".rs"));
+    let paths =
+        paths.filter(|path| path.chars().all(|c| c.is_ascii_alphanumeric() || "_-/.".contains(c)));
+    let missing = paths.filter(|path| !path.starts_with('/') && !is_there(path));
+    missing.map(|path| format!("{page}: {path} is not there")).collect()
+}
+
 fn may_be_unsafe(name: &str) -> bool {
     name.starts_with("ffi/")
 }
