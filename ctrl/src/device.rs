@@ -18,9 +18,9 @@ use crate::error::CtrlError;
 /// Where the kernel shows PCI devices.
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
 /// Kernel drivers that share a NIC with DPDK; all others must be replaced by a user-space driver.
-pub(crate) const SHARED_DRIVERS: &[&str] = &["mlx4_core", "mlx5_core", "mana"];
+const SHARED_DRIVERS: &[&str] = &["mlx4_core", "mlx5_core", "mana"];
 /// Kernel drivers that hand a NIC over to user space.
-pub(crate) const USER_DRIVERS: &[&str] = &["vfio-pci", "uio_pci_generic", "igb_uio"];
+const USER_DRIVERS: &[&str] = &["vfio-pci", "uio_pci_generic", "igb_uio"];
 /// Virtual devices that attach to an existing kernel interface, named by `iface=`.
 const ON_INTERFACE: &[&str] = &["net_af_packet", "net_af_xdp"];
 
@@ -69,8 +69,14 @@ fn check_pci(port: &Port, address: &str, devices: &Path) -> Result<(), CtrlError
     }
 }
 
-fn is_ready(driver: &str) -> bool {
-    USER_DRIVERS.contains(&driver) || SHARED_DRIVERS.contains(&driver)
+/// Whether DPDK can use a device that is bound to this kernel driver.
+pub(crate) fn is_ready(driver: &str) -> bool {
+    USER_DRIVERS.contains(&driver) || is_shared(driver)
+}
+
+/// Whether this kernel driver keeps its device and shares it with DPDK.
+pub(crate) fn is_shared(driver: &str) -> bool {
+    SHARED_DRIVERS.contains(&driver)
 }
 
 fn kernel_driver(device: &Path) -> Option<String> {
@@ -130,10 +136,15 @@ pub(crate) fn interface(devargs: &str) -> Option<&str> {
 
 /// Whether the kernel says that an interface is switched off; no where it says nothing.
 fn is_down(interface: &str) -> bool {
-    let flags = fs::read_to_string(format!("/sys/class/net/{interface}/flags")).ok();
-    let flags =
-        flags.and_then(|text| u32::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok());
-    flags.is_some_and(|flags| flags & IFF_UP == 0)
+    let flags = fs::read_to_string(format!("/sys/class/net/{interface}/flags"));
+    flags.is_ok_and(|flags| is_up(&flags) == Some(false))
+}
+
+/// Whether an interface with these flags, as the kernel writes them, is switched on; `None` if
+/// they are none.
+pub(crate) fn is_up(flags: &str) -> Option<bool> {
+    let flags = u32::from_str_radix(flags.trim().strip_prefix("0x")?, 16).ok()?;
+    Some(flags & IFF_UP != 0)
 }
 
 /// The driver's name in a virtual device's: what comes before the number.

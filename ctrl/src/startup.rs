@@ -76,12 +76,12 @@ pub(crate) fn start(
     let machine = Machine { eal: &eal, pools: &pools, publisher: &publisher, plan: &plan };
     let (seats, parts) = seat_workers(&config, queues, &machine)?;
     let name = file.display().to_string();
-    let from_file = ArcSwap::from_pointee(config.clone());
+    let initial = Replacement::new(config.clone(), &registry);
     let state = State {
         // Who asks for it may be in another directory.
         file: std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf()),
-        from_file,
-        desk: Desk::new(Replacement::new(config.clone(), &registry), name.clone()),
+        from_file: ArcSwap::from_pointee(initial.desired()),
+        desk: Desk::new(initial, name.clone()),
         in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),
         applier: Mutex::new(Applier::new(publisher, registry, rules)),
         machine: machine::facts(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use conf::edit::Desired;
 use conf::{Config, Machine, ServiceKey};
 use dataplane::publish::Running;
 use dataplane::service::{RealId, ServiceId};
@@ -34,7 +35,7 @@ pub(crate) struct State {
     pub(crate) in_force: ArcSwap<InForce>,
     /// The configuration as it was last read from a file and put into force, without what commands
     /// have changed since.
-    pub(crate) from_file: ArcSwap<Config>,
+    pub(crate) from_file: ArcSwap<Desired>,
     /// Who replaces it; one at a time.
     pub(crate) applier: Mutex<Applier>,
     /// What configurations are checked against.

@@ -43,7 +43,7 @@ pub(super) async fn config(
     };
     let text = tokio::task::spawn_blocking(move || match which {
         Which::Running => conf::emit(&state.desk.desired().0.config()),
-        Which::File => conf::emit(&state.from_file.load_full()),
+        Which::File => conf::emit(&state.from_file.load().config()),
     });
     match text.await {
         Ok(text) => ([(CONTENT_TYPE, "application/yaml")], text).into_response(),

@@ -71,6 +71,7 @@ fn worker(seat: &Seat, numa_node: Option<u32>) -> Worker {
 }
 
 /// All services.
+#[cfg(test)]
 pub(crate) fn services(state: &State) -> Services {
     // Without a name in the filter none can be missing.
     chosen_services(state, &ServiceFilter::default()).unwrap_or(Services { services: Vec::new() })

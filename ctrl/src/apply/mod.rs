@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use conf::diff::{Change, Subject, Tally, diff};
+use conf::edit::Desired;
 use conf::{Config, Document};
 use dataplane::publish::Publisher;
 use tokio::time::timeout;
@@ -97,14 +98,14 @@ async fn exclusively(state: &Arc<State>, name: &str, text: Vec<u8>) -> Result<Ap
         prepared.map_err(|_| ApplyError::Stopping)??;
 
     let generation = state.in_force.load().generation;
-    edit::settle(state).await.map_err(|lcore| ApplyError::Behind { lcore, generation })?;
-    let is_new = !changes.is_empty() || state.desk.desired().1 != revision;
+    edit::settled(state).await?;
+    let is_new = !changes.is_empty() || state.desk.revision() != revision;
     if is_new {
         let door = state.metrics.door.open(listen)?;
         state.desk.replace(replacement, name.to_owned());
         state.metrics.door.put_into_use(door);
     }
-    state.from_file.store(read);
+    state.from_file.store(Arc::new(read));
     // Also what commands have changed and nobody has put into force yet.
     let generation =
         if state.desk.is_ahead() { edit::publish(state, &mut applier).await? } else { generation };
@@ -118,7 +119,7 @@ struct Prepared {
     /// Where metrics are to be had.
     listen: Option<SocketAddr>,
     /// The configuration as the file has it.
-    read: Arc<Config>,
+    read: Desired,
     replacement: Replacement,
 }
 
@@ -138,11 +139,10 @@ fn prepare(
         return Err(ApplyError::NeedsRestart { file, changes: needing_restart });
     }
     registry.check(&config).map_err(ApplyError::NoRoom)?;
-    let mut warnings = warnings(desired, &config);
-    warnings.extend(check::warnings(&config));
+    let warnings = warnings(desired, &config);
     let listen = config.metrics.listen;
-    let read = Arc::new(config.clone());
     let replacement = Replacement::new(config, registry);
+    let read = replacement.desired();
     Ok(Prepared { changes, warnings, listen, read, replacement })
 }
 
@@ -159,22 +159,27 @@ pub(crate) fn facts(ports: &[RunningPort]) -> Vec<PortFacts> {
     ports.iter().map(|port| port.facts).collect()
 }
 
-/// What a change does that may not be meant.
+/// What is to be said about `new` and about changing to it.
 fn warnings(old: &Config, new: &Config) -> Vec<String> {
+    lost(old, new).into_iter().chain(check::warnings(new)).collect()
+}
+
+/// The local addresses that a change takes away, which may not be meant.
+fn lost(old: &Config, new: &Config) -> Option<String> {
     let locals = |config: &Config| -> std::collections::HashSet<Ipv4Addr> {
         config.services.iter().flat_map(|service| config.pool_of(service)).copied().collect()
     };
     let mut gone: Vec<_> = locals(old).difference(&locals(new)).copied().collect();
     gone.sort_unstable();
-    let Some(first) = gone.first() else { return Vec::new() };
+    let first = gone.first()?;
     let which = match gone.len() {
         1 => format!("local address {first} was"),
         count => format!("{count} local addresses, {first} among them, were"),
     };
-    vec![format!(
+    Some(format!(
         "{which} removed: the director does not answer ARP for it any more, so flows that use it \
          may break when their real server asks"
-    )]
+    ))
 }
 
 fn applied(generation: u64, workers: usize, changes: &[Change], warnings: Vec<String>) -> Applied {

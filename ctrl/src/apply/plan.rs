@@ -62,10 +62,8 @@ async fn no_room(state: &State, config: &Config) -> Result<Option<String>, Apply
 
 fn planned(file: String, (running, generation): (&Config, u64), config: &Config) -> Plan {
     let changes = diff(running, config);
-    let mut warnings = warnings(running, config);
-    warnings.extend(check::warnings(config));
     let Applied { services, real_servers, routes, settings, warnings, .. } =
-        applied(generation, 0, &changes, warnings);
+        applied(generation, 0, &changes, warnings(running, config));
     Plan {
         file,
         generation,

@@ -27,6 +27,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::api::proto::Status;
+use crate::check;
 use crate::cli;
 use crate::error::CtrlError;
 use case::Case;
@@ -130,7 +131,11 @@ struct Loaded {
 impl Loaded {
     /// Reads a file. Whether its workers exist is a check of its own.
     fn read(file: &Path) -> Self {
-        let config = conf::load(file, &conf::Machine::default()).map_err(CtrlError::from);
+        let name = file.display().to_string();
+        let text = conf::read(file).map_err(CtrlError::from);
+        let document =
+            text.and_then(|text| check::document(&name, &text, &conf::Machine::default()));
+        let config = document.map(|document| document.config);
         Self { file: file.to_path_buf(), config }
     }
 
@@ -148,7 +153,7 @@ impl Loaded {
         };
         let file = file.display();
         match config {
-            Ok(config) => Finding::ok(format!("{file}: {}", crate::check::summary(config))),
+            Ok(config) => Finding::ok(format!("{file}: {}", check::summary(config))),
             Err(error) => {
                 let text = error.to_string();
                 let first = text.lines().next().unwrap_or_default().trim_end_matches(':');

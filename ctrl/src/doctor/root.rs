@@ -134,7 +134,13 @@ impl Root {
         path.try_exists().map_err(Unseen::at(&path))
     }
 
-    fn garbled(&self, below: impl AsRef<Path>, text: String, expected: &'static str) -> Unseen {
+    /// What a file's text, which is not what it should be, says of the fact.
+    pub(super) fn garbled(
+        &self,
+        below: impl AsRef<Path>,
+        text: String,
+        expected: &'static str,
+    ) -> Unseen {
         Unseen::Garbled { path: self.path(below), text, expected }
     }
 }

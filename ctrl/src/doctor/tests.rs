@@ -22,6 +22,10 @@ fn a_file_is_summed_up_or_said_to_be_wrong() {
     let bad = loaded(&tree, "version: 2\n");
     only(&[Loaded::finding(Some(&bad))], Problem, &["rvs.yaml cannot be used", "rvs check"]);
     assert_eq!(bad.socket(), None);
+    let ports: String = (0..17).map(|n| format!("  p{n}: {{device: net_null{n}}}\n")).collect();
+    let wide = format!("version: 1\nworkers: [0]\nports:\n{ports}services: {{}}\n");
+    let wide = loaded(&tree, &wide);
+    only(&[Loaded::finding(Some(&wide))], Problem, &["rvs.yaml cannot be used", "17"]);
     let gone = Loaded::read(&tree.path().join("gone.yaml"));
     only(&[Loaded::finding(Some(&gone))], Problem, &["gone.yaml"]);
     only(&[Loaded::finding(None)], Note, &["/etc/rvs/rvs.yaml", "--config FILE"]);

@@ -45,10 +45,9 @@ struct Inner {
     took: Duration,
 }
 
-/// What is to be put into force.
+/// Where what is to be put into force came from.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) desired: Desired,
     pub(crate) revision: Revision,
     pub(crate) file: String,
     pub(crate) commands: u64,
@@ -68,6 +67,11 @@ impl Replacement {
         let draft = Draft::new(config);
         let room = Room::new(&limits, &draft, registry);
         Self { draft, room }
+    }
+
+    /// The configuration.
+    pub(crate) fn desired(&self) -> Desired {
+        self.draft.desired()
     }
 }
 
@@ -137,6 +141,11 @@ impl Desk {
         (inner.draft.desired(), inner.revision)
     }
 
+    /// The revision of what is desired now.
+    pub(crate) fn revision(&self) -> Revision {
+        self.lock().revision
+    }
+
     /// Who made the last change by commands.
     pub(super) fn origin(&self) -> String {
         self.lock().origin.clone()
@@ -164,16 +173,12 @@ impl Desk {
     }
 
     /// Takes what is desired, to put it into force.
-    pub(crate) fn begin(&self) -> Job {
+    pub(crate) fn begin(&self) -> (Desired, Job) {
         let inner = &mut *self.lock();
         inner.begun = inner.revision;
         inner.room.numbered();
-        Job {
-            desired: inner.draft.desired(),
-            revision: inner.revision,
-            file: inner.file.clone(),
-            commands: inner.commands,
-        }
+        let (revision, commands) = (inner.revision, inner.commands);
+        (inner.draft.desired(), Job { revision, file: inner.file.clone(), commands })
     }
 
     /// The registry has freed these numbers.

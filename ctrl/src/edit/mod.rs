@@ -24,7 +24,7 @@ use tokio::time::timeout;
 pub(crate) use desk::{Desk, Replacement, Revision};
 #[cfg(test)]
 pub(crate) use publish::{PAUSE, build};
-pub(crate) use publish::{lock, publish, see_to, settle};
+pub(crate) use publish::{lock, publish, see_to, settled};
 pub(crate) use zero::{ZeroError, zero};
 
 use crate::state::State;

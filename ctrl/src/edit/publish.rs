@@ -61,10 +61,10 @@ impl Applier {
         !freed.is_empty()
     }
 
-    /// Puts what was built for `job` into force; its generation.
-    pub(crate) fn put_into_force(&mut self, state: &State, job: Job, built: Built) -> u64 {
+    /// Puts what was built for `job` into force.
+    pub(crate) fn put_into_force(&mut self, state: &State, job: Job, built: Built) {
         let Built { config, named, snapshot, freed } = built;
-        let Job { desired: _, revision, file: name, commands } = job;
+        let Job { revision, file: name, commands } = job;
         let generation = snapshot.generation;
         // Before the first packet that they are for.
         steer(&mut self.rules, &config, &state.ports);
@@ -73,17 +73,16 @@ impl Applier {
         (in_force.revision, in_force.commands) = (revision, commands);
         state.in_force.store(Arc::new(in_force));
         state.desk.freed(&freed);
-        generation
     }
 }
 
 /// Puts what is desired into force and waits until the workers run it; its generation.
 pub(crate) async fn publish(state: &Arc<State>, applier: &mut Applier) -> Result<u64, ApplyError> {
     let start = Instant::now();
-    let job = state.desk.begin();
+    let (desired, job) = state.desk.begin();
     let before = state.in_force.load_full();
     let generation = before.generation + 1;
-    let (desired, revision) = (job.desired.clone(), job.revision);
+    let revision = job.revision;
     let (workers, facts) = (state.workers.clone(), facts(&state.ports));
     let registry = Arc::clone(&applier.registry);
     let build = move || build(&mut lock(&registry), desired.config(), &facts, &workers, generation);
@@ -156,11 +155,19 @@ async fn publish_all(state: Arc<State>) {
 
 /// Waits until the workers run what is in force, after which something else may be; the lcore of
 /// one that does not.
-pub(crate) async fn settle(state: &State) -> Result<(), u32> {
+async fn settle(state: &State) -> Result<(), u32> {
     let in_force = state.in_force.load_full();
     await_workers(&state.workers, in_force.generation).await?;
     state.desk.is_running(in_force.revision);
     Ok(())
+}
+
+/// [`settle`], for who does not try again.
+pub(crate) async fn settled(state: &State) -> Result<(), ApplyError> {
+    settle(state).await.map_err(|lcore| {
+        let generation = state.in_force.load().generation;
+        ApplyError::Behind { lcore, generation }
+    })
 }
 
 /// Waits until all workers run `generation`; the lcore of one that does not.

@@ -136,7 +136,7 @@ async fn what_is_accepted_goes_on_when_the_client_is_gone() {
     let task = tokio::spawn(async move {
         edit(&state, "test", &[weight(echo(), "10.0.0.11:7", 9)], LONG).await
     });
-    while rig.state.desk.desired().1 == 0 {
+    while rig.state.desk.revision() == 0 {
         tokio::task::yield_now().await;
     }
     task.abort();

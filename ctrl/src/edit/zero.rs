@@ -8,7 +8,7 @@ use std::sync::Arc;
 use conf::ServiceKey;
 use conf::edit::EditError;
 
-use super::{lock, publish, settle};
+use super::{lock, publish, settled};
 use crate::apply::ApplyError;
 use crate::state::{InForce, State};
 
@@ -34,10 +34,7 @@ async fn exclusively(state: Arc<State>, key: Option<ServiceKey>) -> Result<(), Z
     let mut applier = state.applier.lock().await;
     // What came back just now may bring counters along.
     if state.desk.is_ahead() {
-        settle(&state).await.map_err(|lcore| {
-            let generation = state.in_force.load().generation;
-            ApplyError::Behind { lcore, generation }
-        })?;
+        settled(&state).await?;
         publish(&state, &mut applier).await?;
     }
     let mut in_force = InForce::clone(&state.in_force.load());

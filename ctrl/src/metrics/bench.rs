@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
 
 use conf::Machine;
 use dataplane::control;
@@ -57,13 +56,12 @@ impl Many {
         };
         let workers = Seats(config.workers.iter().map(seat).collect());
         let name = "bench.yaml".to_owned();
-        let in_force = InForce { config, named, name, generation: 1, since: Instant::now() };
-        Self { in_force, workers }
+        Self { in_force: InForce::new(config, named, name, 1), workers }
     }
 
     /// Reads everything and makes the text.
     pub async fn scrape(&self) -> Scraped {
-        let (services, _) = services::tables(&self.in_force, &self.workers).await;
+        let services = services::tables(&self.in_force, &self.workers).await;
         let mut encoder = Encoder::default();
         workers::add(&self.workers, 1, &mut encoder);
         services.add(&mut encoder);

@@ -81,9 +81,9 @@ impl Exporter {
 /// Reads everything, some of it at a time.
 async fn collect(state: &State) -> Encoder {
     let in_force = state.in_force.load_full();
-    let (services, omitted) = services::tables(&in_force, &state.workers).await;
+    let services = services::tables(&in_force, &state.workers).await;
     let mut encoder = Encoder::default();
-    daemon::add(state, &in_force, omitted, &mut encoder);
+    daemon::add(state, &in_force, services.omitted, &mut encoder);
     workers::add(&state.workers, state.metrics.cycles_per_s, &mut encoder);
     ports::add(state, &mut encoder);
     services.add(&mut encoder);

@@ -183,7 +183,7 @@ pub(super) struct Tables {
     /// How many more real servers may have series.
     left: usize,
     /// Those that have none.
-    omitted: u64,
+    pub(super) omitted: u64,
 }
 
 impl Tables {
@@ -195,9 +195,8 @@ impl Tables {
     }
 }
 
-/// Reads all services and real servers, some of them at a time. How many real servers have no
-/// series.
-pub(super) async fn tables(in_force: &InForce, workers: &Seats) -> (Tables, u64) {
+/// Reads all services and real servers, some of them at a time.
+pub(super) async fn tables(in_force: &InForce, workers: &Seats) -> Tables {
     let max = in_force.config.metrics.real_servers_max;
     let mut tables = Tables {
         info: Table::new(&SERVICE_INFO),
@@ -216,8 +215,7 @@ pub(super) async fn tables(in_force: &InForce, workers: &Seats) -> (Tables, u64)
             read = 0;
         }
     }
-    let omitted = tables.omitted;
-    (tables, omitted)
+    tables
 }
 
 impl Tables {
@@ -234,7 +232,7 @@ impl Tables {
             self.omitted += count as u64;
         }
         let mut row = ServiceRow {
-            traffic: traffic_of_service(workers, named),
+            traffic: workers.service(named.id).since(&named.base),
             now: Gauges::default(),
             real_servers: count as u64,
             usable: 0,
@@ -285,10 +283,6 @@ fn label(service: &Service, labels: &mut Labels<'_>) {
             labels.show("mark", mark);
         }
     }
-}
-
-fn traffic_of_service(workers: &Seats, named: &NamedService) -> Traffic {
-    workers.service(named.id).since(&named.base)
 }
 
 /// What all workers have counted for a real server.

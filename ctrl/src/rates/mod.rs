@@ -21,44 +21,39 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Services that are looked at before others on the control thread have their turn.
 const SERVICES_AT_ONCE: usize = 256;
 
-/// What the last look gave, with the base of the counters; 0 for what it did not see, and for what
-/// has another base since then.
+/// What the last look gave; 0 for what it did not see, and for what has another base since then.
 #[derive(Debug, Default)]
 pub(crate) struct RateTable {
-    services: HashMap<ServiceId, (Traffic, Rates)>,
-    real_servers: HashMap<RealId, (Traffic, Rates)>,
+    services: Estimators<ServiceId>,
+    real_servers: Estimators<RealId>,
 }
 
 impl RateTable {
     /// The rates of a service.
     pub(crate) fn service(&self, named: &NamedService) -> Rates {
-        rates_since(&named.base, self.services.get(&named.id))
+        self.services.rates(named.id, named.base)
     }
 
     /// The rates of a real server.
     pub(crate) fn real_server(&self, named: &NamedRealServer) -> Rates {
-        rates_since(&named.base, self.real_servers.get(&named.id))
+        self.real_servers.rates(named.id, named.base)
     }
-}
-
-fn rates_since(base: &Traffic, found: Option<&(Traffic, Rates)>) -> Rates {
-    found.filter(|(known, _)| known == base).map_or_else(Rates::default, |(_, rates)| *rates)
 }
 
 /// Looks at all counters every two seconds.
 pub(crate) async fn watch(state: &Arc<State>) -> Infallible {
-    let mut all = All::default();
+    let mut last = Arc::<RateTable>::default();
     let mut interval = tokio::time::interval(INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
         let in_force = state.in_force.load_full();
-        let table = all.look(&in_force.named, &state.workers).await;
-        state.rates.store(Arc::new(table));
+        last = Arc::new(look(&last, &in_force.named, &state.workers).await);
+        state.rates.store(Arc::clone(&last));
     }
 }
 
-/// The estimators of one kind of thing, by number.
+/// The estimators of one kind of thing, by number, each with the base of its counters.
 ///
 /// A number that has gone over to another one has another base, and begins anew.
 #[derive(Debug)]
@@ -72,42 +67,38 @@ impl<I> Default for Estimators<I> {
 
 impl<I: Hash + Eq + Copy> Estimators<I> {
     /// Takes in what has been counted; `previous` are the estimators of the last look.
-    fn sample(&mut self, previous: &Self, id: I, base: Traffic, now: Traffic) -> Rates {
-        let known = previous.0.get(&id).filter(|(old_base, _)| *old_base == base);
+    fn sample(&mut self, previous: &Self, id: I, base: Traffic, now: Traffic) {
         // What has come since it is there counts from the first look on.
-        let mut estimator = known.map_or_else(|| Estimator::new(base), |(_, known)| *known);
+        let known = previous.known(id, base).copied();
+        let mut estimator = known.unwrap_or_else(|| Estimator::new(base));
         estimator.sample(now);
         self.0.insert(id, (base, estimator));
-        estimator.rates()
+    }
+
+    fn rates(&self, id: I, base: Traffic) -> Rates {
+        self.known(id, base).map(Estimator::rates).unwrap_or_default()
+    }
+
+    fn known(&self, id: I, base: Traffic) -> Option<&Estimator> {
+        self.0.get(&id).filter(|(known, _)| *known == base).map(|(_, estimator)| estimator)
     }
 }
 
-#[derive(Debug, Default)]
-struct All {
-    services: Estimators<ServiceId>,
-    real_servers: Estimators<RealId>,
-}
-
-impl All {
-    async fn look(&mut self, named: &Named, workers: &Seats) -> RateTable {
-        let (previous, mut table) = (std::mem::take(self), RateTable::default());
-        for services in named.chunks(SERVICES_AT_ONCE) {
-            for service in services {
-                let (id, base) = (service.id, service.base);
-                let now = workers.service(id);
-                let rates = self.services.sample(&previous.services, id, base, now);
-                table.services.insert(id, (base, rates));
-                for real in &service.real_servers {
-                    let (id, base) = (real.id, real.base);
-                    let now = workers.real_server(id);
-                    let rates = self.real_servers.sample(&previous.real_servers, id, base, now);
-                    table.real_servers.insert(id, (base, rates));
-                }
+/// Looks at all counters, two seconds after `previous`.
+async fn look(previous: &RateTable, named: &Named, workers: &Seats) -> RateTable {
+    let mut table = RateTable::default();
+    for services in named.chunks(SERVICES_AT_ONCE) {
+        for service in services {
+            let now = workers.service(service.id);
+            table.services.sample(&previous.services, service.id, service.base, now);
+            for real in &service.real_servers {
+                let now = workers.real_server(real.id);
+                table.real_servers.sample(&previous.real_servers, real.id, real.base, now);
             }
-            tokio::task::yield_now().await;
         }
-        table
+        tokio::task::yield_now().await;
     }
+    table
 }
 
 #[cfg(test)]
@@ -120,13 +111,19 @@ mod tests {
 
     #[test]
     fn a_number_that_goes_over_to_another_one_begins_anew() {
-        let none = Estimators::<RealId>::default();
-        let (mut first, mut second, mut third) =
-            (Estimators::default(), Estimators::default(), Estimators::default());
-        let (id, base) = (RealId(7), connections(0));
-        assert_eq!(first.sample(&none, id, base, connections(800)).connections, 100);
-        assert_eq!(second.sample(&first, id, base, connections(800)).connections, 75);
-        let other = third.sample(&second, id, connections(800), connections(808));
-        assert_eq!(other.connections, 1);
+        let look = |previous: &Estimators<RealId>, base, now| {
+            let mut estimators = Estimators::default();
+            estimators.sample(previous, RealId(7), base, now);
+            let rates = estimators.rates(RealId(7), base);
+            (estimators, rates.connections)
+        };
+        let base = connections(0);
+        let (first, rate) = look(&Estimators::default(), base, connections(800));
+        assert_eq!(rate, 100);
+        let (second, rate) = look(&first, base, connections(800));
+        assert_eq!(rate, 75);
+        let (third, rate) = look(&second, connections(800), connections(808));
+        assert_eq!(rate, 1);
+        assert_eq!(third.rates(RealId(7), base), Rates::default());
     }
 }

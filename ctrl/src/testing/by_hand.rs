@@ -37,10 +37,9 @@ impl Rig {
         let mut registry = applier.registry.lock().unwrap();
         registry.check(&config).unwrap();
         state.desk.replace(Replacement::new(config, &registry), "test.yaml".to_owned());
-        let (job, ports) = (state.desk.begin(), facts(&state.ports));
+        let ((desired, job), ports) = (state.desk.begin(), facts(&state.ports));
         let generation = state.in_force.load().generation + 1;
-        let config = job.desired.config();
-        let built = build(&mut registry, config, &ports, &state.workers, generation);
+        let built = build(&mut registry, desired.config(), &ports, &state.workers, generation);
         drop(registry);
         applier.put_into_force(&state, job, built);
         self.work_off();

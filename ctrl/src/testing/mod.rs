@@ -203,6 +203,7 @@ impl Rig {
         let running = reader.running();
         let worker = Worker::new(director, io, reader, there, Arc::clone(&stats));
         let name = "test.yaml".to_owned();
+        let initial = Replacement::new(config.clone(), &registry);
         let ring = Mutex::new(Ring::new(here));
         let link_up = Arc::new(AtomicBool::new(true));
         let state = State {
@@ -216,9 +217,9 @@ impl Rig {
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(Arc::new([Seat { lcore: 5, running, stats, ring }])),
             rates: ArcSwap::default(),
-            from_file: ArcSwap::from_pointee(config.clone()),
+            from_file: ArcSwap::from_pointee(initial.desired()),
             metrics: Exporter::new(CYCLES_PER_S),
-            desk: Desk::new(Replacement::new(config.clone(), &registry), name.clone()),
+            desk: Desk::new(initial, name.clone()),
             in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),
             applier: Mutex::new(Applier::new(
                 publisher,

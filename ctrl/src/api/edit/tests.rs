@@ -51,10 +51,10 @@ impl Site {
 
     /// Is refused; why.
     fn refused(&self, status: u16, method: &str, target: &str, body: &Value) -> String {
-        let before = self.rig.state.desk.desired().1;
+        let before = self.rig.state.desk.revision();
         let (got, answer) = self.ask(method, target, body);
         assert_eq!(got, status, "{method} {target} {body}: {answer}");
-        assert_eq!(self.rig.state.desk.desired().1, before, "something was changed");
+        assert_eq!(self.rig.state.desk.revision(), before, "something was changed");
         answer["error"].as_str().unwrap().to_owned()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use conf::Config;
+use conf::{Config, MarkRule};
 
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
@@ -42,12 +42,15 @@ fn addresses(config: &Config) -> BTreeMap<Ipv4Addr, String> {
     let mut found = BTreeMap::new();
     for service in &config.services {
         let name = &service.name;
-        for local in &service.local_addresses {
+        for local in config.pool_of(service) {
             found.insert(*local, format!("local address of service {name}"));
         }
         if let Some(vip) = service.key.vip() {
             found.insert(*vip.ip(), format!("VIP of service {name}"));
         }
+    }
+    for vip in config.marks.iter().filter_map(MarkRule::vip) {
+        found.entry(vip).or_insert_with(|| "VIP of a mark rule".to_owned());
     }
     for port in &config.ports {
         found.extend(port.addresses.iter().map(|own| (own.addr, format!("port {}", port.name))));
@@ -74,5 +77,17 @@ mod tests {
         says(&findings, Warning, &["192.0.2.10 (VIP of service web)"]);
         let elsewhere = config.replace("192.0.2.", "203.0.113.");
         only(&check(&tree.case(&elsewhere)).unwrap(), Fine, &["none of the 4 addresses"]);
+    }
+
+    #[test]
+    fn local_addresses_for_all_services_and_vips_of_marks_are_ours_too() {
+        let services = "local_addresses: [192.0.2.10]
+marks: [{mark: 1, protocol: tcp, destination: 198.51.100.7}]
+services: {web: {mark: 1, mode: fullnat, real_servers: [{address: 192.0.2.20:80}]}}";
+        let tree = with_network(Tree::new());
+        let findings = check(&tree.case(&PCI.replace("services: {}", services))).unwrap();
+        assert_eq!(findings.len(), 3, "{findings:#?}");
+        says(&findings, Warning, &["192.0.2.10 (local address of service web)"]);
+        says(&findings, Warning, &["198.51.100.7 (VIP of a mark rule)", "on eth0"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The vfio-pci module, and whether this system lets anyone use vfio.
 
-use crate::device::{SHARED_DRIVERS, USER_DRIVERS};
+use crate::device;
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
 use crate::doctor::pci::{PciDevice, VFIO};
@@ -14,8 +14,7 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
         let driver = if_there(PciDevice::read(root, address))?.and_then(|it| it.driver);
         let driver = driver.unwrap_or_default();
         bound |= driver == VFIO;
-        needed |=
-            !SHARED_DRIVERS.contains(&driver.as_str()) && !USER_DRIVERS.contains(&driver.as_str());
+        needed |= !device::is_ready(&driver);
     }
     if bound && !root.has("dev/vfio/vfio")? {
         return Ok(vec![

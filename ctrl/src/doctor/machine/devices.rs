@@ -2,7 +2,7 @@
 
 use conf::Port;
 
-use crate::device::{SHARED_DRIVERS, USER_DRIVERS};
+use crate::device::{is_ready, is_shared};
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
 use crate::doctor::network::Network;
@@ -42,10 +42,10 @@ fn about(case: &Case, port: &Port, address: &str) -> Seen<Vec<Finding>> {
         ]);
     }
     let driver = device.driver.as_deref().unwrap_or_default();
-    if SHARED_DRIVERS.contains(&driver) {
+    if is_shared(driver) {
         return shared(case, &device, &text);
     }
-    if !USER_DRIVERS.contains(&driver) {
+    if !is_ready(driver) {
         return Ok(vec![to_bind(case, &device, &text)?]);
     }
     let mut findings = vec![if driver == VFIO {

@@ -1,6 +1,8 @@
 //! What is left for flow tables: reserved huge pages, or transparent ones.
 
 use conf::Config;
+use dataplane::flow::{FlowKey, FlowTable};
+use dpdk::hugepages::HugePagePool;
 
 use super::huge_pages::pools;
 use crate::check::counted;
@@ -9,8 +11,6 @@ use crate::doctor::finding::Finding;
 use crate::doctor::root::Seen;
 use crate::memory;
 
-/// Bytes of a flow: its record, and its share of the table it is found by.
-const FLOW_BYTES: u64 = 64 + 23;
 /// The only reserved pages that flow tables use.
 const PAGE_KIB: u64 = 2048;
 
@@ -18,8 +18,9 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
     let (Some(config), None) = (&case.config, &case.daemon) else { return Ok(Vec::new()) };
     let wanted = wanted_mib(config);
     let tables = format!("{wanted} MiB of flow tables (`limits.flows` of every worker)");
-    if memory::shortages(config, &case.layout(config), &pools(case)?).is_empty()
-        && left_mib(case, config)? >= wanted
+    let pools = pools(case)?;
+    if memory::shortages(config, &case.layout(config), &pools).is_empty()
+        && left_mib(config, &pools) >= wanted
     {
         return Ok(vec![Finding::ok(format!("{tables} have huge pages beside `dpdk.memory`"))]);
     }
@@ -44,20 +45,19 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
 }
 
 fn wanted_mib(config: &Config) -> u64 {
-    let flows = u64::from(config.limits.flows) * config.workers.len() as u64;
-    (flows * FLOW_BYTES).div_ceil(1 << 20)
+    let each = FlowTable::<FlowKey>::bytes_for(config.limits.flows) as u64;
+    (each * config.workers.len() as u64).div_ceil(1 << 20)
 }
 
 /// Huge pages of the usual size that are free when packet memory has been taken, which EAL does
 /// from the largest pages on.
-fn left_mib(case: &Case, config: &Config) -> Seen<u64> {
-    let pools = pools(case)?;
+fn left_mib(config: &Config, pools: &[HugePagePool]) -> u64 {
     let free = |usual: bool| -> u64 {
         let pools = pools.iter().filter(|pool| (pool.size_kib == PAGE_KIB) == usual);
-        pools.map(dpdk::hugepages::HugePagePool::free_mib).sum()
+        pools.map(HugePagePool::free_mib).sum()
     };
     let taken = u64::from(config.dpdk.memory_mib).saturating_sub(free(false));
-    Ok(free(true).saturating_sub(taken))
+    free(true).saturating_sub(taken)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::doctor::root::{Seen, if_there};
 const LATENCY_MAX_US: u32 = 50;
 
 pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
-    let online = case.root.cpus(format!("{}/online", cpus::FOLDER))?;
-    let Some(cpu) = online.iter().find(|cpu| !case.workers().contains(cpu)) else {
+    let others = cpus::others(case)?;
+    let Some(cpu) = others.first() else {
         return Ok(Vec::new());
     };
     let folder = format!("{}/cpu{cpu}/cpuidle", cpus::FOLDER);

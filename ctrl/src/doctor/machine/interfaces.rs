@@ -10,9 +10,6 @@ use crate::doctor::finding::Finding;
 use crate::doctor::network::Network;
 use crate::doctor::root::{Seen, if_there};
 
-/// The flag of an interface that is switched on.
-const IFF_UP: u32 = 1;
-
 pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
     let mut findings = Vec::new();
     for (port, interface) in attached(case.config.as_ref()) {
@@ -34,7 +31,8 @@ fn attached(config: Option<&Config>) -> impl Iterator<Item = (&Port, &str)> {
 fn about(case: &Case, port: &Port, interface: &str) -> Seen<Vec<Finding>> {
     let folder = format!("sys/class/net/{interface}");
     let text = format!("port {}: the interface {interface}", port.name);
-    let Some(flags) = if_there(case.root.text(format!("{folder}/flags")))? else {
+    let path = format!("{folder}/flags");
+    let Some(flags) = if_there(case.root.text(&path))? else {
         return Ok(vec![
             Finding::problem(format!("{text} is not there"))
                 .why("the daemon does not start without it.")
@@ -42,9 +40,10 @@ fn about(case: &Case, port: &Port, interface: &str) -> Seen<Vec<Finding>> {
                 .now("ip -brief link"),
         ]);
     };
+    let is_up = device::is_up(&flags);
+    let is_up = is_up.ok_or_else(|| case.root.garbled(path, flags, "set of flags"))?;
     let mut findings = Vec::new();
-    let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16).unwrap_or_default();
-    if flags & IFF_UP == 0 {
+    if !is_up {
         findings.push(
             Finding::problem(format!("{text} is down"))
                 .why("it receives nothing.")
@@ -100,7 +99,7 @@ fn shared_use(network: &Network, interface: &str, text: &str) -> Option<Finding>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Severity::{Ok as Fine, Problem, Warning};
+    use crate::doctor::finding::Severity::{Ok as Fine, Problem, Unknown, Warning};
     use crate::doctor::fixture::{PACKET, PCI, Tree, only, says};
     use crate::doctor::network::tests::with_network;
 
@@ -118,6 +117,7 @@ mod tests {
         let findings = |flags, carrier, mtu| findings("eth9", flags, carrier, mtu);
         only(&findings("0x1003\n", "1\n", "1500\n"), Fine, &["eth9 is up"]);
         only(&findings("0x1002\n", "", "1500\n"), Problem, &["ip link set eth9 up"]);
+        only(&findings("up\n", "1\n", "1500\n"), Unknown, &["\"up\", which is no set of flags"]);
         only(&findings("0x1003\n", "0\n", "1500\n"), Warning, &["no link"]);
         only(&findings("0x1003\n", "1\n", "1400\n"), Problem, &["MTU 1400", "mtu 1500"]);
     }

@@ -1,6 +1,6 @@
 //! The IOMMU, behind which vfio gives devices to user space.
 
-use crate::device::SHARED_DRIVERS;
+use crate::device::is_shared;
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
 use crate::doctor::kernel::CommandLine;
@@ -54,7 +54,7 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
 fn needs_vfio(case: &Case) -> Seen<bool> {
     for (_, address) in case.pci_ports() {
         let driver = if_there(PciDevice::read(&case.root, address))?.and_then(|it| it.driver);
-        if !driver.is_some_and(|driver| SHARED_DRIVERS.contains(&driver.as_str())) {
+        if !driver.as_deref().is_some_and(is_shared) {
             return Ok(true);
         }
     }
@@ -75,7 +75,7 @@ fn enable(case: &Case, finding: Finding) -> Seen<Finding> {
 /// A device that stays with its kernel driver and whose every access is translated.
 fn translated(case: &Case, port: &str, address: &str) -> Seen<Option<Finding>> {
     let Some(device) = if_there(PciDevice::read(&case.root, address))? else { return Ok(None) };
-    let shared = device.driver.as_deref().is_some_and(|it| SHARED_DRIVERS.contains(&it));
+    let shared = device.driver.as_deref().is_some_and(is_shared);
     let Some(group) = device.group.filter(|_| shared) else { return Ok(None) };
     let path = format!("sys/kernel/iommu_groups/{group}/type");
     let kind = if_there(case.root.text(&path))?.unwrap_or_default();

@@ -12,13 +12,13 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
     if workers.is_empty() {
         return Ok(Vec::new());
     }
-    let others = others(case, workers)?;
+    let others = cpus::others(case)?;
     if others.is_empty() {
         // There is nobody else to run the rest, which is a finding of its own.
         return Ok(Vec::new());
     }
     let line = CommandLine::read(&case.root)?;
-    let isolated = case.root.cpus(format!("{}/isolated", cpus::FOLDER))?;
+    let isolated = cpus::isolated(case)?;
     let ticks = if_there(case.root.cpus(format!("{}/nohz_full", cpus::FOLDER)))?;
     let ticks = ticks.unwrap_or_default();
     // CPUs without ticks need no word of their own to be without callbacks.
@@ -66,12 +66,6 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
             )
             .kernel(&arguments),
     ])
-}
-
-/// The CPUs that are left.
-fn others(case: &Case, workers: &[u32]) -> Seen<Vec<u32>> {
-    let online = case.root.cpus(format!("{}/online", cpus::FOLDER))?;
-    Ok(online.into_iter().filter(|cpu| !workers.contains(cpu)).collect())
 }
 
 #[cfg(test)]

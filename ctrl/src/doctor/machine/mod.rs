@@ -10,6 +10,7 @@ mod governor;
 mod huge_pages;
 mod idle_states;
 mod interfaces;
+mod interrupts;
 mod iommu;
 mod ipvs;
 mod isolation;
@@ -44,6 +45,7 @@ const CHECKS: &[(Group, &str, Check)] = &[
     (Group::Cpus, "workers", workers::check),
     (Group::Cpus, "numa", nodes::check),
     (Group::Cpus, "isolation", isolation::check),
+    (Group::Cpus, "interrupts", interrupts::check),
     (Group::Cpus, "siblings", siblings::check),
     (Group::Cpus, "governor", governor::check),
     (Group::Cpus, "idle-states", idle_states::check),

@@ -11,8 +11,8 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
     if workers.is_empty() {
         return Ok(Vec::new());
     }
-    let online = case.root.cpus(format!("{}/online", cpus::FOLDER))?;
-    let isolated = case.root.cpus(format!("{}/isolated", cpus::FOLDER))?;
+    let online = cpus::online(case)?;
+    let isolated = cpus::isolated(case)?;
     let mut findings = Vec::new();
     let mut shared = Vec::new();
     for cpu in workers.iter().filter(|cpu| online.contains(cpu)) {

@@ -11,7 +11,7 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
     if workers.is_empty() {
         return Ok(Vec::new());
     }
-    let online = case.root.cpus(format!("{}/online", cpus::FOLDER))?;
+    let online = cpus::online(case)?;
     let mut findings = Vec::new();
     for cpu in workers.iter().filter(|cpu| !online.contains(cpu)) {
         let there = case.root.has(format!("{}/cpu{cpu}", cpus::FOLDER))?;

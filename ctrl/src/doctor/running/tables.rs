@@ -1,5 +1,7 @@
 //! What runs out: flow tables, persistence templates, local ports.
 
+use std::net::SocketAddrV4;
+
 use dataplane::forward::LocalPortLevel;
 
 use super::sample::{Change, percent};
@@ -75,15 +77,8 @@ fn ports(change: &Change) -> Vec<Finding> {
     for service in &change.after.services.services {
         for real in &service.real_servers {
             let Some(usage) = local_ports::usage(real) else { continue };
-            let found = format!(
-                "service {}, {}:{}: {} of {} local ports are in use ({} %)",
-                service.name,
-                real.rip,
-                real.rport,
-                usage.used,
-                usage.capacity,
-                usage.percent()
-            );
+            let real = SocketAddrV4::new(real.rip, real.rport);
+            let found = local_ports::words(&local_ports::name(&service.name, real), usage);
             let finding = match usage.level() {
                 LocalPortLevel::Ample => continue,
                 LocalPortLevel::Scarce => Finding::warning(found),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use memory::Pages;
 
-use super::{Entry, Table};
+use super::{Bucket, Entry, Record, Table};
 
 impl<E: Entry> Table<E> {
     /// The worst kind of pages that any of the table is in.
@@ -25,5 +25,12 @@ impl<E: Entry> Table<E> {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of_val(&*self.buckets) + size_of_val(&*self.records)
+    }
+
+    /// [`Self::bytes`] of a table for `capacity` flows.
+    #[must_use]
+    pub const fn bytes_for(capacity: u32) -> usize {
+        let buckets = Self::bucket_count(capacity) * size_of::<Bucket>();
+        buckets + capacity as usize * size_of::<Record<E>>()
     }
 }

@@ -303,6 +303,7 @@ fn a_flow_of_either_family_takes_less_than_128_bytes() {
     let ipv6: FlowTable<Ipv6Key> = FlowTable::new(100_000, 1, Tick(0));
     assert!(ipv4.bytes() / ipv4.capacity() <= 88, "{}", ipv4.bytes());
     assert!(ipv6.bytes() / ipv6.capacity() <= 128, "{}", ipv6.bytes());
+    assert_eq!(ipv4.bytes(), FlowTable::<FlowKey>::bytes_for(100_000));
 }
 
 /// Fills a bucket and, for each of its keys, the other bucket that the key could move to.
