@@ -24,7 +24,7 @@ bench: deps
 # that in their name.
 bench-micro:
 	cargo bench --package rvs-dataplane --package rvs-icount --no-default-features --bench '*' -- $(ONLY)
-	cargo bench --package rvs-ctrl --features bench --bench scrape -- $(ONLY)
+	cargo bench --package rvs-ctrl --bench scrape -- $(ONLY)
 
 # Records anew how many instructions the packet path takes; the tests compare with it.
 baseline: deps

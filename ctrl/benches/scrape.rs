@@ -1,7 +1,7 @@
 //! How long a scrape of `/metrics` takes to make: reading all counters, and the text. It is CPU
 //! time, of which other programs take none away.
 //!
-//! `cargo bench -p rvs-ctrl --features bench`
+//! `cargo bench -p rvs-ctrl`
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -16,21 +16,20 @@ fn cpu_time() -> Duration {
 }
 
 fn scrapes(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut group = criterion.benchmark_group("scrape");
     group.sample_size(20);
     for (services, each, shown) in
         [(1000, 10, "all"), (10_000, 10, "none"), (10_000, 10, "10000"), (10_000, 10, "all")]
     {
         let many = Many::new(services, each, shown);
-        let scraped = runtime.block_on(many.scrape());
+        let scraped = many.scrape();
         let name = format!("{services} services x {each}, real_servers: {shown}");
         println!("{name}: {} lines, {} bytes", scraped.lines, scraped.bytes);
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|count| {
                 let before = cpu_time();
                 for _ in 0..count {
-                    black_box(runtime.block_on(many.scrape()));
+                    black_box(many.scrape());
                 }
                 cpu_time() - before
             });

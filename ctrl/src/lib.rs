@@ -74,6 +74,5 @@ mod worker;
 
 pub use cli::main;
 pub use error::CtrlError;
-#[cfg(feature = "bench")]
 pub use metrics::bench as metrics_bench;
 pub use tokens::TokenError;

@@ -1,4 +1,4 @@
-//! What `cargo bench -p rvs-ctrl --features bench` measures: scrapes of many services.
+//! What the benchmarks measure: scrapes of many services.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use dataplane::publish::Publisher;
 use dataplane::service::{RealId, ServiceId};
 use dataplane::snapshot::Snapshot;
 use dataplane::stats::WorkerStats;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::Mutex;
 
 use super::encode::Encoder;
@@ -22,6 +23,7 @@ use crate::state::{InForce, Seat, Seats};
 pub struct Many {
     in_force: InForce,
     workers: Seats,
+    runtime: Runtime,
 }
 
 /// What came of a scrape.
@@ -40,28 +42,47 @@ impl Many {
     /// # Panics
     /// If there cannot be so many.
     #[must_use]
-    #[expect(clippy::panic, reason = "for a benchmark alone")]
     pub fn new(service_count: u32, real_servers_each: u32, shown: &str) -> Self {
-        let text = file(service_count, real_servers_each, shown);
+        let counted = || Arc::new(counted(service_count, service_count * real_servers_each));
+        Self::at([counted(), counted()].into(), service_count, real_servers_each, shown)
+    }
+
+    /// The same at workers with these counters.
+    ///
+    /// # Panics
+    /// If there cannot be so many.
+    #[must_use]
+    #[expect(clippy::panic, reason = "for benchmarks alone")]
+    pub fn at(
+        counters: Vec<Arc<WorkerStats>>,
+        service_count: u32,
+        real_servers_each: u32,
+        shown: &str,
+    ) -> Self {
+        let text = file(counters.len(), (service_count, real_servers_each), shown);
         let config = conf::parse("bench.yaml", &text, &Machine::default());
         let config = config.unwrap_or_else(|errors| panic!("{errors}"));
         let mut registry = Registry::new(&config.limits, config.workers.len());
         let named = registry.assign(&config, 1, &Unused);
         let publisher = Publisher::new(Snapshot::new(1, Vec::new(), &[]));
-        let seat = |&lcore: &u32| Seat {
+        let seat = |(&lcore, stats)| Seat {
             lcore,
             running: publisher.reader().running(),
-            stats: Arc::new(counted(service_count, service_count * real_servers_each)),
+            stats,
             ring: Mutex::new(Ring::new(control::rings().0)),
         };
-        let workers = Seats(config.workers.iter().map(seat).collect());
+        let workers = Seats(config.workers.iter().zip(counters).map(seat).collect());
         let name = "bench.yaml".to_owned();
-        Self { in_force: InForce::new(config, named, name, 1), workers }
+        let in_force = InForce::new(config, named, name, 1);
+        let runtime = runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
+        Self { in_force, workers, runtime }
     }
 
     /// Reads everything and makes the text.
-    pub async fn scrape(&self) -> Scraped {
-        let services = services::tables(&self.in_force, &self.workers).await;
+    #[must_use]
+    pub fn scrape(&self) -> Scraped {
+        let services = self.runtime.block_on(services::tables(&self.in_force, &self.workers));
         let mut encoder = Encoder::default();
         workers::add(&self.workers, 1, &mut encoder);
         services.add(&mut encoder);
@@ -74,9 +95,10 @@ impl Many {
     }
 }
 
-fn file(service_count: u32, real_servers_each: u32, shown: &str) -> String {
+fn file(workers: usize, (service_count, real_servers_each): (u32, u32), shown: &str) -> String {
+    let workers: Vec<_> = (1..=workers).collect();
     let mut text = format!(
-        "version: 1\nworkers: [1, 2]\nmetrics: {{real_servers: {shown}}}\nports:\n  \
+        "version: 1\nworkers: {workers:?}\nmetrics: {{real_servers: {shown}}}\nports:\n  \
          wan: {{device: net_null0, addresses: [192.0.2.2/24]}}\n  \
          lan: {{device: net_null1, addresses: [10.0.0.2/8]}}\n\
          routes: [{{to: 0.0.0.0/0, via: 192.0.2.1}}]\nservices:\n"

@@ -15,7 +15,6 @@
 //!
 //! `docs/METRICS.md` has the list of all metrics, which a test writes.
 
-#[cfg(feature = "bench")]
 pub mod bench;
 mod daemon;
 mod encode;

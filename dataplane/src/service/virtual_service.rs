@@ -97,10 +97,10 @@ impl VirtualService {
     /// tells apart. As in IPVS not where a service has several ports.
     pub(crate) fn calls_from(&self) -> Option<u16> {
         self.persistence?.engine?;
-        match self.key {
-            ServiceKey::Endpoint { protocol: IpProto::UDP, vport: vport @ 1.., .. } => Some(vport),
-            _ => None,
-        }
+        let ServiceKey::Endpoint { protocol: IpProto::UDP, vport, .. } = self.key else {
+            return None;
+        };
+        (vport != 0).then_some(vport)
     }
 
     /// Turns real servers in the order they were configured into IPVS' list order, in which a new

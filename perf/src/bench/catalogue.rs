@@ -13,7 +13,7 @@ use super::loop_ports::Feed;
 use super::memif::Link;
 use super::outcome::{Invalid, Outcome};
 use super::over_link::{self, LinkScenario};
-use super::{fill, played, reload, stages, workers};
+use super::{fill, played, reload, scrape, stages, workers};
 use crate::generator::protocol::Kind;
 use crate::generator::sizes::FrameSizes;
 
@@ -82,6 +82,8 @@ pub enum Scenario {
     TwoWorkers,
     /// Snapshots published under load.
     Reload,
+    /// Metrics scraped under load.
+    Scrape,
 }
 
 /// What scenarios run with.
@@ -141,7 +143,8 @@ impl Scenario {
             | Self::MissFlood
             | Self::SynFlood
             | Self::TwoWorkers
-            | Self::Reload => LinkKind::Memory,
+            | Self::Reload
+            | Self::Scrape => LinkKind::Memory,
         }
     }
 
@@ -179,6 +182,7 @@ impl Scenario {
                 workers::run(cpus, effort, &bench.eal, &bench.pools)
             }
             Self::Reload => reload::run(bench.other_cpu()?, effort, &bench.pool),
+            Self::Scrape => scrape::run(bench.other_cpu()?, effort, &bench.pool),
         }
     }
 }
@@ -200,6 +204,7 @@ impl fmt::Display for Scenario {
             Self::SynFlood => f.write_str("memory/flood/syn"),
             Self::TwoWorkers => f.write_str("memory/two-workers"),
             Self::Reload => f.write_str("memory/reload"),
+            Self::Scrape => f.write_str("memory/scrape"),
         }
     }
 }
@@ -267,7 +272,8 @@ pub fn all(quick: bool) -> Vec<Scenario> {
     all.extend(modes.iter().flat_map(stages));
     let fills: &[u32] = if quick { &[75] } else { &[25, 50, 75, 100] };
     all.extend(fills.iter().map(|&percent| Scenario::Fill(percent)));
-    all.extend([Scenario::MissFlood, Scenario::SynFlood, Scenario::TwoWorkers, Scenario::Reload]);
+    all.extend([Scenario::MissFlood, Scenario::SynFlood, Scenario::TwoWorkers]);
+    all.extend([Scenario::Reload, Scenario::Scrape]);
     all
 }
 

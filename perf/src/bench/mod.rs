@@ -13,10 +13,11 @@
 //! * [`played`]: new flows, TCP connections and floods in memory;
 //! * [`fill`]: a table that fills up;
 //! * [`workers`]: one worker and two;
-//! * [`reload`]: snapshots published under load.
+//! * [`reload`]: snapshots published under load; [`scrape`]: metrics scraped under load.
 //!
 //! With what:
 //!
+//! * [`beside`]: a load to look at while another CPU does something;
 //! * [`site`]: a director with one service;
 //! * [`traffic`]: flows in random order, and their frames;
 //! * [`loop_ports`]: ports that make frames from traffic and swallow what is sent;
@@ -25,6 +26,7 @@
 //! * [`outcome`]: rates with their spread, and the check that nothing was lost;
 //! * [`effort`]: how long; [`pages`]: huge pages for the time of a run.
 
+pub mod beside;
 pub mod catalogue;
 pub mod effort;
 pub mod fill;
@@ -37,6 +39,7 @@ pub mod over_link;
 pub mod pages;
 pub mod played;
 pub mod reload;
+pub mod scrape;
 pub mod site;
 pub mod stages;
 pub mod traffic;

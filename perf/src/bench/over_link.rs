@@ -148,9 +148,7 @@ impl Run<'_> {
     /// Asks while the worker forwards.
     fn ask(&mut self, ask: &Ask) -> Result<Answer, LinkError> {
         let worker = &mut self.site.worker;
-        self.link.ask(ask, || {
-            worker.turn(dpdk_io::clock());
-        })
+        self.link.ask(ask, || _ = worker.turn(dpdk_io::clock()))
     }
 }
 

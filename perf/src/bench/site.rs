@@ -184,6 +184,15 @@ fn snapshot(plan: Plan) -> Snapshot {
     snapshot
 }
 
+/// VIP and vport of a service of [`large_snapshot`].
+#[must_use]
+pub fn large_vip(service: u32) -> (Ipv4Addr, u16) {
+    match service {
+        0 => VIP,
+        number => (Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() + number), VIP.1),
+    }
+}
+
 /// A snapshot with as many services and real servers, spread evenly, which is FULLNAT over UDP
 /// throughout. Service 0 is at [`VIP`], the others at addresses of their own; real servers are
 /// behind one router.
@@ -192,11 +201,10 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
     let mut snapshot = bare_snapshot(generation);
     let per_service = real_server_count / service_count.max(1);
     let router = Some(NextHop { port: LAN, address: host(1) });
-    let address = |base: [u8; 4], number| Ipv4Addr::from_bits(u32::from_be_bytes(base) + number);
     let real = |number| RealServer {
         id: RealId(number),
         service: ServiceId(number / per_service.max(1)),
-        address: address([10, 64, 0, 1], number),
+        address: Ipv4Addr::from_bits(Ipv4Addr::new(10, 64, 0, 1).to_bits() + number),
         l4_port: RPORT,
         mode: ForwardingMode::FullNat,
         weight: 1,
@@ -207,13 +215,10 @@ pub fn large_snapshot(generation: u64, service_count: u32, real_server_count: u3
     let services: Vec<VirtualService> = (0..service_count)
         .map(|number| {
             let dests = dests(number * per_service..(number + 1) * per_service);
+            let (vip, vport) = large_vip(number);
             VirtualService {
                 id: ServiceId(number),
-                key: ServiceKey::endpoint(
-                    IpProto::UDP,
-                    if number == 0 { VIP.0 } else { address([198, 18, 0, 0], number) },
-                    VIP.1,
-                ),
+                key: ServiceKey::endpoint(IpProto::UDP, vip, vport),
                 schedule: schedule(&dests),
                 dests,
                 local_addresses: local_addresses.clone(),

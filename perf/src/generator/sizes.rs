@@ -116,13 +116,13 @@ impl From<FrameSizes> for String {
     }
 }
 
-/// A template for each size, and whose turn it is.
+/// Templates of several frames, and whose turn it is.
 #[derive(Clone, Debug)]
 pub struct Templates {
     first: Template,
-    /// Where there is more than one size.
+    /// Where there is more than one.
     others: Box<[Template]>,
-    /// Sizes in the order in which they come, over and over: 0 is the first. Empty with one size.
+    /// The order in which they come, over and over: 0 is the first. Empty with one alone.
     order: Box<[u8]>,
     next: usize,
 }
@@ -149,6 +149,15 @@ impl Templates {
         let places = random_order(u32::try_from(all.len()).unwrap_or(0), SEED);
         let order = places.into_iter().filter_map(|place| all.get(place as usize).copied());
         Self { first, others, order: order.collect(), next: 0 }
+    }
+
+    /// Up to 256 of these, one after the other; `None` of none.
+    #[must_use]
+    pub fn in_turn(templates: impl IntoIterator<Item = Template>) -> Option<Self> {
+        let mut templates = templates.into_iter();
+        let (first, others) = (templates.next()?, templates.collect::<Box<[Template]>>());
+        let order = (0..=u8::MAX).take(others.len() + 1).collect();
+        Some(Self { first, others, order, next: 0 })
     }
 
     /// The template of the next frame.

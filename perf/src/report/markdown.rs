@@ -141,7 +141,9 @@ fn others(run: &Run) -> String {
     let mut text = String::new();
     for figure in run.figures.iter().filter(is_other) {
         if text.is_empty() {
-            text.push_str("### New flows, connections, floods, tables, workers, reload\n\n");
+            text.push_str(
+                "### New flows, connections, floods, tables, workers, reload, scrape\n\n",
+            );
             let names = ["scenario", "median", "least to most", "cycles", "besides"];
             head(&mut text, names.map(str::to_owned).into_iter());
         }

@@ -12,7 +12,7 @@ use rvs_perf::bench::loop_ports::Feed;
 use rvs_perf::bench::memif::Link;
 use rvs_perf::bench::outcome::{Invalid, Outcome};
 use rvs_perf::bench::over_link::{self, LinkScenario};
-use rvs_perf::bench::{fill, played, reload, stages, workers};
+use rvs_perf::bench::{fill, played, reload, scrape, stages, workers};
 use rvs_perf::generator::protocol::Kind;
 use rvs_perf::generator::serve;
 use rvs_perf::generator::sizes::FrameSizes;
@@ -129,6 +129,16 @@ fn reloads_lose_nothing() {
     let effort = Effort { rounds: 1, ..EFFORT };
     let outcome = measured(reload::run(first, effort, &pool), &pool);
     assert!(remark(&outcome, "reloads") >= 4.0, "{outcome:?}");
+}
+
+#[test]
+fn scrapes_lose_nothing() {
+    let (_alone, pool) = (alone(), pool());
+    let Some([first, _]) = two_cpus() else { return println!("skipped: it takes two CPUs") };
+    let effort = Effort { rounds: 1, ..EFFORT };
+    let outcome = measured(scrape::run(first, effort, &pool), &pool);
+    assert!(remark(&outcome, "without scrape") > 0.0, "{outcome:?}");
+    assert!(remark(&outcome, "scrape, median") > 0.0, "{outcome:?}");
 }
 
 /// What a scenario comes to. On a busy machine one of the two processes may stand still for longer

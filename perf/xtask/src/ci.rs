@@ -28,8 +28,6 @@ impl AddAssign for Tally {
 const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    // A benchmark of the daemon, whose feature nothing else switches on.
-    ("lints of the benchmark of scrapes", SCRAPE_LINTS),
     ("docs", &["doc", "--workspace", "--no-deps"]),
     // Each runs once, to see that it works; `make bench-micro` measures.
     ("micro-benchmarks", MICRO_BENCHMARKS),
@@ -39,9 +37,6 @@ const STEPS: &[(&str, &[&str])] = &[
         &["test", "-p", "rvs-dataplane", "--no-default-features", "--features", "testing"],
     ),
 ];
-
-const SCRAPE_LINTS: &[&str] =
-    &["clippy", "--package=rvs-ctrl", "--features=bench", "--bench=scrape", "--", "-D", "warnings"];
 
 const MICRO_BENCHMARKS: &[&str] = &[
     "test",
