@@ -149,8 +149,8 @@ fn control_section(control: &Control) -> Field {
     let listed = Value::List(admins.iter().map(Value::text).collect());
     let by_tcp = tcp.as_ref().map(|Tcp { listen, tokens }| {
         Value::Fields(vec![
-            Field::always("listen", Value::text(listen)),
-            Field::always("tokens", path(tokens)),
+            Field::always("listen", Value::text(listen)).at_start(),
+            Field::always("tokens", path(tokens)).at_start(),
         ])
     });
     Field::section(
