@@ -10,15 +10,22 @@ use crate::tunnel::Tunnel;
 
 /// All services, by what makes them the same.
 pub(crate) fn members(config: &Config) -> Vec<Member> {
-    let member = |one: &Service| Member {
-        id: one.key.to_string(),
-        name: one.name.clone(),
-        fields: service(one),
-    };
     config.services.iter().map(member).collect()
 }
 
-/// What a service says, but for its name.
+fn member(one: &Service) -> Member {
+    let item = |real: &RealServer| Member {
+        id: real.address.to_string(),
+        name: String::new(),
+        fields: real_server(real, one),
+    };
+    let mut fields = service(one);
+    let items = one.real_servers.iter().map(item).collect();
+    fields.push(Field::always("real_servers", Value::Items(items)));
+    Member { id: one.key.to_string(), name: one.name.clone(), fields }
+}
+
+/// What a service says, but for its name and real servers.
 pub(crate) fn service(service: &Service) -> Vec<Field> {
     let Service {
         name: _,
@@ -30,7 +37,7 @@ pub(crate) fn service(service: &Service) -> Vec<Field> {
         persistence,
         timeouts,
         local_addresses,
-        real_servers,
+        real_servers: _,
         helper,
     } = service;
     let (vip, mark) = match key {
@@ -41,11 +48,6 @@ pub(crate) fn service(service: &Service) -> Vec<Field> {
     let [time, mask, engine] = persistence_fields(*persistence);
     let usual_helper = Helper::of_port(*key);
     let helper_name = Value::plain(helper.map_or(Helper::NONE, Helper::as_str));
-    let member = |one: &RealServer| Member {
-        id: one.address.to_string(),
-        name: String::new(),
-        fields: real_server(one, service),
-    };
     vec![
         Field::if_any("vip", vip.map(|(_, vip)| Value::text(vip))),
         Field::if_any("protocol", vip.map(|(protocol, _)| Value::plain(protocol.as_str()))),
@@ -63,7 +65,6 @@ pub(crate) fn service(service: &Service) -> Vec<Field> {
         mask,
         engine,
         timeouts_section(timeouts),
-        Field::always("real_servers", Value::Items(real_servers.iter().map(member).collect())),
     ]
 }
 
