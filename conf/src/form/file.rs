@@ -55,7 +55,7 @@ pub(crate) fn file(config: &Config, services: Vec<Member>) -> Vec<Field> {
 }
 
 fn member(id: &str, name: &str, fields: Vec<Field>) -> Member {
-    Member { id: id.to_owned(), name: name.to_owned(), fields }
+    Member { id: id.to_owned(), name: name.to_owned(), value: Value::Fields(fields) }
 }
 
 fn dpdk_section(dpdk: &Dpdk) -> Field {

@@ -17,12 +17,12 @@ fn member(one: &Service) -> Member {
     let item = |real: &RealServer| Member {
         id: real.address.to_string(),
         name: String::new(),
-        fields: real_server(real, one),
+        value: Value::Fields(real_server(real, one)),
     };
     let mut fields = service(one);
     let items = one.real_servers.iter().map(item).collect();
     fields.push(Field::always("real_servers", Value::Items(items)));
-    Member { id: one.key.to_string(), name: one.name.clone(), fields }
+    Member { id: one.key.to_string(), name: one.name.clone(), value: Value::Fields(fields) }
 }
 
 /// What a service says, but for its name and real servers.
