@@ -51,7 +51,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let ports = port::ports(&raw, diags);
     let routes = route::routes(&raw, diags);
     let marks = mark::marks(&raw, &ports, diags);
-    let services = service::services(&raw, diags);
+    let services = service::services(&raw, has_pool, diags);
     port::check_between(&ports, diags);
     route::check_between(&routes, &ports, diags);
     service::check_between(&services, diags);

@@ -182,7 +182,7 @@ fn metrics_section(metrics: &Metrics) -> Field {
 /// What a port says.
 pub(crate) fn port(port: &Port) -> Vec<Field> {
     let Port { name: _, device, addresses, mtu, rx_descriptors, tx_descriptors } = port;
-    let own = Value::List(addresses.iter().map(text::own_address).collect());
+    let own = Value::List(addresses.iter().map(Value::text).collect());
     let number = |key, number: u16, default: u16| {
         Field::unless(number == default, key, Value::plain(number)).at_start()
     };

@@ -6,7 +6,7 @@ use crate::config::{Config, Persistence, PersistenceEngine, Service, ServiceKey,
 use crate::helper::Helper;
 use crate::real_server::{ForwardingMode, RealServer};
 use crate::scheduler::Scheduler;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{GueChecksum, Tunnel};
 
 /// All services, by what makes them the same.
 pub(crate) fn members(config: &Config) -> Vec<Member> {
@@ -97,7 +97,7 @@ pub(crate) fn real_server(real: &RealServer, service: &Service) -> Vec<Field> {
     let RealServer { address, mode, tunnel, weight, drain, upper_threshold, lower_threshold } =
         real;
     // Without a port it has that of the service.
-    let is_usual_port = service.key.vip().map_or(0, |vip| vip.port()) == address.port();
+    let is_usual_port = service.key.vport() == address.port();
     let address = if is_usual_port { Value::text(address.ip()) } else { Value::text(address) };
     let is_wrapped = *mode == ForwardingMode::Tunnel;
     let wrapping = is_wrapped.then(|| Value::Fields(tunnel_fields(*tunnel)));
@@ -114,9 +114,10 @@ pub(crate) fn real_server(real: &RealServer, service: &Service) -> Vec<Field> {
 
 fn tunnel_fields(tunnel: Tunnel) -> Vec<Field> {
     let checksum = tunnel.checksum();
+    let is_usual = checksum == Some(GueChecksum::default().as_str());
     vec![
         Field::always("type", Value::plain(tunnel.kind())),
         Field::if_any("port", tunnel.dst_port().map(Value::plain)),
-        Field::if_any("checksum", checksum.map(Value::plain)).left_out_if(checksum == Some("none")),
+        Field::if_any("checksum", checksum.map(Value::plain)).left_out_if(is_usual),
     ]
 }
