@@ -21,6 +21,7 @@ mod timeouts;
 
 pub(crate) use persistence::is_netmask;
 pub(crate) use port::not_a_host_of;
+pub(crate) use route::Destinations;
 pub(crate) use service::LOCAL_ADDRESSES_MAX;
 
 use crate::config::{Config, Machine};
