@@ -225,8 +225,10 @@ impl Walk<'_> {
         if fresh.value() == Some(old) && !self.repeats_broken(item) {
             return Change::Stays;
         }
-        let is_list = |field: &Field| matches!(field.value, Some(Value::Items(_)));
-        let is_service = |member: &Member| matches!(&member.value, Value::Fields(fields) if fields.iter().any(is_list));
+        let is_service = |member: &Member| {
+            let Value::Fields(fields) = &member.value else { return false };
+            fields.iter().any(|field| matches!(field.value, Some(Value::Items(_))))
+        };
         let anew = match fresh {
             Fresh::Member(member) => self.kept >= Kept::Services && is_service(member),
             Fresh::Field(_) | Fresh::Single(_) => false,
