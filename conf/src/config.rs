@@ -124,6 +124,13 @@ impl InterfaceAddr {
     }
 }
 
+/// As the file has it: `10.0.0.2/24`.
+impl std::fmt::Display for InterfaceAddr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.addr, self.prefix_len)
+    }
+}
+
 /// A static route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
@@ -186,7 +193,8 @@ pub struct Persistence {
     pub timeout_s: u32,
     /// The bits of clients' addresses that count: ones, then zeros.
     pub mask: Ipv4Addr,
-    /// What tells the connections of a client apart; UDP and services by mark only.
+    /// What tells the connections of a client apart. It reads UDP; all else to such a service is
+    /// dropped.
     pub engine: Option<PersistenceEngine>,
 }
 
@@ -246,6 +254,21 @@ impl ServiceKey {
             Self::Mark(_) => None,
         }
     }
+
+    /// The virtual port; 0 for all of them, and where packets are told by a mark.
+    #[must_use]
+    pub fn vport(self) -> u16 {
+        self.vip().map_or(0, |vip| vip.port())
+    }
+
+    /// The mark, if packets are told by one.
+    #[must_use]
+    pub const fn mark(self) -> Option<Mark> {
+        match self {
+            Self::Endpoint { .. } => None,
+            Self::Mark(mark) => Some(mark),
+        }
+    }
 }
 
 impl std::fmt::Display for ServiceKey {
@@ -269,6 +292,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
+
     /// The word the file uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -14,7 +14,7 @@ const FTP_PORT: u16 = 21;
 
 impl Helper {
     /// The word in the file for none.
-    pub(crate) const NONE: &'static str = "none";
+    pub const NONE: &'static str = "none";
 
     /// Whoever reads the connections of a service that does not say it: as in IPVS FTP's for TCP
     /// port 21.

@@ -11,13 +11,8 @@ pub struct Metrics {
     pub real_servers_max: Option<u32>,
 }
 
-impl Metrics {
-    /// Most real servers with series of their own, unless the file says otherwise.
-    pub const REAL_SERVERS_DEFAULT: u32 = 10_000;
-}
-
 impl Default for Metrics {
     fn default() -> Self {
-        Self { listen: None, real_servers_max: Some(Self::REAL_SERVERS_DEFAULT) }
+        Self { listen: None, real_servers_max: Some(10_000) }
     }
 }

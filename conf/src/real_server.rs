@@ -51,6 +51,9 @@ pub enum ForwardingMode {
 }
 
 impl ForwardingMode {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Dr, Self::Nat, Self::Tunnel, Self::FullNat];
+
     /// The word the file uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -34,14 +34,36 @@ pub enum GueChecksum {
     Remote,
 }
 
+impl GueChecksum {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::None, Self::Full, Self::Remote];
+
+    /// The word the file uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Full => "csum",
+            Self::Remote => "remcsum",
+        }
+    }
+}
+
 impl Tunnel {
+    /// The type of [`Self::Ipip`].
+    pub const IPIP: &'static str = "ipip";
+    /// The type of [`Self::Gue`].
+    pub const GUE: &'static str = "gue";
+    /// The type of [`Self::Gre`].
+    pub const GRE: &'static str = "gre";
+
     /// The word of its type in the file, which is ipvsadm's.
     #[must_use]
     pub const fn kind(self) -> &'static str {
         match self {
-            Self::Ipip => "ipip",
-            Self::Gue { .. } => "gue",
-            Self::Gre { .. } => "gre",
+            Self::Ipip => Self::IPIP,
+            Self::Gue { .. } => Self::GUE,
+            Self::Gre { .. } => Self::GRE,
         }
     }
 
@@ -59,27 +81,9 @@ impl Tunnel {
     pub const fn checksum(self) -> Option<&'static str> {
         match self {
             Self::Ipip => None,
-            Self::Gue { checksum: GueChecksum::None, .. } | Self::Gre { checksum: false } => {
-                Some("none")
-            }
-            Self::Gue { checksum: GueChecksum::Full, .. } | Self::Gre { checksum: true } => {
-                Some("csum")
-            }
-            Self::Gue { checksum: GueChecksum::Remote, .. } => Some("remcsum"),
+            Self::Gue { checksum, .. } => Some(checksum.as_str()),
+            Self::Gre { checksum: false } => Some(GueChecksum::None.as_str()),
+            Self::Gre { checksum: true } => Some(GueChecksum::Full.as_str()),
         }
-    }
-}
-
-/// The value of the key `tunnel`, with what is not its default.
-impl std::fmt::Display for Tunnel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{{type: {}", self.kind())?;
-        if let Some(dst_port) = self.dst_port() {
-            write!(f, ", port: {dst_port}")?;
-        }
-        if let Some(checksum) = self.checksum().filter(|checksum| *checksum != "none") {
-            write!(f, ", checksum: {checksum}")?;
-        }
-        write!(f, "}}")
     }
 }

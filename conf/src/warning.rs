@@ -30,26 +30,23 @@ impl fmt::Display for Warning {
 pub fn warnings(config: &Config) -> Vec<Warning> {
     let mut found = Vec::new();
     let rules: HashSet<Mark> = config.marks.iter().map(|rule| rule.mark).collect();
-    let marked = |service: &Service| match service.key {
-        ServiceKey::Mark(mark) => Some(mark),
-        ServiceKey::Endpoint { .. } => None,
-    };
-    let wanted: HashSet<Mark> = config.services.iter().filter_map(marked).collect();
-    for rule in config.marks.iter().filter(|rule| !wanted.contains(&rule.mark)) {
+    // Those of services, and those that something was said of.
+    let mut known: HashSet<Mark> =
+        config.services.iter().filter_map(|one| one.key.mark()).collect();
+    for rule in config.marks.iter().filter(|rule| known.insert(rule.mark)) {
         let message = format!(
             "no service has the mark {}: its rules do nothing but make their destinations VIPs",
             rule.mark
         );
         found.push(Warning { key_path: vec!["marks".to_owned()], message });
     }
-    found.dedup();
     let own = OwnAddresses::of(config);
     for service in &config.services {
         let mut say = |message: String| {
             let key_path = vec!["services".to_owned(), service.name.clone()];
             found.push(Warning { key_path, message: format!("{}: {message}", service.name) });
         };
-        if let Some(mark) = marked(service).filter(|mark| !rules.contains(mark)) {
+        if let Some(mark) = service.key.mark().filter(|mark| !rules.contains(mark)) {
             say(format!("no rule in `marks` gives packets the mark {mark}, so it gets none"));
         }
         of_service(service, &mut say);
@@ -76,7 +73,7 @@ fn of_service(service: &Service, say: &mut impl FnMut(String)) {
         }
     }
     let rewrites =
-        service.mode.rewrites() || service.real_servers.iter().any(|r| r.mode.rewrites());
+        service.has_mode(ForwardingMode::Nat) || service.has_mode(ForwardingMode::FullNat);
     // On FTP's own port it is there by itself.
     if service.helper.is_some_and(|_| Helper::of_port(service.key).is_none()) && !rewrites {
         say("its helper reads nothing: nothing of it is in mode nat or fullnat".to_owned());
@@ -132,6 +129,19 @@ mod tests {
             "10.0.0.2:80 gets no packets: 10.0.0.2 is an address of the director's own",
         ];
         assert_eq!(found, expected.map(|rest| format!("a: real server {rest}")));
+    }
+
+    #[test]
+    fn of_a_mark_without_a_service_is_spoken_once() {
+        let rules = [3, 4, 3].map(|mark| format!("{{mark: {mark}, destination: 10.0.0.10}}"));
+        let found = said(&format!("marks: [{}]\nservices: {{}}\n", rules.join(", ")));
+        let expected = [3, 4].map(|mark| {
+            format!(
+                "no service has the mark {mark}: its rules do nothing but make their destinations \
+                 VIPs"
+            )
+        });
+        assert_eq!(found, expected);
     }
 
     #[test]

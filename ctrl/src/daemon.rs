@@ -121,8 +121,7 @@ fn announce(running: &Running, socket: &ControlSocket) {
     for (port, conf) in state.ports.iter().zip(&config.ports) {
         let offloads =
             if port.offloads.is_empty() { "none".to_owned() } else { port.offloads.join(", ") };
-        let addresses: Vec<_> =
-            conf.addresses.iter().map(|own| format!("{}/{}", own.addr, own.prefix_len)).collect();
+        let addresses: Vec<_> = conf.addresses.iter().map(ToString::to_string).collect();
         tracing::info!(
             "port {}: {} ({}), MAC {}, MTU {}, addresses [{}], {} queues, steering {}, offloads \
              {offloads}",

@@ -141,7 +141,7 @@ fn check_real_server(
     if ports.on_link(rip).is_some() || !ports.known {
         return;
     }
-    let routed = routes.reach(rip);
+    let routed = routes.destinations.hold(rip);
     let dr = mode.is_some_and(|mode| mode.value == ForwardingMode::Dr);
     if dr && routed {
         let message = format!("real server {rip} is behind a gateway");

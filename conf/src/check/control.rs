@@ -139,7 +139,8 @@ fn admins(raw: &RawControl<'_>, diags: &mut Diags) -> Option<Vec<Admin>> {
 
 /// A user or group, `written` somewhere in `text`.
 fn account(text: &Text<'_>, written: &str, diags: &mut Diags) -> Option<Account> {
-    if let Ok(id) = written.parse::<u32>() {
+    let is_number = written.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && let Ok(id) = written.parse::<u32>() {
         // The system's calls mean "none" by the largest.
         if id != u32::MAX {
             return Some(Account::Id(id));
@@ -151,7 +152,7 @@ fn account(text: &Text<'_>, written: &str, diags: &mut Diags) -> Option<Account>
         && written.len() <= ACCOUNT_BYTES_MAX
         && !written.starts_with(['-', '+'])
         && !written.contains(is_odd)
-        && !written.chars().all(|c| c.is_ascii_digit());
+        && !is_number;
     if is_name {
         return Some(Account::Name(written.to_owned()));
     }

@@ -17,7 +17,7 @@ use crate::suggest::listed;
 use crate::value;
 
 use super::port::Ports;
-use super::service::{PROTOCOLS, ServiceDraft};
+use super::service::{self, ServiceDraft};
 
 /// A rule of which some values may have been wrong.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub(super) fn marks(raw: &RawConfig<'_>, ports: &Ports<'_>, diags: &mut Diags) -
 }
 
 fn draft(raw: &RawMark<'_>, ports: &Ports<'_>, diags: &mut Diags) -> MarkDraft {
-    let protocol = |text| value::word(text, PROTOCOLS, diags).map(|word| Some(word.value));
+    let protocol = |text| service::protocol(text, diags).map(|word| Some(word.value));
     let protocol = raw.protocol.as_ref().map_or(Some(None), protocol);
     let source = match &raw.source {
         Some(text) => value::network(text, diags).map(|network| network.value),

@@ -9,8 +9,7 @@ use crate::read::Text;
 use crate::rule::Rule;
 use crate::value;
 
-/// Most that `limits.real_servers` can be.
-const REAL_SERVERS_MAX: u32 = 10_000_000;
+use super::settings::REAL_SERVERS_MAX;
 
 /// The settings of metrics.
 pub(super) fn metrics(raw: Option<&RawMetrics<'_>>, diags: &mut Diags) -> Option<Metrics> {

@@ -21,6 +21,7 @@ mod timeouts;
 
 pub(crate) use persistence::is_netmask;
 pub(crate) use port::not_a_host_of;
+pub(crate) use route::Destinations;
 pub(crate) use service::LOCAL_ADDRESSES_MAX;
 
 use crate::config::{Config, Machine};
@@ -51,7 +52,7 @@ pub(crate) fn check(root: &Node, machine: &Machine, diags: &mut Diags) -> Option
     let ports = port::ports(&raw, diags);
     let routes = route::routes(&raw, diags);
     let marks = mark::marks(&raw, &ports, diags);
-    let services = service::services(&raw, diags);
+    let services = service::services(&raw, has_pool, diags);
     port::check_between(&ports, diags);
     route::check_between(&routes, &ports, diags);
     service::check_between(&services, diags);

@@ -14,7 +14,7 @@ use crate::tunnel::{GueChecksum, Tunnel};
 use crate::value;
 
 use super::scheduler;
-use super::service::{MODES, ServiceDraft};
+use super::service::{self, ServiceDraft};
 
 /// A real server of which some values may have been wrong.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub(super) fn draft(
         None => Some(1),
     };
     let mode = match &raw.mode {
-        Some(text) => value::word(text, MODES, diags),
+        Some(text) => service::mode(text, diags),
         None => mode,
     };
     RealServerDraft {
@@ -93,9 +93,8 @@ enum Kind {
     Gre,
 }
 
-const KINDS: &[(&str, Kind)] = &[("ipip", Kind::Ipip), ("gue", Kind::Gue), ("gre", Kind::Gre)];
-const CHECKSUMS: &[(&str, GueChecksum)] =
-    &[("none", GueChecksum::None), ("csum", GueChecksum::Full), ("remcsum", GueChecksum::Remote)];
+const KINDS: &[(&str, Kind)] =
+    &[(Tunnel::IPIP, Kind::Ipip), (Tunnel::GUE, Kind::Gue), (Tunnel::GRE, Kind::Gre)];
 
 fn tunnel(
     raw: Option<&RawTunnel<'_>>,
@@ -124,11 +123,12 @@ fn tunnel(
         }
         Kind::Gre => {
             let no_port = unused(raw.port.as_ref());
-            let checksum = checksum(raw.checksum.as_ref(), &CHECKSUMS[..2], diags)?;
+            let choices = [GueChecksum::None, GueChecksum::Full];
+            let checksum = checksum(raw.checksum.as_ref(), &choices, diags)?;
             no_port.then_some(Tunnel::Gre { checksum: checksum == GueChecksum::Full })
         }
         Kind::Gue => {
-            let checksum = checksum(raw.checksum.as_ref(), CHECKSUMS, diags);
+            let checksum = checksum(raw.checksum.as_ref(), &GueChecksum::ALL, diags);
             let Some(text) = raw.port.as_ref() else {
                 let message = "a tunnel of type gue needs a `port`, that of the real server";
                 diags.error(Rule::Tunnel, kind.span, message, "add `port: 6080`");
@@ -143,13 +143,12 @@ fn tunnel(
 
 fn checksum(
     text: Option<&Text<'_>>,
-    words: &[(&'static str, GueChecksum)],
+    choices: &[GueChecksum],
     diags: &mut Diags,
 ) -> Option<GueChecksum> {
-    match text {
-        Some(text) => value::word(text, words, diags).map(|word| word.value),
-        None => Some(GueChecksum::None),
-    }
+    let Some(text) = text else { return Some(GueChecksum::None) };
+    let words: Vec<_> = choices.iter().map(|one| (one.as_str(), *one)).collect();
+    value::word(text, &words, diags).map(|word| word.value)
 }
 
 /// Rules between a service and its real servers.

@@ -35,22 +35,30 @@ pub(super) struct Routes {
     pub(super) list: Vec<RouteDraft>,
     /// Whether every route written could be read.
     pub(super) known: bool,
-    /// Destinations by prefix length, so that many routes are looked up as fast as a few.
-    destinations: BTreeMap<u8, HashSet<Ipv4Addr>>,
+    pub(super) destinations: Destinations,
 }
 
 impl Routes {
     fn new(list: Vec<RouteDraft>, known: bool) -> Self {
-        let mut destinations: BTreeMap<u8, HashSet<Ipv4Addr>> = BTreeMap::new();
-        for At { value, .. } in list.iter().filter_map(|route| route.to) {
-            destinations.entry(value.prefix_len()).or_default().insert(value.network());
-        }
+        let mut destinations = Destinations::default();
+        list.iter().filter_map(|route| route.to).for_each(|to| destinations.add(to.value));
         Self { list, known, destinations }
+    }
+}
+
+/// Where routes lead: networks by prefix length, so that many are looked up as fast as a few.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Destinations(BTreeMap<u8, HashSet<Ipv4Addr>>);
+
+impl Destinations {
+    /// Takes in that of a route.
+    pub(crate) fn add(&mut self, to: Ipv4Net) {
+        self.0.entry(to.prefix_len()).or_default().insert(to.network());
     }
 
     /// Whether a route leads to `addr`.
-    pub(super) fn reach(&self, addr: Ipv4Addr) -> bool {
-        self.destinations.iter().any(|(prefix_len, networks)| {
+    pub(crate) fn hold(&self, addr: Ipv4Addr) -> bool {
+        self.0.iter().any(|(prefix_len, networks)| {
             Ipv4Net::new(addr, *prefix_len).is_ok_and(|net| networks.contains(&net.network()))
         })
     }

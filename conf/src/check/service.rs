@@ -21,18 +21,6 @@ use super::{helper, mark, persistence, scheduler, timeouts};
 /// Most local addresses of one service.
 pub(crate) const LOCAL_ADDRESSES_MAX: u32 = 1024;
 
-pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[
-    (Protocol::Tcp.as_str(), Protocol::Tcp),
-    (Protocol::Udp.as_str(), Protocol::Udp),
-    (Protocol::Sctp.as_str(), Protocol::Sctp),
-];
-pub(super) const MODES: &[(&str, ForwardingMode)] = &[
-    (ForwardingMode::Dr.as_str(), ForwardingMode::Dr),
-    (ForwardingMode::Nat.as_str(), ForwardingMode::Nat),
-    (ForwardingMode::Tunnel.as_str(), ForwardingMode::Tunnel),
-    (ForwardingMode::FullNat.as_str(), ForwardingMode::FullNat),
-];
-
 /// A service of which some values may have been wrong.
 #[derive(Debug)]
 pub(super) struct ServiceDraft<'a> {
@@ -74,18 +62,30 @@ impl ServiceDraft<'_> {
     }
 }
 
-/// Checks each service by itself.
-pub(super) fn services<'a>(raw: &RawConfig<'a>, diags: &mut Diags) -> Vec<ServiceDraft<'a>> {
-    let services = raw.services.as_ref().map_or(&[][..], |services| &services.items);
-    let pool = &raw.local_addresses;
-    services.iter().map(|(name, service)| draft(*name, service, pool, diags)).collect()
+/// A protocol by its word.
+pub(super) fn protocol(text: &Text<'_>, diags: &mut Diags) -> Option<At<Protocol>> {
+    value::word(text, &Protocol::ALL.map(|one| (one.as_str(), one)), diags)
 }
 
-/// Checks one service; `pool` is what the file says of local addresses for all.
+/// A mode by its word.
+pub(super) fn mode(text: &Text<'_>, diags: &mut Diags) -> Option<At<ForwardingMode>> {
+    value::word(text, &ForwardingMode::ALL.map(|one| (one.as_str(), one)), diags)
+}
+
+/// Checks each service by itself. `has_pool` says whether there are local addresses for all.
+pub(super) fn services<'a>(
+    raw: &RawConfig<'a>,
+    has_pool: bool,
+    diags: &mut Diags,
+) -> Vec<ServiceDraft<'a>> {
+    let services = raw.services.as_ref().map_or(&[][..], |services| &services.items);
+    services.iter().map(|(name, service)| draft(*name, service, has_pool, diags)).collect()
+}
+
 fn draft<'a>(
     name: At<&'a str>,
     raw: &RawService<'a>,
-    pool: &Option<List<Text<'a>>>,
+    has_pool: bool,
     diags: &mut Diags,
 ) -> ServiceDraft<'a> {
     let vip = raw.vip.as_ref().and_then(|text| value::endpoint(text, None, diags));
@@ -96,8 +96,8 @@ fn draft<'a>(
         Some(_) => Some(0),
         None => vip.map(|vip| vip.value.port()),
     };
-    let protocol = raw.protocol.as_ref().and_then(|text| value::word(text, PROTOCOLS, diags));
-    let mode = raw.mode.as_ref().and_then(|text| value::word(text, MODES, diags));
+    let protocol = raw.protocol.as_ref().and_then(|text| protocol(text, diags));
+    let mode = raw.mode.as_ref().and_then(|text| mode(text, diags));
     let real_servers: Vec<_> =
         real_servers.iter().map(|raw| real_server::draft(raw, vport, mode, diags)).collect();
     let draft = ServiceDraft {
@@ -118,10 +118,8 @@ fn draft<'a>(
     check_ops(&draft, raw, diags);
     let modes = draft.mode.into_iter().chain(draft.real_servers.iter().filter_map(|one| one.mode));
     let fullnat = modes.into_iter().find(|mode| mode.value == ForwardingMode::FullNat);
-    let is_written = |list: &List<_>| list.written > 0;
-    if let Some(fullnat) = fullnat
-        && ![&raw.local_addresses, pool].into_iter().flatten().any(is_written)
-    {
+    let has_own = raw.local_addresses.as_ref().is_some_and(|list| list.written > 0);
+    if let Some(fullnat) = fullnat.filter(|_| !has_own && !has_pool) {
         let help = "add `local_addresses: [10.0.0.100]` to the service or at the top of the file, \
                     with unused addresses in the subnet of the real servers";
         let error =

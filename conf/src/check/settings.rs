@@ -14,6 +14,9 @@ use crate::value;
 /// Highest CPU number that can be a worker.
 const LCORE_MAX: u32 = 1023;
 
+/// Most that `limits.real_servers` can be.
+pub(super) const REAL_SERVERS_MAX: u32 = 10_000_000;
+
 /// The version must be 1.
 pub(super) fn version(raw: &RawConfig<'_>, diags: &mut Diags) {
     let Some(text) = &raw.version else { return };
@@ -131,7 +134,7 @@ pub(super) fn limits(raw: Option<&RawLimits<'_>>, diags: &mut Diags) -> Option<L
     let flows = size(&raw.flows, 100_000_000, default.flows);
     let templates = size(&raw.templates, 100_000_000, default.templates);
     let services = size(&raw.services, 1_000_000, default.services);
-    let real_servers = size(&raw.real_servers, 10_000_000, default.real_servers);
+    let real_servers = size(&raw.real_servers, REAL_SERVERS_MAX, default.real_servers);
     Some(Limits {
         flows: flows?,
         templates: templates?,

@@ -159,10 +159,11 @@ fn real_servers(old: &Service, new: &Service, changes: &mut Vec<Change>) {
     let before = by(&old.real_servers, |real| real.address);
     let after = by(&new.real_servers, |real| real.address);
     for real in &new.real_servers {
-        let now = form::real_server(real, new);
+        let now = || form::real_server(real, new);
         let edit = match before.get(&real.address) {
-            Some(was) => changed(&form::real_server(was, old), &now),
-            None => Some(came(&now)),
+            Some(was) if *was == real => None,
+            Some(was) => changed(&form::real_server(was, old), &now()),
+            None => Some(came(&now())),
         };
         if let Some(edit) = edit {
             let subject = Subject::RealServer(new.key, real.address);
@@ -204,7 +205,6 @@ fn collect(prefix: &str, old: &[Form], new: &[Form], fields: &mut Vec<Field>) {
             (Some(Value::Fields(before)), Some(Value::Fields(after))) => {
                 collect(&format!("{name}."), before, after, fields);
             }
-            (Some(Value::Named(_) | Value::Items(_)), _) => {}
             // What has its default both times follows something else that is told.
             _ if old.need == Need::Default && new.need == Need::Default => {}
             (before, after) if before != after => {
@@ -228,7 +228,6 @@ fn gone(form: &[Form]) -> Edit {
 }
 
 fn written(form: &[Form]) -> impl Iterator<Item = (String, String)> {
-    let is_one_value = |field: &&Form| !matches!(field.value, Some(Value::Items(_)));
-    let said = form.iter().filter(|field| field.is_written()).filter(is_one_value);
+    let said = form.iter().filter(|field| field.is_written());
     said.filter_map(|field| Some((field.key.to_owned(), field.shown()?)))
 }

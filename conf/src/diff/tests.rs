@@ -172,6 +172,15 @@ fn how_tools_reach_the_daemon_is_set_up_at_start() {
         let expected = format!("~ control.{key}; value {told}!");
         assert_eq!(changes(&[("version: 1", &to)]), [expected]);
     }
+    let by_tcp = |listen: &str, tokens: &str| {
+        let tcp = format!("{{listen: \"{listen}\", tokens: {tokens}}}");
+        config(&[("version: 1", &format!("version: 1\ncontrol: {{tcp: {tcp}}}"))])
+    };
+    let old = by_tcp("[::1]:1", "/t");
+    let found = told(&diff(&old, &by_tcp("[::1]:2", "/t")));
+    assert_eq!(found, ["~ control.tcp.listen; value [::1]:1 -> [::1]:2!"]);
+    let found = told(&diff(&old, &by_tcp("[::1]:1", "/u")));
+    assert_eq!(found, ["~ control.tcp.tokens; value /t -> /u!"]);
 }
 
 #[test]

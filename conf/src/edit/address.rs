@@ -1,12 +1,12 @@
 //! Who has which address, and how it is reached.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use super::error::{EditError, Role};
-use crate::check::not_a_host_of;
+use crate::check::{Destinations, not_a_host_of};
 use crate::config::{Config, Service};
 use crate::mark::MarkRule;
 use crate::real_server::ForwardingMode;
@@ -39,8 +39,7 @@ impl Counts {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Addresses {
     subnets: Vec<Ipv4Net>,
-    /// Destinations of routes by prefix length, so that many are looked up as fast as a few.
-    destinations: BTreeMap<u8, HashSet<Ipv4Addr>>,
+    destinations: Destinations,
     gateways: HashSet<Ipv4Addr>,
     vips: Counts,
     locals: Counts,
@@ -55,8 +54,7 @@ impl Addresses {
         }
         for route in &base.routes {
             all.gateways.insert(route.via);
-            let same_len = all.destinations.entry(route.to.prefix_len()).or_default();
-            same_len.insert(route.to.network());
+            all.destinations.add(route.to);
         }
         for vip in base.marks.iter().filter_map(MarkRule::vip) {
             all.vips.add(vip);
@@ -108,7 +106,7 @@ impl Addresses {
         self.check_host(Role::RealServer, rip)?;
         if self.on_link(rip).is_some() {
             Ok(())
-        } else if !self.is_routed(rip) {
+        } else if !self.destinations.hold(rip) {
             Err(EditError::Unreachable(rip))
         } else if mode == ForwardingMode::Dr {
             Err(EditError::NotOnLink(rip))
@@ -131,12 +129,6 @@ impl Addresses {
     fn on_link(&self, address: Ipv4Addr) -> Option<Ipv4Net> {
         let holding = self.subnets.iter().filter(|subnet| subnet.contains(&address));
         holding.max_by_key(|subnet| subnet.prefix_len()).copied()
-    }
-
-    fn is_routed(&self, address: Ipv4Addr) -> bool {
-        self.destinations.iter().any(|(prefix_len, networks)| {
-            Ipv4Net::new(address, *prefix_len).is_ok_and(|net| networks.contains(&net.network()))
-        })
     }
 }
 

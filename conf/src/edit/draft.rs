@@ -5,10 +5,9 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use super::address::Addresses;
-use super::error::EditError;
-use super::{Edit, name};
+use super::error::{EditError, in_range};
+use super::{Edit, name, real_server};
 use crate::config::{Config, Service, ServiceKey, Timeouts};
-use crate::value::SECONDS_MAX;
 
 /// A checked configuration that edits change in place. Clones share what they have in common.
 #[derive(Debug, Clone)]
@@ -158,9 +157,9 @@ impl Draft {
     pub fn has(&self, subject: &Subject) -> bool {
         match subject {
             Subject::Service(key) => self.service(*key).is_some(),
-            Subject::RealServer(key, address) => self.service(*key).is_some_and(|service| {
-                service.real_servers.iter().any(|real| real.address == *address)
-            }),
+            Subject::RealServer(key, address) => self
+                .service(*key)
+                .is_some_and(|service| real_server::place_of(service, *address).is_some()),
         }
     }
 
@@ -250,10 +249,7 @@ impl Draft {
         let now = self.base.timeouts;
         let chosen = |what, wanted, now| match wanted {
             0 => Ok(now),
-            seconds if seconds > SECONDS_MAX => {
-                Err(EditError::TimeOutOfRange { what, seconds, max: SECONDS_MAX })
-            }
-            seconds => Ok(seconds),
+            seconds => in_range(what, seconds),
         };
         let timeouts = Timeouts {
             tcp_s: chosen("timeout `tcp`", wanted.tcp_s, now.tcp_s)?,

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 
 use crate::config::{Protocol, ServiceKey};
 use crate::real_server::ForwardingMode;
+use crate::value::SECONDS_MAX;
 
 /// Why an edit is refused. Nothing was changed; the client must ask for something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -183,11 +184,17 @@ pub enum EditError {
     },
 }
 
+/// `seconds`, if a time can be that long.
+pub(super) fn in_range(what: &'static str, seconds: u32) -> Result<u32, EditError> {
+    match seconds {
+        1..=SECONDS_MAX => Ok(seconds),
+        _ => Err(EditError::TimeOutOfRange { what, seconds, max: SECONDS_MAX }),
+    }
+}
+
 /// What an address is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The director's own address on a port.
-    Own,
     /// What clients connect to.
     Vip,
     /// A source address towards real servers.
@@ -201,7 +208,6 @@ pub enum Role {
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Own => "the director's own address",
             Self::Vip => "VIP",
             Self::Local => "local address",
             Self::RealServer => "real server",

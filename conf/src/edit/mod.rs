@@ -2,7 +2,8 @@
 //!
 //! A [`Draft`] holds a configuration so that an edit costs the same whether there are ten services
 //! or ten thousand; only the real servers of the service it is about count. After every edit all
-//! rules of `docs/CONFIG.md` hold, as for a file that was read: `tests.rs` compares the two.
+//! rules of `docs/CONFIG.md` hold, as for a file that was read: `tests/against_files.rs` compares
+//! the two.
 //!
 //! * `draft.rs`: the configuration in parts, lists of edits all or nothing, and taking them back.
 //! * `service.rs`, `real_server.rs`: what single edits do and which rules they keep.

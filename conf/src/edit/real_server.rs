@@ -115,7 +115,8 @@ impl Draft {
     }
 }
 
-fn place_of(service: &Service, address: SocketAddrV4) -> Option<usize> {
+/// The place of a real server in its service.
+pub(super) fn place_of(service: &Service, address: SocketAddrV4) -> Option<usize> {
     service.real_servers.iter().position(|real| real.address == address)
 }
 
@@ -142,7 +143,7 @@ pub(super) fn check(
 
 /// What does not rewrite ports leaves real servers the port of the service, if that has one.
 fn check_port(service: &Service, real: &RealServer) -> Result<(), EditError> {
-    let vport = service.key.vip().map(|vip| vip.port()).filter(|vport| *vport != 0);
+    let vport = Some(service.key.vport()).filter(|vport| *vport != 0);
     let (address, mode) = (real.address, real.mode);
     match vport.filter(|_| !mode.rewrites()) {
         Some(port) if port != address.port() => Err(EditError::PortKept { address, port, mode }),

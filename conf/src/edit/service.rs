@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::address::Addresses;
 use super::draft::{Done, Draft, Entry};
-use super::error::{EditError, Role};
+use super::error::{EditError, Role, in_range};
 use super::{ServiceOptions, ServiceSettings, real_server};
 use crate::check::{LOCAL_ADDRESSES_MAX, is_netmask};
 use crate::config::{Persistence, Protocol, Service, ServiceKey};
@@ -14,7 +14,6 @@ use crate::helper::Helper;
 use crate::read::is_name;
 use crate::real_server::ForwardingMode;
 use crate::tunnel::Tunnel;
-use crate::value::SECONDS_MAX;
 
 impl Draft {
     pub(super) fn add_service(
@@ -146,10 +145,7 @@ fn check_persistence(service: &Service) -> Result<(), EditError> {
             Some(_) | None => Ok(()),
         };
     };
-    if !(1..=SECONDS_MAX).contains(&timeout_s) {
-        let what = "a persistence timeout";
-        return Err(EditError::TimeOutOfRange { what, seconds: timeout_s, max: SECONDS_MAX });
-    }
+    in_range("a persistence timeout", timeout_s)?;
     if !is_netmask(mask) {
         return Err(EditError::BadMask(mask));
     }
@@ -173,10 +169,7 @@ fn check_timeouts(service: &Service) -> Result<(), EditError> {
         if service.key.protocol().is_some_and(|protocol| protocol != of) {
             return Err(EditError::TimeoutProtocol { service: service.key, key });
         }
-        if !(1..=SECONDS_MAX).contains(&seconds) {
-            let what = "an idle time";
-            return Err(EditError::TimeOutOfRange { what, seconds, max: SECONDS_MAX });
-        }
+        in_range("an idle time", seconds)?;
     }
     Ok(())
 }

@@ -18,12 +18,12 @@ const STEP: usize = 2;
 #[must_use]
 pub fn emit(config: &Config) -> String {
     let mut out = String::new();
-    fields(&mut out, 0, &form::of(config));
+    block(&mut out, 0, &form::of(config));
     out
 }
 
 /// Keys with their values, each on lines of its own that begin after `indent` blanks.
-pub(crate) fn fields(out: &mut String, indent: usize, fields: &[Field]) {
+fn fields(out: &mut String, indent: usize, fields: &[Field]) {
     for field in fields.iter().filter(|field| field.is_written()) {
         if let Some(value) = &field.value {
             push_indent(out, indent);
@@ -83,19 +83,19 @@ pub(crate) fn block(out: &mut String, indent: usize, value: &Value) {
 
 /// A named mapping.
 pub(crate) fn named(out: &mut String, indent: usize, member: &Member) {
-    entry(out, indent, &member.name, &Value::Fields(member.fields.clone()));
+    entry(out, indent, &member.name, &member.value);
 }
 
 /// An item of a list of mappings, with its dash.
 pub(crate) fn item(out: &mut String, indent: usize, member: &Member) {
-    let text = flow_fields(&member.fields);
+    let text = flow(&member.value);
     out.push_str("- ");
     if indent + STEP + text.chars().count() <= LINE_MAX {
         out.push_str(&text);
         out.push('\n');
     } else {
         let mut lines = String::new();
-        fields(&mut lines, indent + STEP, &member.fields);
+        block(&mut lines, indent + STEP, &member.value);
         out.push_str(lines.trim_start());
     }
 }
@@ -124,12 +124,11 @@ pub(crate) fn flow(value: &Value) -> String {
         Value::List(items) => format!("[{}]", joined(items.iter().map(flow).collect())),
         Value::Fields(fields) => flow_fields(fields),
         Value::Named(members) => {
-            let member = |one: &Member| format!("{}: {}", key(&one.name), flow_fields(&one.fields));
+            let member = |one: &Member| format!("{}: {}", key(&one.name), flow(&one.value));
             format!("{{{}}}", joined(members.iter().map(member).collect()))
         }
         Value::Items(members) => {
-            let member = |one: &Member| flow_fields(&one.fields);
-            format!("[{}]", joined(members.iter().map(member).collect()))
+            format!("[{}]", joined(members.iter().map(|one| flow(&one.value)).collect()))
         }
     }
 }
@@ -140,7 +139,7 @@ pub(crate) fn key(name: &str) -> String {
 }
 
 /// A mapping in one line.
-pub(crate) fn flow_fields(fields: &[Field]) -> String {
+fn flow_fields(fields: &[Field]) -> String {
     let written = fields.iter().filter(|field| field.is_written());
     let texts =
         written.filter_map(|field| Some(format!("{}: {}", field.key, flow(field.value.as_ref()?))));

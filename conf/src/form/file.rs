@@ -55,7 +55,7 @@ pub(crate) fn file(config: &Config, services: Vec<Member>) -> Vec<Field> {
 }
 
 fn member(id: &str, name: &str, fields: Vec<Field>) -> Member {
-    Member { id: id.to_owned(), name: name.to_owned(), fields }
+    Member { id: id.to_owned(), name: name.to_owned(), value: Value::Fields(fields) }
 }
 
 fn dpdk_section(dpdk: &Dpdk) -> Field {
@@ -149,8 +149,8 @@ fn control_section(control: &Control) -> Field {
     let listed = Value::List(admins.iter().map(Value::text).collect());
     let by_tcp = tcp.as_ref().map(|Tcp { listen, tokens }| {
         Value::Fields(vec![
-            Field::always("listen", Value::text(listen)),
-            Field::always("tokens", path(tokens)),
+            Field::always("listen", Value::text(listen)).at_start(),
+            Field::always("tokens", path(tokens)).at_start(),
         ])
     });
     Field::section(
@@ -182,7 +182,7 @@ fn metrics_section(metrics: &Metrics) -> Field {
 /// What a port says.
 pub(crate) fn port(port: &Port) -> Vec<Field> {
     let Port { name: _, device, addresses, mtu, rx_descriptors, tx_descriptors } = port;
-    let own = Value::List(addresses.iter().map(text::own_address).collect());
+    let own = Value::List(addresses.iter().map(Value::text).collect());
     let number = |key, number: u16, default: u16| {
         Field::unless(number == default, key, Value::plain(number)).at_start()
     };

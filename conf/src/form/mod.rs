@@ -65,13 +65,13 @@ pub(crate) struct Member {
     pub(crate) id: String,
     /// Its name; empty in a list.
     pub(crate) name: String,
-    /// What it says.
-    pub(crate) fields: Vec<Field>,
+    /// What it says: a mapping.
+    pub(crate) value: Value,
 }
 
 /// The whole file.
-pub(crate) fn of(config: &Config) -> Vec<Field> {
-    file(config, services(config))
+pub(crate) fn of(config: &Config) -> Value {
+    Value::Fields(file(config, services(config)))
 }
 
 impl Field {

@@ -6,19 +6,26 @@ use crate::config::{Config, Persistence, PersistenceEngine, Service, ServiceKey,
 use crate::helper::Helper;
 use crate::real_server::{ForwardingMode, RealServer};
 use crate::scheduler::Scheduler;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{GueChecksum, Tunnel};
 
 /// All services, by what makes them the same.
 pub(crate) fn members(config: &Config) -> Vec<Member> {
-    let member = |one: &Service| Member {
-        id: one.key.to_string(),
-        name: one.name.clone(),
-        fields: service(one),
-    };
     config.services.iter().map(member).collect()
 }
 
-/// What a service says, but for its name.
+fn member(one: &Service) -> Member {
+    let item = |real: &RealServer| Member {
+        id: real.address.to_string(),
+        name: String::new(),
+        value: Value::Fields(real_server(real, one)),
+    };
+    let mut fields = service(one);
+    let items = one.real_servers.iter().map(item).collect();
+    fields.push(Field::always("real_servers", Value::Items(items)));
+    Member { id: one.key.to_string(), name: one.name.clone(), value: Value::Fields(fields) }
+}
+
+/// What a service says, but for its name and real servers.
 pub(crate) fn service(service: &Service) -> Vec<Field> {
     let Service {
         name: _,
@@ -30,7 +37,7 @@ pub(crate) fn service(service: &Service) -> Vec<Field> {
         persistence,
         timeouts,
         local_addresses,
-        real_servers,
+        real_servers: _,
         helper,
     } = service;
     let (vip, mark) = match key {
@@ -41,11 +48,6 @@ pub(crate) fn service(service: &Service) -> Vec<Field> {
     let [time, mask, engine] = persistence_fields(*persistence);
     let usual_helper = Helper::of_port(*key);
     let helper_name = Value::plain(helper.map_or(Helper::NONE, Helper::as_str));
-    let member = |one: &RealServer| Member {
-        id: one.address.to_string(),
-        name: String::new(),
-        fields: real_server(one, service),
-    };
     vec![
         Field::if_any("vip", vip.map(|(_, vip)| Value::text(vip))),
         Field::if_any("protocol", vip.map(|(protocol, _)| Value::plain(protocol.as_str()))),
@@ -63,7 +65,6 @@ pub(crate) fn service(service: &Service) -> Vec<Field> {
         mask,
         engine,
         timeouts_section(timeouts),
-        Field::always("real_servers", Value::Items(real_servers.iter().map(member).collect())),
     ]
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn real_server(real: &RealServer, service: &Service) -> Vec<Field> {
     let RealServer { address, mode, tunnel, weight, drain, upper_threshold, lower_threshold } =
         real;
     // Without a port it has that of the service.
-    let is_usual_port = service.key.vip().map_or(0, |vip| vip.port()) == address.port();
+    let is_usual_port = service.key.vport() == address.port();
     let address = if is_usual_port { Value::text(address.ip()) } else { Value::text(address) };
     let is_wrapped = *mode == ForwardingMode::Tunnel;
     let wrapping = is_wrapped.then(|| Value::Fields(tunnel_fields(*tunnel)));
@@ -113,9 +114,10 @@ pub(crate) fn real_server(real: &RealServer, service: &Service) -> Vec<Field> {
 
 fn tunnel_fields(tunnel: Tunnel) -> Vec<Field> {
     let checksum = tunnel.checksum();
+    let is_usual = checksum == Some(GueChecksum::default().as_str());
     vec![
         Field::always("type", Value::plain(tunnel.kind())),
         Field::if_any("port", tunnel.dst_port().map(Value::plain)),
-        Field::if_any("checksum", checksum.map(Value::plain)).left_out_if(checksum == Some("none")),
+        Field::if_any("checksum", checksum.map(Value::plain)).left_out_if(is_usual),
     ]
 }

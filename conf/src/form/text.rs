@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 use super::Value;
-use crate::config::{Device, InterfaceAddr};
+use crate::config::Device;
 
 /// Fewest workers in a row that are written as a range.
 const RANGE_MIN: usize = 4;
@@ -38,11 +38,6 @@ pub(super) fn device(device: &Device) -> Value {
     match device {
         Device::Vdev(text) | Device::Pci(text) => Value::text(text),
     }
-}
-
-/// An own address with its prefix length.
-pub(super) fn own_address(own: &InterfaceAddr) -> Value {
-    Value::Text(format!("{}/{}", own.addr, own.prefix_len))
 }
 
 /// Addresses, with ranges where they follow each other.

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::children::{Change, Child, Fresh, Part, Written};
+use super::children::{Change, Child, Fresh, Written};
 use super::walk::{Coarse, Walk};
 use crate::emit;
-use crate::form::Member;
+use crate::form::{Member, Value};
 
 /// What stands between two values in brackets.
 const SEPARATOR: &str = ", ";
@@ -16,8 +16,8 @@ impl Walk<'_> {
         &mut self,
         range: &Range<usize>,
         written: Written<'_>,
-        old: Part<'_>,
-        new: Part<'_>,
+        old: &Value,
+        new: &Value,
     ) -> Result<String, Coarse> {
         let children = self.children(written, old, new)?;
         let count = written.len();
@@ -30,18 +30,8 @@ impl Walk<'_> {
             return Err(Coarse);
         }
         let mut out = self.text[range.start..first.start].to_owned();
-        let mut stays = vec![false; count];
-        for child in &children {
-            if let Child::Old { index, .. } = child
-                && let Some(stays) = stays.get_mut(*index)
-            {
-                *stays = true;
-            }
-        }
+        let stays = self.staying(written, &children);
         let is_as_before = children.len() == count && stays.iter().all(|stays| *stays);
-        for (index, _) in stays.iter().enumerate().filter(|(_, stays)| !**stays) {
-            self.forget_child(written, index);
-        }
         let mut before = None;
         for (place, child) in children.iter().enumerate() {
             let index = match child {
@@ -93,8 +83,11 @@ impl Walk<'_> {
             (written.range(index).ok_or(Coarse)?, written.value(index).ok_or(Coarse)?);
         let value = match change {
             Change::Stays => self.text[item.range.clone()].to_owned(),
-            Change::To { old, new, fresh, anew } => {
-                let fine = if *anew { Err(Coarse) } else { self.inline(item, *old, *new) };
+            Change::To { old, fresh, anew } => {
+                let fine = match fresh.value() {
+                    Some(new) if !*anew => self.inline(item, old, new),
+                    _ => Err(Coarse),
+                };
                 match fine {
                     Ok(text) => text,
                     Err(Coarse) if self.comments_in(&range).is_empty() => {
@@ -122,9 +115,9 @@ pub(super) fn in_brackets(fresh: Fresh<'_>) -> String {
             let value = field.value.as_ref().map(emit::flow).unwrap_or_default();
             format!("{}: {value}", field.key)
         }
-        Fresh::Member(Member { name, fields, .. }) if name.is_empty() => emit::flow_fields(fields),
-        Fresh::Member(Member { name, fields, .. }) => {
-            format!("{}: {}", emit::key(name), emit::flow_fields(fields))
+        Fresh::Member(Member { name, value, .. }) if name.is_empty() => emit::flow(value),
+        Fresh::Member(Member { name, value, .. }) => {
+            format!("{}: {}", emit::key(name), emit::flow(value))
         }
         Fresh::Single(value) => emit::flow(value),
     }

@@ -34,26 +34,15 @@ pub(super) enum Change<'v> {
     /// It becomes another one, as little as possible being changed; or is written anew.
     To {
         /// What it says.
-        old: Part<'v>,
-        /// What it is to say.
-        new: Part<'v>,
-        /// The whole child, for when it is written anew.
+        old: &'v Value,
+        /// The whole child.
         fresh: Fresh<'v>,
-        /// Whether it is to be.
+        /// Whether it is written anew at once.
         anew: bool,
     },
 }
 
-/// A value, or what a member says.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Part<'v> {
-    /// A value.
-    Value(&'v Value),
-    /// The keys of a mapping.
-    Fields(&'v [Field]),
-}
-
-/// A child to be written anew.
+/// A child as it is to be, for when it is written anew.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fresh<'v> {
     /// A key with its value.
@@ -115,21 +104,13 @@ impl Walk<'_> {
     pub(super) fn children<'v>(
         &self,
         written: Written<'_>,
-        old: Part<'v>,
-        new: Part<'v>,
+        old: &'v Value,
+        new: &'v Value,
     ) -> Result<Vec<Child<'v>>, Coarse> {
-        let fields = |part: Part<'v>| match part {
-            Part::Fields(fields) => Some(fields),
-            Part::Value(Value::Fields(fields)) => Some(&fields[..]),
-            Part::Value(_) => None,
-        };
-        if let (Written::Entries(entries), Some(old), Some(new)) =
-            (written, fields(old), fields(new))
-        {
-            return self.fields(entries, old, new);
-        }
-        let (Part::Value(old), Part::Value(new)) = (old, new) else { return Err(Coarse) };
         match (written, old, new) {
+            (Written::Entries(entries), Value::Fields(old), Value::Fields(new)) => {
+                self.fields(entries, old, new)
+            }
             (Written::Entries(_), Value::Named(old), Value::Named(new))
             | (Written::Items(_), Value::Items(old), Value::Items(new)) => {
                 self.members(written, old, new)
@@ -158,15 +139,14 @@ impl Walk<'_> {
                 _ if key == MERGE && self.repeats_broken(value) => return Err(Coarse),
                 _ if key == MERGE => Change::Stays,
                 (Some(Field { value: Some(was), .. }), Some(field)) => {
-                    let Some(is) = &field.value else {
+                    if field.value.is_none() {
                         // Without the key, the one that is merged in would count.
                         if is_merged {
                             return Err(Coarse);
                         }
                         continue;
-                    };
-                    let parts = (Part::Value(was), Part::Value(is));
-                    self.change(value, was == is, parts, Fresh::Field(field))
+                    }
+                    self.change(value, was, Fresh::Field(field))
                 }
                 _ => return Err(Coarse),
             };
@@ -215,8 +195,7 @@ impl Walk<'_> {
             };
             let item = written.value(index).ok_or(Coarse)?;
             let is_named = written.key(index).is_none_or(|key| key.key() == Some(&was.name));
-            let parts = (Part::Fields(&was.fields), Part::Fields(&member.fields));
-            let change = self.change(item, was.fields == member.fields, parts, fresh);
+            let change = self.change(item, &was.value, fresh);
             let name = (was.name != member.name).then_some(member.name.as_str());
             is_named.then_some(Child::Old { index, name, change }).ok_or(Coarse)
         };
@@ -237,34 +216,53 @@ impl Walk<'_> {
             let fresh = Fresh::Single(value);
             let Some(&index) = places.get(&value.shown()) else { return Ok(Child::New(fresh)) };
             let item = items.get(index).ok_or(Coarse)?;
-            let parts = (Part::Value(value), Part::Value(value));
-            Ok(Child::Old { index, name: None, change: self.change(item, true, parts, fresh) })
+            Ok(Child::Old { index, name: None, change: self.change(item, value, fresh) })
         };
         new.iter().map(child).collect()
     }
 
-    fn change<'v>(
-        &self,
-        item: &Item,
-        is_same: bool,
-        (old, new): (Part<'v>, Part<'v>),
-        fresh: Fresh<'v>,
-    ) -> Change<'v> {
-        if is_same && !self.repeats_broken(item) {
+    fn change<'v>(&self, item: &Item, old: &'v Value, fresh: Fresh<'v>) -> Change<'v> {
+        if fresh.value() == Some(old) && !self.repeats_broken(item) {
             return Change::Stays;
         }
         let is_service = |member: &Member| {
-            member.fields.iter().any(|field| matches!(field.value, Some(Value::Items(_))))
+            let Value::Fields(fields) = &member.value else { return false };
+            fields.iter().any(|field| matches!(field.value, Some(Value::Items(_))))
         };
         let anew = match fresh {
             Fresh::Member(member) => self.kept >= Kept::Services && is_service(member),
             Fresh::Field(_) | Fresh::Single(_) => false,
         };
-        Change::To { old, new, fresh, anew }
+        Change::To { old, fresh, anew }
+    }
+
+    /// Which children of `written` are among `children`. The others are forgotten.
+    pub(super) fn staying(&mut self, written: Written<'_>, children: &[Child<'_>]) -> Vec<bool> {
+        let mut stays = vec![false; written.len()];
+        for child in children {
+            if let Child::Old { index, .. } = child
+                && let Some(stays) = stays.get_mut(*index)
+            {
+                *stays = true;
+            }
+        }
+        for (index, _) in stays.iter().enumerate().filter(|(_, stays)| !**stays) {
+            self.forget_child(written, index);
+        }
+        stays
     }
 }
 
-impl Fresh<'_> {
+impl<'v> Fresh<'v> {
+    /// What it is to say; `None` where only a missing key can say it.
+    pub(super) fn value(self) -> Option<&'v Value> {
+        match self {
+            Self::Field(field) => field.value.as_ref(),
+            Self::Member(member) => Some(&member.value),
+            Self::Single(value) => Some(value),
+        }
+    }
+
     /// Whether it has to be written.
     pub(super) fn is_written(&self) -> bool {
         match self {

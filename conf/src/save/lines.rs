@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::brackets::in_brackets;
-use super::children::{Change, Child, Fresh, Part, Written};
+use super::children::{Change, Child, Fresh, Written};
 use super::syntax::{Item, Shape};
 use super::walk::{Coarse, Walk};
 use crate::emit;
@@ -154,14 +154,7 @@ impl Walk<'_> {
         stood: &[Lines],
         children: &[Child<'_>],
     ) -> Vec<String> {
-        let mut stays = vec![false; stood.len()];
-        for child in children {
-            if let Child::Old { index, .. } = child
-                && let Some(stays) = stays.get_mut(*index)
-            {
-                *stays = true;
-            }
-        }
+        let stays = self.staying(written, children);
         let mut left = String::new();
         let mut before = Vec::new();
         for (index, (lines, stays)) in stood.iter().zip(&stays).enumerate() {
@@ -175,9 +168,6 @@ impl Walk<'_> {
                 left.push_str(own);
             }
             before.push(if *stays { std::mem::take(&mut left) } else { String::new() });
-            if !stays {
-                self.forget_child(written, index);
-            }
         }
         before.push(left);
         before
@@ -195,9 +185,11 @@ impl Walk<'_> {
         let item = written.value(*index).ok_or(Coarse)?;
         let lines = match change {
             Change::Stays => self.text[stood.lines.clone()].to_owned(),
-            Change::To { old, new, fresh, anew } => {
-                let fine =
-                    if *anew { Err(Coarse) } else { self.changed_lines(item, stood, *old, *new) };
+            Change::To { old, fresh, anew } => {
+                let fine = match fresh.value() {
+                    Some(new) if !*anew => self.changed_lines(item, stood, old, new),
+                    _ => Err(Coarse),
+                };
                 match fine {
                     Ok(lines) => lines,
                     Err(Coarse) => return self.child_anew(written, *index, stood, *fresh, indent),
@@ -215,8 +207,8 @@ impl Walk<'_> {
         &mut self,
         item: &Item,
         stood: &Lines,
-        old: Part<'_>,
-        new: Part<'_>,
+        old: &Value,
+        new: &Value,
     ) -> Result<String, Coarse> {
         let written = match &item.shape {
             Shape::List { in_brackets: false, items } => Written::Items(items),

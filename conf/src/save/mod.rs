@@ -26,8 +26,7 @@ use std::collections::{HashMap, HashSet};
 use crate::config::{Config, Machine};
 use crate::diag::LineIndex;
 use crate::emit::emit;
-use crate::error::ConfErrors;
-use crate::form::{self, Field};
+use crate::form::{self, Value};
 use crate::load;
 use syntax::Syntax;
 use walk::Walk;
@@ -59,14 +58,11 @@ pub enum Kept {
     Nothing,
 }
 
-/// The text of a file, changed so that it says `wanted`; `name` stands for the file in errors.
-///
-/// # Errors
-/// Everything that is wrong with the text as it is.
-pub fn save(name: &str, text: &str, wanted: &Config) -> Result<Saved, ConfErrors> {
-    let old = load::parse(name, text, &Machine::default())?;
-    if old == *wanted {
-        return Ok(Saved { text: text.to_owned(), kept: Kept::Values, lost: Vec::new() });
+/// The text of a file, changed so that it says `wanted`. `old` is what it says.
+#[must_use]
+pub fn save(text: &str, old: &Config, wanted: &Config) -> Saved {
+    if old == wanted {
+        return Saved { text: text.to_owned(), kept: Kept::Values, lost: Vec::new() };
     }
     let (mark, body) = match text.strip_prefix('\u{feff}') {
         Some(body) => ("\u{feff}", body),
@@ -77,22 +73,25 @@ pub fn save(name: &str, text: &str, wanted: &Config) -> Result<Saved, ConfErrors
     if !body.ends_with('\n') {
         body.push('\n');
     }
-    let (body, kept) = changed(&body, &old, wanted);
-    let body = if has_returns { body.replace('\n', "\r\n") } else { body };
-    let text_new = format!("{mark}{body}");
-    let lost = lost(text, &text_new);
-    Ok(Saved { text: text_new, kept, lost })
+    let (new, kept, lost) = match syntax::read(&body) {
+        Some(syntax) => {
+            let (new, kept) = changed(&body, &syntax, old, wanted);
+            let lost = lost((&body, &syntax), &new);
+            (new, kept, lost)
+        }
+        None => (emit(wanted), Kept::Nothing, Vec::new()),
+    };
+    let new = if has_returns { new.replace('\n', "\r\n") } else { new };
+    Saved { text: format!("{mark}{new}"), kept, lost }
 }
 
 /// The finest way that leads to what is wanted.
-fn changed(text: &str, old: &Config, wanted: &Config) -> (String, Kept) {
-    if let Some(syntax) = syntax::read(text) {
-        let forms = (form::of(old), form::of(wanted));
-        for kept in [Kept::Values, Kept::Services, Kept::Sections] {
-            let found = attempt(text, &syntax, (&forms.0, &forms.1), kept);
-            if let Some(found) = found.filter(|found| is_right(found, wanted)) {
-                return (found, kept);
-            }
+fn changed(text: &str, syntax: &Syntax, old: &Config, wanted: &Config) -> (String, Kept) {
+    let forms = (form::of(old), form::of(wanted));
+    for kept in [Kept::Values, Kept::Services, Kept::Sections] {
+        let found = attempt(text, syntax, (&forms.0, &forms.1), kept);
+        if let Some(found) = found.filter(|found| is_right(found, wanted)) {
+            return (found, kept);
         }
     }
     (emit(wanted), Kept::Nothing)
@@ -102,7 +101,7 @@ fn changed(text: &str, old: &Config, wanted: &Config) -> (String, Kept) {
 fn attempt(
     text: &str,
     syntax: &Syntax,
-    (old, new): (&[Field], &[Field]),
+    (old, new): (&Value, &Value),
     kept: Kept,
 ) -> Option<String> {
     let mut broken = HashSet::new();
@@ -123,17 +122,15 @@ fn is_right(text: &str, wanted: &Config) -> bool {
 }
 
 /// Comments of `old` that `new` does not have.
-fn lost(old: &str, new: &str) -> Vec<(usize, String)> {
-    let (Some(before), Some(after)) = (syntax::read(old), syntax::read(new)) else {
-        return Vec::new();
-    };
+fn lost((old, before): (&str, &Syntax), new: &str) -> Vec<(usize, String)> {
+    let Some(after) = syntax::read(new) else { return Vec::new() };
     let mut left: HashMap<&str, usize> = HashMap::new();
     for comment in after.comments {
         *left.entry(new[comment].trim_end()).or_default() += 1;
     }
     let lines = LineIndex::new(old);
-    let is_lost = |range: std::ops::Range<usize>| {
-        let (line, comment) = (lines.line(range.start), old[range].trim_end());
+    let is_lost = |range: &std::ops::Range<usize>| {
+        let (line, comment) = (lines.line(range.start), old[range.clone()].trim_end());
         match left.get_mut(comment) {
             Some(count) if *count > 0 => {
                 *count -= 1;
@@ -142,7 +139,7 @@ fn lost(old: &str, new: &str) -> Vec<(usize, String)> {
             _ => Some((line, comment.to_owned())),
         }
     };
-    before.comments.into_iter().filter_map(is_lost).collect()
+    before.comments.iter().filter_map(is_lost).collect()
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ impl Reader {
             None => return None,
             Some(Shape::List { items, .. }) => items.push(item),
             Some(Shape::Map { entries, .. }) => match entries.last_mut() {
-                // A key without a value yet stands with a copy of itself as one.
+                // A key without a value yet stands with `waiting()` as one.
                 Some((key, value)) if is_waiting(value) => {
                     debug_assert!(key.range.start <= item.start, "values follow their keys");
                     *value = item;

@@ -6,14 +6,19 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::form::Value;
+use crate::form::{Field, Value};
 use crate::testing::{self, Comment, Dice, parsed, styled};
 
 /// `text` saying `wanted`, which is checked.
 fn saved(text: &str, wanted: &Config) -> Saved {
-    let saved = save("test.yaml", text, wanted).unwrap_or_else(|errors| panic!("{errors}"));
+    let saved = save(text, &parsed(text), wanted);
     assert_eq!(parsed(&saved.text), *wanted, "{}", saved.text);
     saved
+}
+
+fn keys(value: &Value) -> &[Field] {
+    let Value::Fields(fields) = value else { panic!("no mapping: {value:?}") };
+    fields
 }
 
 /// Whether what `path` leads to is there.
@@ -32,7 +37,7 @@ fn has(fields: &[Field], path: &[String]) -> bool {
             let Some((id, rest)) = rest.split_first() else {
                 return field.is_written();
             };
-            members.iter().any(|member| member.id == *id && has(&member.fields, rest))
+            members.iter().any(|member| member.id == *id && has(keys(&member.value), rest))
         }
         Some(Value::Plain(_) | Value::Text(_)) => true,
     }
@@ -69,7 +74,7 @@ fn check(seed: u64, has_anchors: bool) -> Result<(), TestCaseError> {
                 && text.lines().nth(line - 1).is_some_and(|line| line.contains(&comment))
         });
         prop_assert_ne!(is_there, told, "{} in\n{}\n=>\n{}", comment, text, saved.text);
-        if saved.kept < Kept::Nothing && has(&form, &path) {
+        if saved.kept < Kept::Nothing && has(keys(&form), &path) {
             prop_assert!(is_there, "{} {:?} of\n{}\n=>\n{}", comment, path, text, saved.text);
         }
     }
@@ -337,11 +342,8 @@ fn aliases_are_written_out_where_what_they_repeat_changes() {
 }
 
 #[test]
-fn a_file_that_is_wrong_is_refused_and_one_that_is_right_stays() {
-    let config = parsed(FILE);
-    assert_eq!(saved(FILE, &config).text, FILE);
-    let errors = save("f.yaml", &FILE.replace("tcp", "tpc"), &config).expect_err("no protocol");
-    assert_eq!(errors.file(), "f.yaml");
+fn a_file_that_says_what_is_wanted_stays() {
+    assert_eq!(saved(FILE, &parsed(FILE)).text, FILE);
 }
 
 #[test]
@@ -361,7 +363,7 @@ fn of_thousands_of_services_only_those_that_differ_change() {
         })
         .collect();
     let text = emit(&config);
-    let json = form::of(&config).iter().fold(String::new(), |text, field| {
+    let json = keys(&form::of(&config)).iter().fold(String::new(), |text, field| {
         let value = field.value.as_ref().filter(|_| field.is_written());
         let entry = value.map(|value| format!("{}: {},\n", field.key, crate::emit::flow(value)));
         text + &entry.unwrap_or_default()

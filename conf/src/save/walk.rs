@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::Kept;
-use super::children::{Change, Child, Part, Written};
+use super::children::{Change, Child, Written};
 use super::syntax::{Item, Shape, Syntax};
 use crate::emit;
-use crate::form::{Field, Value};
+use crate::form::Value;
 
 /// A value cannot be changed as it stands; what it belongs to has to be written anew.
 #[derive(Debug)]
@@ -46,9 +46,8 @@ impl<'t> Walk<'t> {
     }
 
     /// The whole text, which says `old`, so that it says `new`.
-    pub(super) fn document(&mut self, root: &Item, old: &[Field], new: &[Field]) -> Option<String> {
+    pub(super) fn document(&mut self, root: &Item, old: &Value, new: &Value) -> Option<String> {
         let Shape::Map { in_brackets, entries } = &root.shape else { return None };
-        let (old, new) = (Part::Fields(old), Part::Fields(new));
         if *in_brackets {
             let inner = self.inline(root, old, new).ok()?;
             return Some(self.spliced(root.range.clone(), &inner));
@@ -72,18 +71,15 @@ impl<'t> Walk<'t> {
     pub(super) fn inline(
         &mut self,
         item: &Item,
-        old: Part<'_>,
-        new: Part<'_>,
+        old: &Value,
+        new: &Value,
     ) -> Result<String, Coarse> {
         self.touched.extend((item.anchor != 0).then_some(item.anchor));
         match (&item.shape, new) {
-            (Shape::Scalar(_), Part::Value(Value::Text(text))) => Ok(self.text_like(item, text)),
-            (Shape::Scalar(_) | Shape::Alias(_), Part::Value(new)) => match new {
-                Value::Plain(_) | Value::Text(_) => Ok(emit::flow(new)),
-                Value::List(_) | Value::Fields(_) | Value::Named(_) | Value::Items(_) => {
-                    Err(Coarse)
-                }
-            },
+            (Shape::Scalar(_), Value::Text(text)) => Ok(self.text_like(item, text)),
+            (Shape::Scalar(_) | Shape::Alias(_), Value::Plain(_) | Value::Text(_)) => {
+                Ok(emit::flow(new))
+            }
             (Shape::List { in_brackets: true, items }, _) => {
                 self.brackets(&item.range, Written::Items(items), old, new)
             }

@@ -21,10 +21,6 @@ use crate::tunnel::{GueChecksum, Tunnel};
 
 pub(crate) use styles::{Comment, styled};
 
-/// All modes.
-const MODES: [ForwardingMode; 4] =
-    [ForwardingMode::Dr, ForwardingMode::Nat, ForwardingMode::Tunnel, ForwardingMode::FullNat];
-
 /// Numbers by chance (SplitMix64); the same seed gives the same numbers.
 #[derive(Debug)]
 pub(crate) struct Dice(pub(crate) u64);
@@ -205,18 +201,15 @@ fn key(dice: &mut Dice) -> ServiceKey {
     if dice.once_in(4) {
         return ServiceKey::Mark(Mark::new(dice.pick(&[1, 2, u32::MAX])).expect("not 0"));
     }
-    let protocol = dice.pick(&[Protocol::Tcp, Protocol::Udp, Protocol::Sctp]);
+    let protocol = dice.pick(&Protocol::ALL);
     let vip = Ipv4Addr::from([192, 0, 2, dice.pick(&[10, 11])]);
     ServiceKey::Endpoint { protocol, vip: SocketAddrV4::new(vip, dice.pick(&[0, 21, 80])) }
 }
 
 /// A service with this key and anything that goes with it.
 pub(crate) fn service(name: String, key: ServiceKey, dice: &mut Dice) -> Service {
-    let protocol = match key {
-        ServiceKey::Endpoint { protocol, .. } => Some(protocol),
-        ServiceKey::Mark(_) => None,
-    };
-    let mode = dice.pick(&MODES);
+    let protocol = key.protocol();
+    let mode = dice.pick(&ForwardingMode::ALL);
     let scheduler = dice.pick(&Scheduler::ALL);
     let by_datagram = matches!(protocol, None | Some(Protocol::Udp));
     let all_ports = key.vip().is_some_and(|vip| vip.port() == 0);
@@ -268,8 +261,8 @@ fn timeouts(protocol: Option<Protocol>, dice: &mut Dice) -> ServiceTimeouts {
 
 /// A real server that `service` can have.
 pub(crate) fn real_server(service: &Service, dice: &mut Dice) -> RealServer {
-    let vport = service.key.vip().map_or(0, |vip| vip.port());
-    let mode = dice.mostly(service.mode, &MODES);
+    let vport = service.key.vport();
+    let mode = dice.mostly(service.mode, &ForwardingMode::ALL);
     let tunnels = [
         Tunnel::Gre { checksum: true },
         Tunnel::Gre { checksum: false },

@@ -28,7 +28,7 @@ pub(crate) fn styled(
     if writer.dice.once_in(3) {
         writer.out.push_str("---\n");
     }
-    writer.fields(0, &form::of(config));
+    writer.block(0, 0, &form::of(config));
     if writer.dice.once_in(3) {
         writer.comment_line(0);
     }
@@ -90,6 +90,11 @@ impl Writer<'_> {
             return self.end_of_line();
         }
         self.end_of_line();
+        self.block(indent, step, value);
+    }
+
+    /// A list or mapping on lines of its own, `step` further in than `indent`.
+    fn block(&mut self, indent: usize, step: usize, value: &Value) {
         match value {
             Value::Plain(_) | Value::Text(_) => {}
             Value::List(items) => {
@@ -118,7 +123,7 @@ impl Writer<'_> {
             self.path.push(member.id.clone());
             self.out.push_str(&emit::key(&member.name));
             self.out.push(':');
-            self.value(indent, &Value::Fields(member.fields.clone()));
+            self.value(indent, &member.value);
             self.path.pop();
         }
     }
@@ -132,13 +137,13 @@ impl Writer<'_> {
             self.indent(indent);
             self.path.push(member.id.clone());
             if self.dice.once_in(2) {
-                let text = self.flow(&Value::Fields(member.fields.clone()));
+                let text = self.flow(&member.value);
                 self.out.push_str(&format!("- {text}"));
                 self.end_of_line();
             } else {
                 let wide = 1 + self.dice.below(3) as usize;
                 let mut inner = std::mem::take(&mut self.out);
-                self.fields(indent + 1 + wide, &member.fields);
+                self.block(indent, 1 + wide, &member.value);
                 std::mem::swap(&mut inner, &mut self.out);
                 // Nothing can be above the first key but behind the dash.
                 let lines = inner.trim_start_matches([' ', '\n']);

@@ -53,9 +53,8 @@ fn all_routes(state: &State, neighbors: Vec<Neighbor>) -> Vec<Route> {
     let mut routes = Vec::new();
     for port in &config.ports {
         routes.extend(port.addresses.iter().map(|own| {
-            let network = mask(own.addr, own.prefix_len);
             let route = Route {
-                to: format!("{network}/{}", own.prefix_len),
+                to: own.subnet().to_string(),
                 kind: "connected".to_owned(),
                 port: port.name.clone(),
                 via: None,
@@ -87,9 +86,4 @@ fn all_routes(state: &State, neighbors: Vec<Neighbor>) -> Vec<Route> {
 fn rank(neighbor: &Neighbor) -> usize {
     let order = ["reachable", "probing", "incomplete", "failed"];
     order.iter().position(|state| *state == neighbor.state).unwrap_or(order.len())
-}
-
-fn mask(address: Ipv4Addr, prefix_len: u8) -> Ipv4Addr {
-    let bits = u32::MAX.checked_shl(32_u32.saturating_sub(prefix_len.into())).unwrap_or(0);
-    Ipv4Addr::from_bits(address.to_bits() & bits)
 }

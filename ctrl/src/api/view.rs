@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 
-use conf::{Config, ForwardingMode, OwnAddresses, ServiceKey};
+use conf::{Config, ForwardingMode, OwnAddresses};
 use dataplane::control::Report;
 use dataplane::forward::LocalPortShare;
 use dataplane::stats::{Counter, FtpStats, RealServerStats};
@@ -132,18 +132,13 @@ fn view_service(
     let real_servers = real_servers.filter(|(real, _)| filter.has(real));
     let flags = service.scheduler_flags.names(service.scheduler);
     let pool = counts.config.pool_of(service);
-    let (protocol, vip, mark) = match service.key {
-        ServiceKey::Endpoint { protocol, vip } => {
-            (Some(protocol.as_str().to_owned()), Some(vip), None)
-        }
-        ServiceKey::Mark(mark) => (None, None, Some(mark.get())),
-    };
+    let key = service.key;
     Service {
         name: service.name.clone(),
-        protocol,
-        vip: vip.map(|vip| *vip.ip()),
-        vport: vip.map(|vip| vip.port()),
-        mark,
+        protocol: key.protocol().map(|protocol| protocol.as_str().to_owned()),
+        vip: key.vip().map(|vip| *vip.ip()),
+        vport: key.vip().map(|vip| vip.port()),
+        mark: key.mark().map(conf::Mark::get),
         mode: service.mode.as_str().to_owned(),
         scheduler: service.scheduler.as_str().to_owned(),
         scheduler_flags: flags.into_iter().map(str::to_owned).collect(),
@@ -217,7 +212,7 @@ fn view_port(state: &State, index: usize, port: &RunningPort, conf: &conf::Port)
         driver: port.driver.clone(),
         numa_node: state.layout.port_node(index),
         mac: Mac(port.facts.mac).to_string(),
-        addresses: addresses.map(|own| format!("{}/{}", own.addr, own.prefix_len)).collect(),
+        addresses: addresses.map(ToString::to_string).collect(),
         mtu: port.facts.mtu.min(conf.mtu),
         link_up: link.map(|link| link.up),
         speed_mbps: link.map_or(0, |link| link.speed_mbps),

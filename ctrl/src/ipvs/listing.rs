@@ -179,7 +179,8 @@ fn service(state: &State, service: &Service, numbers: Option<Numbers<'_>>) -> Se
         scheduler: service.scheduler.as_str(),
         flags: flags_of(service),
         timeout_s: persistence.map_or(0, |persistence| persistence.timeout_s),
-        netmask: persistence.map_or(Ipv4Addr::BROADCAST, |persistence| persistence.mask),
+        netmask: persistence
+            .map_or(conf::Persistence::WHOLE_ADDRESS, |persistence| persistence.mask),
         engine: persistence
             .and_then(|persistence| persistence.engine)
             .map(conf::PersistenceEngine::as_str),

@@ -100,7 +100,7 @@ impl Save {
                 return Err(not_in_force(&path, unread));
             }
         }
-        let saved = conf::save(&name, &before, running)?;
+        let saved = conf::save(&before, &file, running);
         Ok(Work { path, before: Some(before), saved, changes })
     }
 }

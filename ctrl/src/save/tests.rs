@@ -117,7 +117,8 @@ fn a_file_with_errors_is_reported_and_written_anew_only_by_force() {
     let place = Place::new();
     fs::write(&place.file, "version: 2\n").unwrap();
     let error = place.save(&[]).unwrap_err();
-    assert!(matches!(error, CtrlError::Conf(_)), "{error}");
+    let CtrlError::Conf(errors) = &error else { panic!("{error}") };
+    assert_eq!(errors.file(), place.file.display().to_string());
     assert_eq!(place.text(), "version: 2\n");
     place.save(&["--force"]).unwrap();
     assert_eq!(place.text(), conf::emit(&place.rig.state.in_force.load().config));

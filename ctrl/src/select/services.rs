@@ -45,16 +45,13 @@ impl ServiceFilter {
     }
 
     fn takes(&self, service: &conf::Service) -> bool {
-        let (protocol, vip, mark) = match service.key {
-            conf::ServiceKey::Endpoint { protocol, vip } => (Some(protocol), Some(vip), None),
-            conf::ServiceKey::Mark(mark) => (None, None, Some(mark.get())),
-        };
+        let key = service.key;
         let is_there = |ends: EndsText| {
-            vip.is_some_and(|vip| ends.ends().hold(((*vip.ip()).into(), vip.port())))
+            key.vip().is_some_and(|vip| ends.ends().hold(((*vip.ip()).into(), vip.port())))
         };
-        self.protocol.is_none_or(|word| Some(word.0) == protocol)
+        self.protocol.is_none_or(|word| Some(word.0) == key.protocol())
             && self.vip.is_none_or(is_there)
-            && self.mark.is_none_or(|wanted| Some(wanted) == mark)
+            && self.mark.is_none_or(|wanted| Some(wanted) == key.mark().map(conf::Mark::get))
             && (self.mode.is_none() && self.real.is_none()
                 || service.real_servers.iter().any(|real| self.has(real)))
     }

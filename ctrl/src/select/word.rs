@@ -29,8 +29,6 @@ is_text!(ModeWord, "`dr`, `nat`, `tun` or `fullnat`");
 is_text!(StateWord, "The name of a state, as listings have it");
 is_text!(Seconds, "Seconds, or a number with a unit: `90s`, `5m`, `2h`, `1d`");
 
-const PROTOCOLS: [conf::Protocol; 3] =
-    [conf::Protocol::Tcp, conf::Protocol::Udp, conf::Protocol::Sctp];
 const MODES: [ForwardingMode; 4] =
     [ForwardingMode::Dr, ForwardingMode::Nat, ForwardingMode::Tunnel, ForwardingMode::FullNat];
 
@@ -62,7 +60,7 @@ impl FromStr for ProtocolWord {
     type Err = WrongWord;
 
     fn from_str(text: &str) -> Result<Self, WrongWord> {
-        one_of(text, PROTOCOLS.into_iter(), conf::Protocol::as_str).map(Self)
+        one_of(text, conf::Protocol::ALL.into_iter(), conf::Protocol::as_str).map(Self)
     }
 }
 

@@ -40,8 +40,13 @@ fn file(config: &Config) -> String {
         let reals = service.real_servers.iter().map(|real| {
             let RealServer { address, mode, tunnel, weight, drain, .. } = real;
             let (upper, lower) = (real.upper_threshold, real.lower_threshold);
-            let tunnel = Some(tunnel).filter(|tunnel| **tunnel != Tunnel::Ipip);
-            let tunnel = tunnel.map(|tunnel| format!(", tunnel: {tunnel}")).unwrap_or_default();
+            let port = tunnel.dst_port().map(|port| format!(", port: {port}"));
+            let checksum = tunnel.checksum().map(|checksum| format!(", checksum: {checksum}"));
+            let rest: String = [port, checksum].into_iter().flatten().collect();
+            let tunnel = match tunnel.kind() {
+                Tunnel::IPIP => String::new(),
+                kind => format!(", tunnel: {{type: {kind}{rest}}}"),
+            };
             format!(
                 "{{address: {address}, mode: {}, weight: {weight}, drain: {drain}, \
                  upper_threshold: {upper}, lower_threshold: {lower}{tunnel}}}",

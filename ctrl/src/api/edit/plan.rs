@@ -80,14 +80,10 @@ pub(super) fn service_key(draft: &Draft, text: &str) -> Result<ServiceKey, PlanE
     if kind == "mark" {
         return rest.parse().map(ServiceKey::Mark).map_err(|_| unknown());
     }
-    let protocol = PROTOCOLS.iter().find(|protocol| protocol.as_str() == kind);
+    let protocol = Protocol::ALL.iter().find(|protocol| protocol.as_str() == kind);
     let (protocol, vip) = protocol.zip(rest.parse().ok()).ok_or_else(unknown)?;
     Ok(ServiceKey::Endpoint { protocol: *protocol, vip })
 }
-
-const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
-const MODES: [ForwardingMode; 4] =
-    [ForwardingMode::Dr, ForwardingMode::Nat, ForwardingMode::Tunnel, ForwardingMode::FullNat];
 
 impl<'a> Planner<'a> {
     /// For what is desired now.
@@ -181,11 +177,11 @@ impl<'a> Planner<'a> {
         key: ServiceKey,
         spec: &RealServerSpec,
     ) -> Result<RealServer, PlanError> {
-        let l4_port = spec.rport.unwrap_or_else(|| vport(key));
+        let l4_port = spec.rport.unwrap_or_else(|| key.vport());
         let there = || self.draft.service(key).map(|service| service.mode);
         let of_service = self.modes.get(&key).copied().unwrap_or_else(there);
         let mode = match &spec.mode {
-            Some(text) => word("mode", text, MODES.map(|mode| (mode.as_str(), mode)))?,
+            Some(text) => self::mode(text)?,
             None => of_service.unwrap_or(ForwardingMode::Dr),
         };
         if of_service.is_none() {
@@ -214,7 +210,7 @@ fn key_of(spec: &ServiceSpec) -> Result<ServiceKey, PlanError> {
             Mark::new(mark).map(ServiceKey::Mark).ok_or(PlanError::Key)
         }
         (Some(text), Some(vip), Some(vport), None) => {
-            let words = PROTOCOLS.map(|protocol| (protocol.as_str(), protocol));
+            let words = Protocol::ALL.map(|protocol| (protocol.as_str(), protocol));
             let protocol = word("protocol", text, words)?;
             Ok(ServiceKey::Endpoint { protocol, vip: SocketAddrV4::new(vip, vport) })
         }
@@ -222,13 +218,9 @@ fn key_of(spec: &ServiceSpec) -> Result<ServiceKey, PlanError> {
     }
 }
 
-fn vport(key: ServiceKey) -> u16 {
-    key.vip().map_or(0, |vip| vip.port())
-}
-
 /// The end of a real server; without a port it is the service's.
 fn end(key: ServiceKey, text: &str) -> Result<SocketAddrV4, PlanError> {
-    let alone = || text.parse::<Ipv4Addr>().map(|rip| SocketAddrV4::new(rip, vport(key)));
+    let alone = || text.parse::<Ipv4Addr>().map(|rip| SocketAddrV4::new(rip, key.vport()));
     let unknown = |_| PlanError::NotAnAddress(text.chars().take(100).collect());
     text.parse().or_else(|_| alone()).map_err(unknown)
 }
@@ -244,9 +236,11 @@ fn settings(spec: &ServiceSpec) -> Result<ServiceSettings, PlanError> {
     let engine = engine.map(|text| word("persistence_engine", text, engines)).transpose()?;
     let mask = spec.persistence_mask;
     let persistence = match spec.persistence_s {
-        Some(timeout_s) => {
-            Some(Persistence { timeout_s, mask: mask.unwrap_or(Ipv4Addr::BROADCAST), engine })
-        }
+        Some(timeout_s) => Some(Persistence {
+            timeout_s,
+            mask: mask.unwrap_or(Persistence::WHOLE_ADDRESS),
+            engine,
+        }),
         None if mask.is_some() => return Err(PlanError::NoPersistence("persistence_mask")),
         None if engine.is_some() => return Err(PlanError::NoPersistence("persistence_engine")),
         None => None,
@@ -279,12 +273,11 @@ fn flags(scheduler: Scheduler, names: &[String]) -> Result<SchedulerFlags, PlanE
 }
 
 fn options(spec: &ServiceSpec) -> Result<ServiceOptions, PlanError> {
-    let modes = MODES.map(|mode| (mode.as_str(), mode));
-    let helpers = [(Helper::Ftp.as_str(), Some(Helper::Ftp)), ("none", None)];
+    let helpers = [(Helper::Ftp.as_str(), Some(Helper::Ftp)), (Helper::NONE, None)];
     let TimeoutsSpec { tcp_s, tcp_fin_s, udp_s } = spec.timeouts;
     Ok(ServiceOptions {
         name: spec.name.clone(),
-        mode: spec.mode.as_ref().map(|text| word("mode", text, modes)).transpose()?,
+        mode: spec.mode.as_deref().map(mode).transpose()?,
         timeouts: ServiceTimeouts { tcp_s, tcp_fin_s, udp_s },
         local_addresses: spec.local_addresses.clone(),
         helper: spec.helper.as_ref().map(|text| word("helper", text, helpers)).transpose()?,
@@ -293,39 +286,41 @@ fn options(spec: &ServiceSpec) -> Result<ServiceOptions, PlanError> {
 
 fn patch(spec: &RealServerChange) -> Result<RealServerPatch, PlanError> {
     let RealServerChange { weight, upper_threshold, lower_threshold, drain, mode, tunnel } = spec;
-    let modes = MODES.map(|mode| (mode.as_str(), mode));
     Ok(RealServerPatch {
         weight: *weight,
         upper_threshold: *upper_threshold,
         lower_threshold: *lower_threshold,
         drain: *drain,
-        mode: mode.as_ref().map(|text| word("mode", text, modes)).transpose()?,
+        mode: mode.as_deref().map(self::mode).transpose()?,
         tunnel: tunnel.as_ref().map(self::tunnel).transpose()?,
     })
 }
 
+fn mode(text: &str) -> Result<ForwardingMode, PlanError> {
+    word("mode", text, ForwardingMode::ALL.map(|mode| (mode.as_str(), mode)))
+}
+
 fn tunnel(spec: &TunnelSpec) -> Result<Tunnel, PlanError> {
     let TunnelSpec { r#type, port, checksum } = spec;
-    let none = ("none", GueChecksum::None);
-    let full = ("csum", GueChecksum::Full);
-    let remote = ("remcsum", GueChecksum::Remote);
-    let checksum = |words: &[(&'static str, GueChecksum)]| match checksum {
-        Some(text) => word("checksum", text, words.iter().copied()),
+    let checksum = |choices: &[GueChecksum]| match checksum {
+        Some(text) => word("checksum", text, choices.iter().map(|one| (one.as_str(), *one))),
         None => Ok(GueChecksum::None),
     };
     let no_port = || if port.is_some() { Err(PlanError::TunnelPort) } else { Ok(()) };
-    match word("type", r#type, ["ipip", "gue", "gre"].map(|kind| (kind, kind)))? {
-        "gue" => {
+    let kinds = [Tunnel::IPIP, Tunnel::GUE, Tunnel::GRE].map(|kind| (kind, kind));
+    match word("type", r#type, kinds)? {
+        Tunnel::GUE => {
             let dst_port = port.and_then(NonZeroU16::new).ok_or(PlanError::TunnelPort)?;
-            Ok(Tunnel::Gue { dst_port, checksum: checksum(&[none, full, remote])? })
+            Ok(Tunnel::Gue { dst_port, checksum: checksum(&GueChecksum::ALL)? })
         }
-        "gre" => {
+        Tunnel::GRE => {
             no_port()?;
-            Ok(Tunnel::Gre { checksum: checksum(&[none, full])? == GueChecksum::Full })
+            let checksum = checksum(&[GueChecksum::None, GueChecksum::Full])?;
+            Ok(Tunnel::Gre { checksum: checksum == GueChecksum::Full })
         }
         _ => {
             no_port()?;
-            checksum(&[none]).map(|_| Tunnel::Ipip)
+            checksum(&[GueChecksum::None]).map(|_| Tunnel::Ipip)
         }
     }
 }
