@@ -310,7 +310,7 @@ pub(crate) fn prefix(text: &Text<'_>, example: &str, diags: &mut Diags) -> Optio
     };
     let addr = ipv4(text, addr, example, diags)?;
     match len.parse::<u8>() {
-        Ok(len @ 0..=32) => Some((addr, len)),
+        Ok(length @ 0..=32) if !len.starts_with('+') => Some((addr, length)),
         _ => {
             let message = format!("`/{len}` in `{}` is not a prefix length", text.key);
             let help = format!("write a prefix length from 0 to 32, such as `{addr}/24`");

@@ -1,5 +1,5 @@
 //! Scrapes under load: all counters of ten thousand services and a hundred thousand real servers
-//! are read and made into text, again and again, while packets flow to some hundred of the services.
+//! are read and made into text, again and again, while packets flow to some of the services.
 //!
 //! The worker and its engine have one CPU; scrapes are made on another, by the daemon's own code.
 
