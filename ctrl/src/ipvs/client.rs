@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use conf::Service;
 use dataplane::control::{Command, Report, Selection};
 use nix::errno::Errno;
 use tokio::net::UnixStream;
@@ -15,12 +16,12 @@ use tokio::time::timeout;
 
 use super::attr::{Attributes, Writer};
 use super::genl::{self, Ask};
-use super::listing::{self, Listing};
+use super::listing::{self, Counted, Listing};
 use super::netlink::Message;
 use super::private::{self, PIECE_LEN_MAX, Private};
 use super::proc::{self, File};
 use super::uapi::{FAMILY, FAMILY_NAME, cmd, ctrl, daemon, nl};
-use super::{Front, answer, legacy, meaning};
+use super::{Front, answer, legacy};
 use crate::listing as workers;
 
 /// Longest datagram that is taken.
@@ -175,21 +176,18 @@ impl Client {
                 message.answer(&mut out, cmd::SET_CONFIG, false, fill);
             }
             Ask::Service(of) => {
-                let key = match meaning::key(&of) {
-                    Ok(key) => key,
+                let service = match self.front.service(&of) {
+                    Ok(service) => service,
                     Err(errno) => return Ok(Err(errno)),
                 };
-                let Some(service) = state.desk.read(|draft| draft.service(key).cloned()) else {
-                    return Ok(Err(Errno::ESRCH));
-                };
-                let row = Listing::new(state).row(state, &service);
+                let row = Counted::now(state).row(state, &service);
                 let fill = |writer: &mut Writer<'_>| answer::service(writer, &row);
                 message.answer(&mut out, cmd::NEW_SERVICE, false, fill);
             }
             Ask::Services => return self.list_services(message).await.map(Ok),
             Ask::Dests(of) => {
-                let key = of.and_then(|of| meaning::key(&of).ok());
-                return self.list_dests(message, key).await.map(Ok);
+                let service = of.and_then(|of| self.front.service(&of).ok());
+                return self.list_dests(message, service.as_deref()).await.map(Ok);
             }
             Ask::Daemons => return self.list_daemons(message).await.map(Ok),
         }
@@ -201,7 +199,7 @@ impl Client {
         let listing = Listing::new(state);
         let mut pending = Pending::default();
         for service in listing.services() {
-            let row = listing.row(state, service);
+            let row = listing.counted.row(state, service);
             let fill = |writer: &mut Writer<'_>| answer::service(writer, &row);
             message.answer(&mut pending.0, cmd::NEW_SERVICE, true, fill);
             self.send_full(&mut pending).await?;
@@ -209,15 +207,10 @@ impl Client {
         self.send_last(message, pending).await
     }
 
-    async fn list_dests(
-        &self,
-        message: &Message<'_>,
-        key: Option<conf::ServiceKey>,
-    ) -> io::Result<()> {
+    async fn list_dests(&self, message: &Message<'_>, service: Option<&Service>) -> io::Result<()> {
         let state = &self.front.state;
-        let service = key.and_then(|key| state.desk.read(|draft| draft.service(key).cloned()));
         let mut pending = Pending::default();
-        let rows = service.map(|service| Listing::new(state).dests(state, &service));
+        let rows = service.map(|service| Counted::now(state).dests(state, service));
         for row in rows.unwrap_or_default() {
             let fill = |writer: &mut Writer<'_>| answer::dest(writer, &row);
             message.answer(&mut pending.0, cmd::NEW_DEST, true, fill);
@@ -284,13 +277,8 @@ impl Client {
     /// The value of a socket option, and the length that the program is told.
     fn value(&self, ask: legacy::Ask, room: usize) -> Result<(Vec<u8>, usize), Errno> {
         let state = &self.front.state;
-        let listing = Listing::new(state);
         let size = listing::table_size(&state.in_force.load().config);
         let mut out = Vec::new();
-        let find = |of| {
-            let key = meaning::key(&of)?;
-            state.desk.read(|draft| draft.service(key).cloned()).ok_or(Errno::ESRCH)
-        };
         match ask {
             legacy::Ask::Version => {
                 out.extend(proc::banner(size).bytes());
@@ -298,20 +286,26 @@ impl Client {
                 let len = out.len();
                 return Ok((out, len));
             }
-            legacy::Ask::Info => legacy::put_info(&mut out, size, listing.len()),
+            legacy::Ask::Info => {
+                let services = state.desk.read(|draft| draft.service_count());
+                legacy::put_info(&mut out, size, services);
+            }
             legacy::Ask::Services(room) => {
+                let listing = Listing::new(state);
                 legacy::put_services_head(&mut out, room);
                 for service in listing.services().take(room as usize) {
-                    legacy::put_service(&mut out, &listing.row(state, service));
+                    legacy::put_service(&mut out, &listing.counted.row(state, service));
                 }
             }
             legacy::Ask::Service(of) => {
-                legacy::put_service(&mut out, &listing.row(state, &*find(of)?));
+                let service = self.front.service(&of)?;
+                legacy::put_service(&mut out, &Counted::now(state).row(state, &service));
             }
             legacy::Ask::Dests(of, room) => {
-                let service = find(of)?;
-                legacy::put_dests_head(&mut out, &listing.row(state, &service), room);
-                let rows = listing.dests(state, &service);
+                let service = self.front.service(&of)?;
+                let counted = Counted::now(state);
+                legacy::put_dests_head(&mut out, &counted.row(state, &service), room);
+                let rows = counted.dests(state, &service);
                 rows.iter().take(room as usize).for_each(|row| legacy::put_dest(&mut out, row));
             }
             legacy::Ask::Timeouts => {
@@ -333,27 +327,28 @@ impl Client {
 
     async fn send_file(&self, file: File) -> io::Result<Result<(), Errno>> {
         let state = &self.front.state;
-        let listing = Listing::new(state);
+        let counted = Counted::now(state);
         let text = match file {
-            File::Services => return self.send_services(&listing).await.map(Ok),
+            File::Services => return self.send_services().await.map(Ok),
             File::Connections | File::ConnectionsSync => return self.send_connections(file).await,
-            File::Stats => proc::stats(&listing.total(state)),
+            File::Stats => proc::stats(&counted.total(state)),
             File::StatsPerCpu => {
                 let workers = state.workers.iter();
                 let workers: Vec<_> =
-                    workers.map(|seat| (seat.lcore, listing.of_worker(seat))).collect();
-                proc::stats_per_cpu(&listing.total(state), &workers)
+                    workers.map(|seat| (seat.lcore, counted.of_worker(seat))).collect();
+                proc::stats_per_cpu(&counted.total(state), &workers)
             }
         };
         self.send_pieces(text.as_bytes()).await.map(Ok)
     }
 
-    async fn send_services(&self, listing: &Listing) -> io::Result<()> {
+    async fn send_services(&self) -> io::Result<()> {
         let state = &self.front.state;
+        let listing = Listing::new(state);
         let mut text = proc::services_head(listing::table_size(&state.in_force.load().config));
         for service in listing.services() {
-            let dests = listing.dests(state, service);
-            proc::service(&mut text, &listing.row(state, service), &dests);
+            let dests = listing.counted.dests(state, service);
+            proc::service(&mut text, &listing.counted.row(state, service), &dests);
             if text.len() > ANSWER_LEN_MAX {
                 self.send_pieces(text.as_bytes()).await?;
                 text.clear();
