@@ -19,7 +19,7 @@ use super::plan::{PlanError, Planner};
 use super::refusal::{self, ChangeError};
 use crate::api::proto::{EditList, EditSpec, Edited};
 use crate::api::refuse;
-use crate::edit::{self, Patience};
+use crate::edit::{self, Failed, Patience};
 use crate::state::State;
 
 /// Most edits of a list, so that others are answered soon.
@@ -92,7 +92,7 @@ impl Asked {
         outcome.unwrap_or_else(|error| refusal::of_change(&error, true))
     }
 
-    async fn edit(&self, edits: &[EditSpec]) -> Result<Response, ChangeError> {
+    async fn edit(&self, edits: &[EditSpec]) -> Result<Response, Failed<ChangeError>> {
         let plan = |draft: &Draft, in_force: Option<u64>| {
             if self.generation.is_some() && self.generation != in_force {
                 let now = self.state.in_force.load().generation;
