@@ -64,6 +64,17 @@ pub(crate) enum Failed<E> {
     Edit(Refused),
 }
 
+/// Another generation is in force than the caller means, or changes of it are under way.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "generation {now} is in force, perhaps with changes under way: read what you mean to change \
+     again"
+)]
+pub(crate) struct Stale {
+    /// The generation in force.
+    pub(crate) now: u64,
+}
+
 /// Carries out the edits that `plan` makes of what is desired, all or nothing. It also hears the
 /// generation in force, if that has everything that is desired. `origin` says in the log who wants
 /// it.

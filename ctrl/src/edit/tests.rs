@@ -244,17 +244,17 @@ async fn counters_begin_anew_and_stay_so() {
     rig.datagrams("192.0.2.11:19", 4);
     let connections = || services(&rig).iter().map(|one| one.traffic.connections).collect();
     let connections = || -> Vec<u64> { connections() };
-    zero(&rig.state, Some(echo())).await.unwrap();
+    zero(&rig.state, Some(echo()), None).await.unwrap();
     assert_eq!(connections(), [0, 4]);
     assert!(services(&rig)[0].real_servers.iter().all(|real| real.traffic.in_packets == 0));
     assert_eq!(services(&rig)[0].real_servers[0].inactive, 2, "flows are no counters");
     // Over later generations, too.
     edited(&rig, &[weight(echo(), "10.0.0.11:7", 9)]).await.unwrap();
     assert_eq!(connections(), [0, 4]);
-    zero(&rig.state, None).await.unwrap();
+    zero(&rig.state, None, None).await.unwrap();
     assert_eq!(connections(), [0, 0]);
     assert_eq!(rig.state.in_force.load().generation, 2);
-    let error = zero(&rig.state, Some(udp("192.0.2.99:1"))).await.unwrap_err().to_string();
+    let error = zero(&rig.state, Some(udp("192.0.2.99:1")), None).await.unwrap_err().to_string();
     assert_eq!(error, "there is no service udp 192.0.2.99:1");
 }
 
@@ -265,7 +265,7 @@ async fn a_real_server_that_comes_back_before_it_is_zeroed_is_zero() {
     edited(&rig, &[Edit::RemoveRealServer(echo(), end("10.0.0.11:7"))]).await.unwrap();
     let back = [add_real(echo(), "10.0.0.11:7")];
     edit(&rig.state, &back, Patience::Until(Duration::ZERO)).await.unwrap();
-    zero(&rig.state, None).await.unwrap();
+    zero(&rig.state, None, None).await.unwrap();
     let real = services(&rig)[0].real_servers[1].clone();
     assert_eq!((real.rip.to_string().as_str(), real.traffic.connections), ("10.0.0.11", 0));
 }

@@ -19,9 +19,9 @@ impl Front {
         match change {
             Change::Zero(of) => {
                 let key = of.map(|of| key(&of)).transpose()?;
-                edit::zero(&self.state, key).await.map_err(|error| match error {
+                edit::zero(&self.state, key, None).await.map_err(|error| match error {
                     ZeroError::Edit(error) => errno_of(&error),
-                    ZeroError::Apply(error) => {
+                    error @ (ZeroError::Apply(_) | ZeroError::Stale(_)) => {
                         tracing::warn!("IPVS: {error}");
                         Errno::EBUSY
                     }

@@ -19,7 +19,7 @@ use super::plan::{PlanError, Planner};
 use super::refusal::{self, ChangeError};
 use crate::api::proto::{EditList, EditSpec, Edited};
 use crate::api::refuse;
-use crate::edit::{self, Failed, Patience};
+use crate::edit::{self, Failed, Patience, Stale};
 use crate::state::State;
 
 /// Most edits of a list, so that others are answered soon.
@@ -43,7 +43,7 @@ pub(super) struct Asked {
     pub(super) state: Arc<State>,
     wait: Duration,
     /// The generation that the client thinks is in force.
-    generation: Option<u64>,
+    pub(super) generation: Option<u64>,
 }
 
 impl FromRequestParts<Arc<State>> for Asked {
@@ -96,7 +96,7 @@ impl Asked {
         let plan = |draft: &Draft, in_force: Option<u64>| {
             if self.generation.is_some() && self.generation != in_force {
                 let now = self.state.in_force.load().generation;
-                return Err(ChangeError::Stale { now });
+                return Err(ChangeError::Stale(Stale { now }));
             }
             Planner::new(draft).edits(edits)
         };

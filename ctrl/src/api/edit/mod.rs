@@ -32,9 +32,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
 fn change(id: &'static str, summary: &'static str) -> Operation {
     Operation::answering::<Edited>(id, summary)
         .query::<ChangeQuery>()
+        .conditional()
         .refused(StatusCode::NOT_FOUND, "there is no such service or real server")
         .refused(StatusCode::CONFLICT, "it is there already, or there is no room under `limits`")
-        .refused(StatusCode::PRECONDITION_FAILED, "`If-Match` names another generation")
         .refused(StatusCode::UNPROCESSABLE_ENTITY, "it would break a rule of configurations")
 }
 
@@ -125,6 +125,7 @@ fn director(routes: Routes) -> Routes {
             "/v1/zero",
             Operation::answering::<Edited>("zero", "Has counters and rates begin anew.")
                 .taking::<Zero>()
+                .conditional()
                 .refused(none.0, none.1)
                 .refused(behind.0, behind.1),
             zero,
@@ -132,13 +133,13 @@ fn director(routes: Routes) -> Routes {
 }
 
 async fn zero(asked: Asked, Taken(Zero { service }): Taken<Zero>) -> Response {
-    let state = asked.state;
+    let Asked { state, generation, .. } = asked;
     let key = service.map(|text| state.desk.read(|draft| plan::service_key(draft, &text)));
     let key = match key.transpose() {
         Ok(key) => key,
         Err(error) => return refusal::of_plan(&error),
     };
-    match edit::zero(&state, key).await {
+    match edit::zero(&state, key, generation).await {
         Ok(()) => {
             let generation = state.in_force.load().generation;
             Json(Edited { running: true, generation }).into_response()

@@ -6,16 +6,13 @@ use conf::edit::{EditError, Refused};
 
 use super::plan::PlanError;
 use crate::api::refuse;
-use crate::edit::{Failed, ZeroError};
+use crate::edit::{Failed, Stale, ZeroError};
 
 /// Why a list of edits cannot be made of a request.
 #[derive(Debug)]
 pub(super) enum ChangeError {
-    /// The client means another generation than `now`, or changes of it are under way.
-    Stale {
-        /// The generation in force.
-        now: u64,
-    },
+    /// The client means another generation.
+    Stale(Stale),
     /// The edit at this place cannot be understood.
     Plan(usize, PlanError),
 }
@@ -23,12 +20,8 @@ pub(super) enum ChangeError {
 /// The refusal of a change, with the place of the edit if it was one of a list.
 pub(super) fn of_change(error: &Failed<ChangeError>, is_list: bool) -> Response {
     let (index, status, text) = match error {
-        Failed::Plan(ChangeError::Stale { now }) => {
-            let text = format!(
-                "generation {now} is in force, perhaps with changes under way: read what you \
-                 mean to change again"
-            );
-            return refuse(StatusCode::PRECONDITION_FAILED, text);
+        Failed::Plan(ChangeError::Stale(stale)) => {
+            return refuse(StatusCode::PRECONDITION_FAILED, stale.to_string());
         }
         Failed::Plan(ChangeError::Plan(index, error)) => {
             (index, plan_status(error), error.to_string())
@@ -47,6 +40,7 @@ pub(super) fn of_plan(error: &PlanError) -> Response {
 pub(super) fn of_zero(error: &ZeroError) -> Response {
     let status = match error {
         ZeroError::Edit(error) => status(error),
+        ZeroError::Stale(_) => StatusCode::PRECONDITION_FAILED,
         ZeroError::Apply(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     refuse(status, error.to_string())

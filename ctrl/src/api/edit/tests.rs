@@ -200,6 +200,13 @@ fn counters_begin_anew() {
     assert_eq!(site.services()[0]["in_packets"], 1);
     assert_eq!(site.change("POST", "/v1/zero", &json!({})), 1);
     assert_eq!(site.services()[0]["in_packets"], 0);
+    let zero = |generation: u64| {
+        let header = format!("if-match: \"{generation}\"\r\n");
+        site.send("POST", "/v1/zero", &header, "{}").0
+    };
+    site.rig.datagrams("192.0.2.10:7", 1);
+    assert_eq!((zero(2), &site.services()[0]["in_packets"]), (412, &json!(1)));
+    assert_eq!((zero(1), &site.services()[0]["in_packets"]), (200, &json!(0)));
     site.refused(404, "POST", "/v1/zero", &json!({"service": "none"}));
     site.refused(404, "POST", "/v1/zero", &json!({"service": "tcp:192.0.2.99:1"}));
 }
