@@ -3,6 +3,7 @@
 //! The file is a secret, so one that others can read is refused rather than trusted. Texts of
 //! errors never have a token in them.
 
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -129,23 +130,24 @@ fn read(path: &Path) -> Result<Vec<Token>, TokenError> {
 }
 
 fn parse(text: &[u8]) -> Result<Vec<Token>, TokenError> {
-    let mut tokens: Vec<Token> = Vec::new();
+    let mut tokens = Vec::new();
+    let mut known = HashSet::new();
     for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
         let wrong = |why| TokenError::Line { line: index + 1, why };
-        let token = parse_line(line).map_err(wrong)?;
-        if tokens.iter().any(|known| known.text == token.text) {
+        let (role, text) = parse_line(line).map_err(wrong)?;
+        if !known.insert(text) {
             return Err(wrong("this token stands in another line already".to_owned()));
         }
-        tokens.push(token);
+        tokens.push(Token { role, text: text.into() });
     }
     Ok(tokens)
 }
 
-fn parse_line(line: &[u8]) -> Result<Token, String> {
+fn parse_line(line: &[u8]) -> Result<(Role, &[u8]), String> {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let (Some(role), Some(text), None) = (words.next(), words.next(), words.next()) else {
         return Err("it is not a role and a token: `admin TOKEN`, `read-only TOKEN`".to_owned());
@@ -166,7 +168,7 @@ fn parse_line(line: &[u8]) -> Result<Token, String> {
     if !text.iter().all(fits) {
         return Err("a token has letters, digits and `-._~+/=` only".to_owned());
     }
-    Ok(Token { role, text: text.into() })
+    Ok((role, text))
 }
 
 #[cfg(test)]

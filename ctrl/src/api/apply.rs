@@ -1,9 +1,6 @@
 //! `POST /v1/apply`: a configuration comes in, and is put into force.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
@@ -11,10 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::proto::{ConfigError, Refusal};
-use super::refuse;
+use super::{Here, refuse};
 use crate::apply::{self, ApplyError};
 use crate::error::CtrlError;
-use crate::state::State;
 
 /// Longest name of a file.
 const NAME_BYTES_MAX: usize = 4096;
@@ -29,8 +25,8 @@ pub(super) struct FileQuery {
 
 /// Puts the body into force.
 pub(super) async fn apply(
-    Shared(state): Shared<Arc<State>>,
-    query: Result<Query<FileQuery>, QueryRejection>,
+    Shared(state): Here,
+    Query(query): Query<FileQuery>,
     body: Bytes,
 ) -> Response {
     let name = match name(query) {
@@ -44,8 +40,7 @@ pub(super) async fn apply(
 }
 
 /// The name of a file that is sent.
-pub(super) fn name(query: Result<Query<FileQuery>, QueryRejection>) -> Result<String, String> {
-    let Query(FileQuery { name }) = query.map_err(|error| error.body_text())?;
+pub(super) fn name(FileQuery { name }: FileQuery) -> Result<String, String> {
     match name.filter(|name| !name.is_empty()).unwrap_or_else(|| "request".to_owned()) {
         name if name.len() > NAME_BYTES_MAX => {
             Err(format!("the name is longer than {NAME_BYTES_MAX} bytes"))

@@ -23,20 +23,17 @@ pub(crate) mod view;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as Shared};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use conf::FILE_BYTES_MAX;
-use serde::Serialize;
 
-use crate::client::NO_SUCH_RESOURCE;
+use crate::listing::ListingError;
 use crate::metrics::{self, MEDIA_TYPE};
 use crate::select::{FlowFilter, NoSuchService, ServiceFilter};
 use crate::state::State;
 use operation::Operation;
-use proto::Refusal;
+use proto::{NO_SUCH_RESOURCE, Refusal};
 use routes::Routes;
 
 pub(crate) use role::Peer;
@@ -71,8 +68,8 @@ fn routes_that_read(routes: Routes) -> Routes {
             Operation::answering::<proto::Services>("services", "Services and real servers.")
                 .query::<ServiceFilter>()
                 .refused(StatusCode::NOT_FOUND, no_service),
-            async |Shared(state): Here, query: Services| {
-                of_services(state, query, view::chosen_services).await
+            async |Shared(state): Here, Query(filter): Services| {
+                aside(move || view::chosen_services(&state, &filter).map(Json)).await
             },
         )
         .read(
@@ -80,8 +77,8 @@ fn routes_that_read(routes: Routes) -> Routes {
             Operation::answering::<proto::RealServers>("real-servers", "Real servers in one list.")
                 .query::<ServiceFilter>()
                 .refused(StatusCode::NOT_FOUND, no_service),
-            async |Shared(state): Here, query: Services| {
-                of_services(state, query, view::real_servers).await
+            async |Shared(state): Here, Query(filter): Services| {
+                aside(move || view::real_servers(&state, &filter).map(Json)).await
             },
         )
         .read(
@@ -207,30 +204,28 @@ pub(crate) fn router(state: Arc<State>) -> Router {
 }
 
 type Here = Shared<Arc<State>>;
-type Services = Result<Query<ServiceFilter>, QueryRejection>;
+type Services = Query<ServiceFilter>;
 
 /// Why listings are refused.
 const SLOW: &str = "a worker does not answer, or earlier listings take too long";
 
-/// On a thread of its own: a hundred thousand real servers take a moment, in which others are
-/// answered.
-async fn of_services<T: Serialize + 'static>(
-    state: Arc<State>,
-    query: Result<Query<ServiceFilter>, QueryRejection>,
-    view: fn(&State, &ServiceFilter) -> Result<T, NoSuchService>,
-) -> Response {
-    let filter = match query {
-        Ok(Query(filter)) => filter,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, error.body_text()),
-    };
-    let text = tokio::task::spawn_blocking(move || {
-        view(&state, &filter).map(|view| serde_json::to_vec(&view))
-    });
-    match text.await {
-        Ok(Ok(Ok(text))) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
-        Ok(Ok(Err(error))) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-        Ok(Err(error)) => refuse(StatusCode::NOT_FOUND, error.to_string()),
-        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping".to_owned()),
+/// What `work` answers, which is done on a thread of its own: a hundred thousand real servers take a
+/// moment, in which others are answered.
+async fn aside<R: IntoResponse>(work: impl FnOnce() -> R + Send + 'static) -> Response {
+    let answer = tokio::task::spawn_blocking(move || work().into_response()).await;
+    let stopping = "the daemon is stopping";
+    answer.unwrap_or_else(|_| refuse(StatusCode::SERVICE_UNAVAILABLE, stopping.to_owned()))
+}
+
+impl IntoResponse for NoSuchService {
+    fn into_response(self) -> Response {
+        refuse(StatusCode::NOT_FOUND, self.to_string())
+    }
+}
+
+impl IntoResponse for ListingError {
+    fn into_response(self) -> Response {
+        refuse(StatusCode::SERVICE_UNAVAILABLE, self.to_string())
     }
 }
 

@@ -100,7 +100,7 @@ fn document(table: &[Route]) -> Value {
 }
 
 fn operation(route: &Route, schemas: &mut Schemas) -> Value {
-    let Operation { id, summary, query, body, answer, status, refusals } = &route.operation;
+    let Operation { id, summary, query, is_conditional, body, answer, refusals } = &route.operation;
     let mut described = Map::new();
     let mut say = |key: &str, value| described.insert(key.to_owned(), value);
     say("operationId", json!(id));
@@ -109,6 +109,9 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     let mut parameters = path_parameters(route);
     for make in query {
         parameters.extend(query_parameters(make(&mut schemas.taken).as_value()));
+    }
+    if *is_conditional {
+        parameters.push(if_match());
     }
     if !parameters.is_empty() {
         say("parameters", parameters.into());
@@ -125,9 +128,9 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         Answer::Json(make) => json!({"application/json": {"schema": make(&mut schemas.sent)}}),
         Answer::Other(media_type) => json!({*media_type: {"schema": {}}}),
     };
-    let done = json!({"description": status.canonical_reason(), "content": content});
+    let done = json!({"description": "OK", "content": content});
     let mut responses = refused(common_refusals(route).into_iter().chain(refusals.iter().copied()));
-    responses.insert(status.as_str().to_owned(), done);
+    responses.insert("200".to_owned(), done);
     say("responses", responses.into());
     described.into()
 }
@@ -184,6 +187,15 @@ fn path_parameters(route: &Route) -> Vec<Value> {
         json!({"name": name, "in": "path", "required": true, "schema": schema})
     };
     names.map(parameter).collect()
+}
+
+fn if_match() -> Value {
+    let description = "Only while the configuration of this generation is in force, as `\"7\"`, \
+                       and nothing is on the way to take its place; always if it is `*`.";
+    json!({
+        "name": "If-Match", "in": "header", "required": false, "description": description,
+        "schema": {"type": "string"},
+    })
 }
 
 /// The properties of an object as parameters of a query.

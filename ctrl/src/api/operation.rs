@@ -17,12 +17,12 @@ pub(crate) struct Operation {
     pub(super) summary: &'static str,
     /// Its query parameters, as the properties of objects.
     pub(super) query: Vec<MakeSchema>,
+    /// Whether it can be asked for with `If-Match`.
+    pub(super) is_conditional: bool,
     /// The body it takes.
     pub(super) body: Option<Taken>,
     /// The body it answers with.
     pub(super) answer: Answer,
-    /// The status of an answer to what was done.
-    pub(super) status: StatusCode,
     /// What it refuses, besides what all operations refuse.
     pub(super) refusals: Vec<(StatusCode, &'static str)>,
 }
@@ -54,9 +54,9 @@ impl Operation {
             id,
             summary,
             query: Vec::new(),
+            is_conditional: false,
             body: None,
             answer: Answer::Json(SchemaGenerator::subschema_for::<T>),
-            status: StatusCode::OK,
             refusals: Vec::new(),
         }
     }
@@ -74,6 +74,12 @@ impl Operation {
     pub(super) fn query<T: JsonSchema>(mut self) -> Self {
         self.query.push(T::json_schema);
         self
+    }
+
+    /// With `If-Match`, which names the generation that is meant.
+    pub(super) fn conditional(self) -> Self {
+        let stale = "another generation than that of `If-Match` is in force, or about to be";
+        Self { is_conditional: true, ..self }.refused(StatusCode::PRECONDITION_FAILED, stale)
     }
 
     /// With a `T` in JSON as its body.

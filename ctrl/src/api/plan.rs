@@ -3,21 +3,20 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Json, Response};
 
 use super::apply::{FileQuery, name, refused};
-use super::refuse;
+use super::{Here, refuse};
 use crate::apply::ApplyError;
 use crate::apply::plan::{self, Source};
 use crate::state::State;
 
 /// What the body would change.
 pub(super) async fn plan(
-    Shared(state): Shared<Arc<State>>,
-    query: Result<Query<FileQuery>, QueryRejection>,
+    Shared(state): Here,
+    Query(query): Query<FileQuery>,
     body: Bytes,
 ) -> Response {
     match name(query) {
@@ -27,7 +26,7 @@ pub(super) async fn plan(
 }
 
 /// What the daemon's own file would change.
-pub(super) async fn own(Shared(state): Shared<Arc<State>>) -> Response {
+pub(super) async fn own(Shared(state): Here) -> Response {
     answer(&state, Source::Own).await
 }
 

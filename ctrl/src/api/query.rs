@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 
 use axum::extract::Query;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 /// Both parts of the query of `uri`, or what is wrong with it.
-pub(super) fn parts<A, B>(uri: &Uri) -> Result<(A, B), String>
+pub(super) fn parts<A, B>(uri: &Uri) -> Result<(A, B), (StatusCode, String)>
 where
     A: DeserializeOwned + JsonSchema,
     B: DeserializeOwned + JsonSchema,
@@ -19,14 +19,15 @@ where
     let known: BTreeSet<String> = names::<A>().into_iter().chain(names::<B>()).collect();
     if let Some((name, _)) = given.iter().find(|(name, _)| !known.contains(name)) {
         let known: Vec<_> = known.into_iter().collect();
-        return Err(format!("there is no parameter `{name}`, only {}", known.join(", ")));
+        let error = format!("there is no parameter `{name}`, only {}", known.join(", "));
+        return Err((StatusCode::BAD_REQUEST, error));
     }
     let (Query(first), Query(second)) = (of(uri)?, of(uri)?);
     Ok((first, second))
 }
 
-fn of<T: DeserializeOwned>(uri: &Uri) -> Result<Query<T>, String> {
-    Query::try_from_uri(uri).map_err(|error| error.body_text())
+fn of<T: DeserializeOwned>(uri: &Uri) -> Result<Query<T>, (StatusCode, String)> {
+    Query::try_from_uri(uri).map_err(|error| (error.status(), error.body_text()))
 }
 
 /// The names of a part's parameters.

@@ -5,29 +5,23 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Json, Response};
+use axum::response::Json;
 use dataplane::control::Command;
 
 use super::proto::{Neighbor, Neighbors, Route, Routes};
-use super::{Here, refuse, view};
+use super::{Here, view};
 use crate::listing::{self, ListingError};
 use crate::state::State;
 
 /// `GET /v1/neighbors`.
-pub(super) async fn neighbors(Shared(state): Here) -> Response {
-    match all_neighbors(&state).await {
-        Ok(neighbors) => Json(Neighbors { neighbors }).into_response(),
-        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    }
+pub(super) async fn neighbors(Shared(state): Here) -> Result<Json<Neighbors>, ListingError> {
+    Ok(Json(Neighbors { neighbors: all_neighbors(&state).await? }))
 }
 
 /// `GET /v1/routes`.
-pub(super) async fn routes(Shared(state): Here) -> Response {
-    match all_neighbors(&state).await {
-        Ok(neighbors) => Json(Routes { routes: all_routes(&state, neighbors) }).into_response(),
-        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    }
+pub(super) async fn routes(Shared(state): Here) -> Result<Json<Routes>, ListingError> {
+    let neighbors = all_neighbors(&state).await?;
+    Ok(Json(Routes { routes: all_routes(&state, neighbors) }))
 }
 
 async fn all_neighbors(state: &Arc<State>) -> Result<Vec<Neighbor>, ListingError> {

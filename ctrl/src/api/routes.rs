@@ -11,7 +11,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::from_fn;
-use axum::routing::{MethodFilter, MethodRouter, get, on};
+use axum::routing::{MethodFilter, on};
 
 use super::body;
 use super::operation::Operation;
@@ -42,7 +42,7 @@ impl Routes {
         H: Handler<T, Arc<State>>,
         T: 'static,
     {
-        self.add(Method::GET, path, operation, get(handler), false)
+        self.add(Method::GET, path, operation, handler, false)
     }
 
     /// Adds a read that takes a body: GET may have none.
@@ -56,7 +56,7 @@ impl Routes {
         H: Handler<T, Arc<State>>,
         T: 'static,
     {
-        self.add(Method::POST, path, operation, on(MethodFilter::POST, handler), false)
+        self.add(Method::POST, path, operation, handler, false)
     }
 
     /// Adds what `method` changes at `path`; for admins.
@@ -71,23 +71,24 @@ impl Routes {
         H: Handler<T, Arc<State>>,
         T: 'static,
     {
-        let filter = match method {
-            Method::POST => MethodFilter::POST,
-            Method::PUT => MethodFilter::PUT,
-            Method::PATCH => MethodFilter::PATCH,
-            _ => MethodFilter::DELETE,
-        };
-        self.add(method, path, operation, on(filter, handler), true)
+        self.add(method, path, operation, handler, true)
     }
 
-    fn add(
+    fn add<H, T>(
         mut self,
         method: Method,
         path: &'static str,
         operation: Operation,
-        mut handler: MethodRouter<Arc<State>>,
+        handler: H,
         is_change: bool,
-    ) -> Self {
+    ) -> Self
+    where
+        H: Handler<T, Arc<State>>,
+        T: 'static,
+    {
+        #[expect(clippy::expect_used, reason = "the table is the same in every run, and in tests")]
+        let filter = MethodFilter::try_from(method.clone()).expect("a method of HTTP itself");
+        let mut handler = on(filter, handler);
         if let Some(taken) = &operation.body {
             let bytes_max = taken.bytes_max;
             let take_in = move |request, next| body::take_in(bytes_max, request, next);

@@ -229,6 +229,8 @@ fn wrong_requests_are_refused_in_words_and_harm_nobody() {
     assert!(refused(&server, "/v1/flows?limit=many").contains("limit"));
     assert!(refused(&server, "/v1/flows?limit=-1").contains("limit"));
     assert!(refused(&server, "/v1/flows?most=3").contains("most"));
+    let long = format!("/v1/services?{}=1", "x".repeat(20_000));
+    assert!(refused(&server, &long).contains("query string: xxx"), "cut off, but told");
     let delete = "DELETE /v1/services HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
                 content-length: 0\r\n\r\n";
     assert_eq!(raw(&server, delete), "HTTP/1.1 405 Method Not Allowed");

@@ -25,7 +25,6 @@ use crate::error::CtrlError;
 use refusal::Refused;
 
 pub(crate) use connection::Connection;
-pub(crate) use refusal::NO_SUCH_RESOURCE;
 
 /// How long the daemon may take to answer, or to go on with an answer. Listings wait for each other
 /// for up to 30 s.

@@ -9,13 +9,11 @@ use hyper::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::{Address, Content, Daemon};
-use crate::api::proto::Refusal;
+use crate::api::proto::{NO_SUCH_RESOURCE, Refusal};
 use crate::error::CtrlError;
 
 /// The version of this tool.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// What daemons say of a resource that they lack.
-pub(crate) const NO_SUCH_RESOURCE: &str = "no such resource";
 
 /// A refusal with its status.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use conf::edit::{Desired, Draft, Edit, Refused, Subject};
 use tokio::sync::{Notify, watch};
 
+use super::Failed;
 use super::room::Room;
 use crate::identity::Registry;
 
@@ -105,18 +106,18 @@ impl Desk {
 
     /// Accepts the edits that `plan` makes of what is desired and its revision, all or nothing;
     /// the revision that has them. `origin` is who wants it.
-    pub(super) fn edit<E: From<Refused>>(
+    pub(super) fn edit<E>(
         &self,
         origin: &str,
         plan: impl FnOnce(&Draft, Revision) -> Result<Vec<Edit>, E>,
-    ) -> Result<Revision, E> {
+    ) -> Result<Revision, Failed<E>> {
         let inner = &mut *self.lock();
-        let edits = plan(&inner.draft, inner.revision)?;
-        let done = inner.draft.edit(&edits)?;
+        let edits = plan(&inner.draft, inner.revision).map_err(Failed::Plan)?;
+        let done = inner.draft.edit(&edits).map_err(Failed::Edit)?;
         if let Err(error) = inner.room.admit(done.steps()) {
             inner.draft.undo(done);
             let index = edits.len().saturating_sub(1);
-            return Err(Refused { index, error }.into());
+            return Err(Failed::Edit(Refused { index, error }));
         }
         if !done.is_empty() {
             inner.revision += 1;

@@ -1,14 +1,14 @@
 //! Single changes of the running configuration: what commands change, for the HTTP API and for the
 //! IPVS front end.
 //!
-//! [`edit`] checks a list of edits against what is desired (`desk.rs`), all or nothing. What is
+//! [`edit_with`] checks a list of edits against what is desired (`desk.rs`), all or nothing. What is
 //! accepted cannot fail later: there is a number for everything (`room.rs`). It is put into force
 //! at once, or together with all that is accepted while a snapshot is built (`publish.rs`), and the
 //! caller is told whether the workers run it already. `rvs apply` and SIGHUP replace what is
 //! desired as a whole, through the same desk ([`crate::apply`]). [`zero`] has counters begin anew.
 //!
 //! Who lists what commands have made should look at the desk ([`Desk::read`]), where everything
-//! accepted is, and take counters from what is in force ([`crate::state::InForce::find`]).
+//! accepted is, and take counters from what is in force ([`crate::state::InForce::place`]).
 
 mod desk;
 mod publish;
@@ -55,25 +55,35 @@ pub(crate) struct Edited {
     pub(crate) generation: u64,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for the IPVS front end"))]
-/// Carries out `edits`, all or nothing. `origin` says in the log who wanted it.
-pub(crate) async fn edit(
-    state: &Arc<State>,
-    origin: &str,
-    edits: &[Edit],
-    patience: Patience,
-) -> Result<Edited, Refused> {
-    edit_with(state, origin, patience, |_, _| Ok(edits.to_vec())).await
+/// Why edits are not carried out.
+#[derive(Debug)]
+pub(crate) enum Failed<E> {
+    /// None could be made.
+    Plan(E),
+    /// They cannot be accepted.
+    Edit(Refused),
+}
+
+/// Another generation is in force than the caller means, or changes of it are under way.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "generation {now} is in force, perhaps with changes under way: read what you mean to change \
+     again"
+)]
+pub(crate) struct Stale {
+    /// The generation in force.
+    pub(crate) now: u64,
 }
 
 /// Carries out the edits that `plan` makes of what is desired, all or nothing. It also hears the
-/// generation in force, if that has everything that is desired.
-pub(crate) async fn edit_with<E: From<Refused> + NoRoom>(
+/// generation in force, if that has everything that is desired. `origin` says in the log who wants
+/// it.
+pub(crate) async fn edit_with<E>(
     state: &Arc<State>,
     origin: &str,
     patience: Patience,
     plan: impl Fn(&Draft, Option<u64>) -> Result<Vec<Edit>, E>,
-) -> Result<Edited, E> {
+) -> Result<Edited, Failed<E>> {
     let accept = || {
         state.desk.edit(origin, |draft, revision| -> Result<_, E> {
             let in_force = state.in_force.load();
@@ -85,7 +95,11 @@ pub(crate) async fn edit_with<E: From<Refused> + NoRoom>(
     };
     let revision = match accept() {
         // Flows may have ended since the registry was asked last.
-        Err(error) if error.is_for_want_of_room() && free_numbers(state).await => accept()?,
+        Err(Failed::Edit(refused))
+            if is_for_want_of_room(&refused) && free_numbers(state).await =>
+        {
+            accept()?
+        }
         outcome => outcome?,
     };
     see_to(state);
@@ -101,16 +115,9 @@ pub(crate) async fn edit_with<E: From<Refused> + NoRoom>(
     Ok(Edited { running, generation: state.in_force.load().generation })
 }
 
-/// Errors among which may be that there is no room.
-pub(crate) trait NoRoom {
-    /// Whether removed things that wait for their flows to end are in the way.
-    fn is_for_want_of_room(&self) -> bool;
-}
-
-impl NoRoom for Refused {
-    fn is_for_want_of_room(&self) -> bool {
-        matches!(self.error, EditError::NoRoom { waiting: 1.., .. })
-    }
+/// Whether removed things that wait for their flows to end are in the way.
+fn is_for_want_of_room(refused: &Refused) -> bool {
+    matches!(refused.error, EditError::NoRoom { waiting: 1.., .. })
 }
 
 /// Has the registry free the numbers of what has no flows any more; whether there were any.

@@ -1,5 +1,6 @@
 //! Tests of single changes, with workers in memory.
 
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant as StdInstant;
 
@@ -57,8 +58,16 @@ fn weight(key: ServiceKey, address: &str, weight: u32) -> Edit {
     Edit::PatchRealServer(key, end(address), patch)
 }
 
+async fn edit(state: &Arc<State>, edits: &[Edit], patience: Patience) -> Result<Edited, Refused> {
+    let plan = |_: &Draft, _| Ok::<_, Infallible>(edits.to_vec());
+    edit_with(state, "test", patience, plan).await.map_err(|failed| match failed {
+        Failed::Edit(refused) => refused,
+        Failed::Plan(never) => match never {},
+    })
+}
+
 async fn edited(rig: &Rig, edits: &[Edit]) -> Result<Edited, Refused> {
-    edit(&rig.state, "test", edits, LONG).await
+    edit(&rig.state, edits, LONG).await
 }
 
 fn services(rig: &Rig) -> Vec<Service> {
@@ -115,7 +124,7 @@ async fn many_clients_at_once_lose_nothing_and_share_generations() {
         let state = Arc::clone(&rig.state);
         tokio::spawn(async move {
             let add = add_real(echo(), &format!("10.0.0.{}:7", 20 + n));
-            edit(&state, "test", &[add], LONG).await.unwrap()
+            edit(&state, &[add], LONG).await.unwrap()
         })
     };
     let clients: Vec<_> = (0..200).map(client).collect();
@@ -133,9 +142,8 @@ async fn many_clients_at_once_lose_nothing_and_share_generations() {
 async fn what_is_accepted_goes_on_when_the_client_is_gone() {
     let rig = Rig::turning(ECHO);
     let state = Arc::clone(&rig.state);
-    let task = tokio::spawn(async move {
-        edit(&state, "test", &[weight(echo(), "10.0.0.11:7", 9)], LONG).await
-    });
+    let task =
+        tokio::spawn(async move { edit(&state, &[weight(echo(), "10.0.0.11:7", 9)], LONG).await });
     while rig.state.desk.revision() == 0 {
         tokio::task::yield_now().await;
     }
@@ -216,7 +224,7 @@ async fn a_worker_that_stands_still_holds_back_changes_but_not_their_callers() {
     let patience = Patience::Until(Duration::from_secs(1));
     for (number, running) in [(5, false), (6, false), (7, false)] {
         let edits = [weight(echo(), "10.0.0.11:7", number)];
-        let outcome = edit(&rig.state, "test", &edits, patience).await.unwrap();
+        let outcome = edit(&rig.state, &edits, patience).await.unwrap();
         assert_eq!((outcome.running, outcome.generation), (running, 2));
     }
     rig.stand_for_s(1);
@@ -236,17 +244,17 @@ async fn counters_begin_anew_and_stay_so() {
     rig.datagrams("192.0.2.11:19", 4);
     let connections = || services(&rig).iter().map(|one| one.traffic.connections).collect();
     let connections = || -> Vec<u64> { connections() };
-    zero(&rig.state, Some(echo())).await.unwrap();
+    zero(&rig.state, Some(echo()), None).await.unwrap();
     assert_eq!(connections(), [0, 4]);
     assert!(services(&rig)[0].real_servers.iter().all(|real| real.traffic.in_packets == 0));
     assert_eq!(services(&rig)[0].real_servers[0].inactive, 2, "flows are no counters");
     // Over later generations, too.
     edited(&rig, &[weight(echo(), "10.0.0.11:7", 9)]).await.unwrap();
     assert_eq!(connections(), [0, 4]);
-    zero(&rig.state, None).await.unwrap();
+    zero(&rig.state, None, None).await.unwrap();
     assert_eq!(connections(), [0, 0]);
     assert_eq!(rig.state.in_force.load().generation, 2);
-    let error = zero(&rig.state, Some(udp("192.0.2.99:1"))).await.unwrap_err().to_string();
+    let error = zero(&rig.state, Some(udp("192.0.2.99:1")), None).await.unwrap_err().to_string();
     assert_eq!(error, "there is no service udp 192.0.2.99:1");
 }
 
@@ -256,8 +264,8 @@ async fn a_real_server_that_comes_back_before_it_is_zeroed_is_zero() {
     rig.datagrams("192.0.2.10:7", 4);
     edited(&rig, &[Edit::RemoveRealServer(echo(), end("10.0.0.11:7"))]).await.unwrap();
     let back = [add_real(echo(), "10.0.0.11:7")];
-    edit(&rig.state, "test", &back, Patience::Until(Duration::ZERO)).await.unwrap();
-    zero(&rig.state, None).await.unwrap();
+    edit(&rig.state, &back, Patience::Until(Duration::ZERO)).await.unwrap();
+    zero(&rig.state, None, None).await.unwrap();
     let real = services(&rig)[0].real_servers[1].clone();
     assert_eq!((real.rip.to_string().as_str(), real.traffic.connections), ("10.0.0.11", 0));
 }
@@ -293,13 +301,13 @@ async fn set_up(services: u32) -> (u32, Duration) {
     let mut commands = 0;
     for number in 0..services {
         for one in farm(number) {
-            edit(&rig.state, "test", &[one], Patience::Brief).await.unwrap();
+            edit(&rig.state, &[one], Patience::Brief).await.unwrap();
             commands += 1;
         }
     }
     let accepted = start.elapsed();
     let last = [Edit::SetTimeouts(Timeouts { tcp_s: 77, tcp_fin_s: 0, udp_s: 0 })];
-    assert!(edit(&rig.state, "test", &last, LONG).await.unwrap().running);
+    assert!(edit(&rig.state, &last, LONG).await.unwrap().running);
     let in_force = rig.state.in_force.load_full();
     let reals = in_force.config.services.iter().map(|service| service.real_servers.len());
     assert_eq!(reals.sum::<usize>(), services as usize * 10 + 2);

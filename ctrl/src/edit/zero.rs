@@ -8,7 +8,7 @@ use std::sync::Arc;
 use conf::ServiceKey;
 use conf::edit::EditError;
 
-use super::{lock, publish, settled};
+use super::{Stale, lock, publish, settled};
 use crate::apply::ApplyError;
 use crate::state::{InForce, State};
 
@@ -21,19 +21,35 @@ pub(crate) enum ZeroError {
     /// What was accepted before could not be put into force, so it has no counters yet.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// The caller means another generation.
+    #[error(transparent)]
+    Stale(#[from] Stale),
 }
 
 /// Has the counters of a service and its real servers begin anew, or those of all, whether or not
-/// anybody waits for that.
-pub(crate) async fn zero(state: &Arc<State>, key: Option<ServiceKey>) -> Result<(), ZeroError> {
-    let task = tokio::spawn(exclusively(Arc::clone(state), key));
+/// anybody waits for that; if a generation is `meant`, only while nothing else is or comes into
+/// force.
+pub(crate) async fn zero(
+    state: &Arc<State>,
+    key: Option<ServiceKey>,
+    meant: Option<u64>,
+) -> Result<(), ZeroError> {
+    let task = tokio::spawn(exclusively(Arc::clone(state), key, meant));
     task.await.unwrap_or_else(|_| Err(ApplyError::Stopping.into()))
 }
 
-async fn exclusively(state: Arc<State>, key: Option<ServiceKey>) -> Result<(), ZeroError> {
+async fn exclusively(
+    state: Arc<State>,
+    key: Option<ServiceKey>,
+    meant: Option<u64>,
+) -> Result<(), ZeroError> {
     let mut applier = state.applier.lock().await;
+    let (is_ahead, generation) = (state.desk.is_ahead(), state.in_force.load().generation);
+    if meant.is_some_and(|meant| is_ahead || meant != generation) {
+        return Err(Stale { now: generation }.into());
+    }
     // What came back just now may bring counters along.
-    if state.desk.is_ahead() {
+    if is_ahead {
         settled(&state).await?;
         publish(&state, &mut applier).await?;
     }

@@ -8,37 +8,10 @@ use super::Front;
 use super::meaning::{end, errno_of, key, owner, real_server, settings};
 use super::request::{Change, DaemonSpec};
 use super::sync;
-use crate::edit::{self, NoRoom, Patience, ZeroError};
+use crate::edit::{self, Failed, Patience, ZeroError};
 
 /// Longest idle time that Linux takes, in seconds; beyond it is EINVAL.
 const TIMEOUT_MAX_S: u32 = i32::MAX as u32 / 100;
-
-/// Why a change is refused, in the terms of whoever asked for it.
-#[derive(Debug)]
-enum Refusal {
-    /// As Linux would.
-    Errno(Errno),
-    /// By RVS, with a reason.
-    Edit(Refused),
-}
-
-impl From<Errno> for Refusal {
-    fn from(errno: Errno) -> Self {
-        Self::Errno(errno)
-    }
-}
-
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
-        Self::Edit(refused)
-    }
-}
-
-impl NoRoom for Refusal {
-    fn is_for_want_of_room(&self) -> bool {
-        matches!(self, Self::Edit(refused) if refused.is_for_want_of_room())
-    }
-}
 
 impl Front {
     /// Carries a change out, all of it or nothing.
@@ -46,9 +19,9 @@ impl Front {
         match change {
             Change::Zero(of) => {
                 let key = of.map(|of| key(&of)).transpose()?;
-                edit::zero(&self.state, key).await.map_err(|error| match error {
+                edit::zero(&self.state, key, None).await.map_err(|error| match error {
                     ZeroError::Edit(error) => errno_of(&error),
-                    ZeroError::Apply(error) => {
+                    error @ (ZeroError::Apply(_) | ZeroError::Stale(_)) => {
                         tracing::warn!("IPVS: {error}");
                         Errno::EBUSY
                     }
@@ -70,10 +43,10 @@ impl Front {
     async fn edit(&self, change: &Change) -> Result<(), Errno> {
         let masquerading = self.state.in_force.load().config.control.masquerading;
         let plan = |draft: &Draft, _| Ok(plan(draft, change, masquerading)?.into_iter().collect());
-        match edit::edit_with::<Refusal>(&self.state, "IPVS", Patience::Brief, plan).await {
+        match edit::edit_with(&self.state, "IPVS", Patience::Brief, plan).await {
             Ok(_) => Ok(()),
-            Err(Refusal::Errno(errno)) => Err(errno),
-            Err(Refusal::Edit(Refused { error, .. })) => {
+            Err(Failed::Plan(errno)) => Err(errno),
+            Err(Failed::Edit(Refused { error, .. })) => {
                 let errno = errno_of(&error);
                 // An errno does not say much.
                 tracing::info!("IPVS: refused with {errno}: {error}");
@@ -95,16 +68,12 @@ impl Front {
 }
 
 /// The edit that a change is; none if there is nothing to do.
-fn plan(
-    draft: &Draft,
-    change: &Change,
-    masquerading: Masquerading,
-) -> Result<Option<Edit>, Refusal> {
+fn plan(draft: &Draft, change: &Change, masquerading: Masquerading) -> Result<Option<Edit>, Errno> {
     Ok(Some(match change {
         Change::NewService(of, spec) => {
             let key = key(of)?;
             if draft.service(key).is_some() {
-                return Err(Errno::EEXIST.into());
+                return Err(Errno::EEXIST);
             }
             let (settings, options) = (settings(spec, None)?, ServiceOptions::default());
             Edit::AddService { key, settings, options }
@@ -139,7 +108,7 @@ fn plan(
         Change::SetTimeouts(seconds) => {
             let [tcp_s, tcp_fin_s, udp_s] = seconds.map(Option::unwrap_or_default);
             if [tcp_s, tcp_fin_s, udp_s].iter().any(|seconds| *seconds > TIMEOUT_MAX_S) {
-                return Err(Errno::EINVAL.into());
+                return Err(Errno::EINVAL);
             }
             Edit::SetTimeouts(Timeouts { tcp_s, tcp_fin_s, udp_s })
         }

@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use conf::Service;
 use dataplane::control::{Command, Report, Selection};
 use nix::errno::Errno;
 use tokio::net::UnixStream;
@@ -15,12 +16,13 @@ use tokio::time::timeout;
 
 use super::attr::{Attributes, Writer};
 use super::genl::{self, Ask};
-use super::listing::{self, Listing};
+use super::listing::{self, Counted, Listing};
 use super::netlink::Message;
 use super::private::{self, PIECE_LEN_MAX, Private};
 use super::proc::{self, File};
+use super::sync::Daemons;
 use super::uapi::{FAMILY, FAMILY_NAME, cmd, ctrl, daemon, nl};
-use super::{Front, answer, legacy, meaning};
+use super::{Front, answer, legacy};
 use crate::listing as workers;
 
 /// Longest datagram that is taken.
@@ -40,9 +42,35 @@ pub(super) struct Client {
     is_admin: bool,
 }
 
-/// What has been written of an answer with many messages.
-#[derive(Debug, Default)]
-struct Pending(Vec<u8>);
+/// Why a request is not done.
+#[derive(Debug)]
+enum Failed {
+    /// The client is to be given up.
+    Io(io::Error),
+    /// The client is to be told.
+    Errno(Errno),
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Errno> for Failed {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+/// What the client is told of an outcome, unless it is to be given up.
+fn told<T>(outcome: Result<T, Failed>) -> io::Result<Result<T, Errno>> {
+    match outcome {
+        Ok(done) => Ok(Ok(done)),
+        Err(Failed::Errno(errno)) => Ok(Err(errno)),
+        Err(Failed::Io(error)) => Err(error),
+    }
+}
 
 impl Client {
     pub(super) const fn new(stream: UnixStream, front: Arc<Front>, is_admin: bool) -> Self {
@@ -95,9 +123,10 @@ impl Client {
     async fn answer(&self, mut datagram: &[u8]) -> io::Result<()> {
         while let Some((message, rest)) = Message::split(datagram) {
             if message.is_whole && private::is_one(message.kind) {
-                self.answer_private(&message).await?;
+                let outcome = told(self.answer_private(&message).await)?;
+                self.send(&private::end(outcome)).await?;
             } else {
-                let outcome = self.answer_netlink(&message).await?;
+                let outcome = told(self.answer_netlink(&message).await)?;
                 let is_dump = message.has(nl::F_DUMP) && message.kind > nl::NOOP_MAX;
                 let is_wanted = message.has(nl::F_ACK) && !is_dump;
                 if outcome.is_err() || is_wanted {
@@ -110,60 +139,52 @@ impl Client {
     }
 
     /// What netlink and generic netlink do before a family has its turn.
-    async fn answer_netlink(&self, message: &Message<'_>) -> io::Result<Result<(), Errno>> {
+    async fn answer_netlink(&self, message: &Message<'_>) -> Result<(), Failed> {
         if !message.is_whole {
-            return Ok(Err(Errno::EINVAL));
+            return Err(Errno::EINVAL.into());
         }
         if !message.has(nl::F_REQUEST) || message.kind <= nl::NOOP_MAX {
-            return Ok(Ok(()));
+            return Ok(());
         }
         match message.kind {
             ctrl::FAMILY => self.answer_ctrl(message).await,
             FAMILY => {
-                let (command, attributes) = match message.command() {
-                    Ok(command) => command,
-                    Err(errno) => return Ok(Err(errno)),
-                };
+                let (command, attributes) = message.command()?;
                 if !(cmd::NEW_SERVICE..=cmd::FLUSH).contains(&command) {
-                    return Ok(Err(Errno::EOPNOTSUPP));
+                    return Err(Errno::EOPNOTSUPP.into());
                 }
                 if !self.is_admin {
-                    return Ok(Err(Errno::EPERM));
+                    return Err(Errno::EPERM.into());
                 }
-                match genl::read(command, attributes, message.has(nl::F_DUMP)) {
-                    Ok(ask) => self.answer_ask(message, ask).await,
-                    Err(errno) => Ok(Err(errno)),
-                }
+                let ask = genl::read(command, attributes, message.has(nl::F_DUMP))?;
+                self.answer_ask(message, ask).await
             }
-            _ => Ok(Err(Errno::ENOENT)),
+            _ => Err(Errno::ENOENT.into()),
         }
     }
 
     /// nlctrl: the family's number.
-    async fn answer_ctrl(&self, message: &Message<'_>) -> io::Result<Result<(), Errno>> {
-        let (command, attributes) = match message.command() {
-            Ok(command) => command,
-            Err(errno) => return Ok(Err(errno)),
-        };
+    async fn answer_ctrl(&self, message: &Message<'_>) -> Result<(), Failed> {
+        let (command, attributes) = message.command()?;
         if command != ctrl::GET_FAMILY || message.has(nl::F_DUMP) {
-            return Ok(Err(Errno::EOPNOTSUPP));
+            return Err(Errno::EOPNOTSUPP.into());
         }
         let all = Attributes::parse(attributes);
         let is_ours = all.text(ctrl::A_FAMILY_NAME, 15) == Ok(Some(FAMILY_NAME))
             || all.u16(ctrl::A_FAMILY_ID) == Ok(Some(FAMILY));
         if !is_ours {
-            return Ok(Err(Errno::ENOENT));
+            return Err(Errno::ENOENT.into());
         }
         let mut out = Vec::new();
         message.family(&mut out);
-        self.send(&out).await.map(Ok)
+        Ok(self.send(&out).await?)
     }
 
-    async fn answer_ask(&self, message: &Message<'_>, ask: Ask) -> io::Result<Result<(), Errno>> {
+    async fn answer_ask(&self, message: &Message<'_>, ask: Ask) -> Result<(), Failed> {
         let state = &self.front.state;
         let mut out = Vec::new();
         match ask {
-            Ask::Change(change) => return Ok(self.front.carry_out(change).await),
+            Ask::Change(change) => return Ok(self.front.carry_out(change).await?),
             Ask::Info => {
                 let size = listing::table_size(&state.in_force.load().config);
                 let fill = |writer: &mut Writer<'_>| answer::information(writer, size);
@@ -175,122 +196,96 @@ impl Client {
                 message.answer(&mut out, cmd::SET_CONFIG, false, fill);
             }
             Ask::Service(of) => {
-                let key = match meaning::key(&of) {
-                    Ok(key) => key,
-                    Err(errno) => return Ok(Err(errno)),
-                };
-                let Some(service) = state.desk.read(|draft| draft.service(key).cloned()) else {
-                    return Ok(Err(Errno::ESRCH));
-                };
-                let row = Listing::new(state).row(state, &service);
+                let service = self.front.service(&of)?;
+                let row = Counted::now(state).row(state, &service);
                 let fill = |writer: &mut Writer<'_>| answer::service(writer, &row);
                 message.answer(&mut out, cmd::NEW_SERVICE, false, fill);
             }
-            Ask::Services => return self.list_services(message).await.map(Ok),
+            Ask::Services => return Ok(self.list_services(message).await?),
             Ask::Dests(of) => {
-                let key = of.and_then(|of| meaning::key(&of).ok());
-                return self.list_dests(message, key).await.map(Ok);
+                let service = of.and_then(|of| self.front.service(&of).ok());
+                return Ok(self.list_dests(message, service.as_deref()).await?);
             }
-            Ask::Daemons => return self.list_daemons(message).await.map(Ok),
+            Ask::Daemons => return Ok(self.list_daemons(message).await?),
         }
-        self.send(&out).await.map(Ok)
+        Ok(self.send(&out).await?)
     }
 
     async fn list_services(&self, message: &Message<'_>) -> io::Result<()> {
         let state = &self.front.state;
         let listing = Listing::new(state);
-        let mut pending = Pending::default();
-        for service in listing.services() {
-            let row = listing.row(state, service);
-            let fill = |writer: &mut Writer<'_>| answer::service(writer, &row);
-            message.answer(&mut pending.0, cmd::NEW_SERVICE, true, fill);
-            self.send_full(&mut pending).await?;
-        }
-        self.send_last(message, pending).await
+        let rows = listing.services().map(|service| listing.counted.row(state, service));
+        self.list(message, cmd::NEW_SERVICE, rows, answer::service).await
     }
 
-    async fn list_dests(
-        &self,
-        message: &Message<'_>,
-        key: Option<conf::ServiceKey>,
-    ) -> io::Result<()> {
+    async fn list_dests(&self, message: &Message<'_>, service: Option<&Service>) -> io::Result<()> {
         let state = &self.front.state;
-        let service = key.and_then(|key| state.desk.read(|draft| draft.service(key).cloned()));
-        let mut pending = Pending::default();
-        let rows = service.map(|service| Listing::new(state).dests(state, &service));
-        for row in rows.unwrap_or_default() {
-            let fill = |writer: &mut Writer<'_>| answer::dest(writer, &row);
-            message.answer(&mut pending.0, cmd::NEW_DEST, true, fill);
-            self.send_full(&mut pending).await?;
-        }
-        self.send_last(message, pending).await
+        let rows = service.map(|service| Counted::now(state).dests(state, service));
+        let rows = rows.unwrap_or_default().into_iter();
+        self.list(message, cmd::NEW_DEST, rows, answer::dest).await
     }
 
     async fn list_daemons(&self, message: &Message<'_>) -> io::Result<()> {
-        let daemons = self.front.daemons().clone();
-        let mut pending = Pending::default();
-        for (state, one) in [(daemon::MASTER, &daemons.master), (daemon::BACKUP, &daemons.backup)] {
-            let Some(one) = one else { continue };
-            let fill = |writer: &mut Writer<'_>| answer::sync_daemon(writer, state, one);
-            message.answer(&mut pending.0, cmd::NEW_DAEMON, true, fill);
-        }
-        self.send_last(message, pending).await
+        let Daemons { master, backup } = self.front.daemons().clone();
+        let all = [(daemon::MASTER, master), (daemon::BACKUP, backup)];
+        let rows = all.into_iter().filter_map(|(state, one)| Some((state, one?)));
+        self.list(message, cmd::NEW_DAEMON, rows, |writer, (state, one)| {
+            answer::sync_daemon(writer, *state, one);
+        })
+        .await
     }
 
-    /// Sends what there is when no other message would fit.
-    async fn send_full(&self, pending: &mut Pending) -> io::Result<()> {
+    /// Sends an answer with a message for each row, as `fill` writes it.
+    async fn list<T>(
+        &self,
+        message: &Message<'_>,
+        command: u8,
+        rows: impl Iterator<Item = T>,
+        fill: impl Fn(&mut Writer<'_>, &T),
+    ) -> io::Result<()> {
         /// More than a service or a real server takes.
         const MESSAGE_LEN_MAX: usize = 512;
-        if pending.0.len() + MESSAGE_LEN_MAX > ANSWER_LEN_MAX {
-            self.send(&pending.0).await?;
-            pending.0.clear();
-            yield_now().await;
+        let mut out = Vec::new();
+        for row in rows {
+            let fill = |writer: &mut Writer<'_>| fill(writer, &row);
+            message.answer(&mut out, command, true, fill);
+            if out.len() + MESSAGE_LEN_MAX > ANSWER_LEN_MAX {
+                self.send(&out).await?;
+                out.clear();
+                yield_now().await;
+            }
         }
-        Ok(())
+        message.done(&mut out);
+        self.send(&out).await
     }
 
-    async fn send_last(&self, message: &Message<'_>, mut pending: Pending) -> io::Result<()> {
-        message.done(&mut pending.0);
-        self.send(&pending.0).await
-    }
-
-    async fn answer_private(&self, message: &Message<'_>) -> io::Result<()> {
-        let request = match Private::parse(message.kind, message.payload()) {
-            Ok(_) if !self.is_admin => Err(Errno::EPERM),
-            parsed => parsed,
-        };
-        let outcome = match request {
-            Ok(Private::GetOption { option, room, value }) => {
-                match legacy::ask(option, room, value).and_then(|ask| self.value(ask, room)) {
-                    Ok((value, len)) => self.send_pieces(&value).await.map(|()| Ok(len))?,
-                    Err(errno) => Err(errno),
-                }
+    /// Answers with a value in pieces; the length that the program is told.
+    async fn answer_private(&self, message: &Message<'_>) -> Result<usize, Failed> {
+        let request = Private::parse(message.kind, message.payload())?;
+        if !self.is_admin {
+            return Err(Errno::EPERM.into());
+        }
+        match request {
+            Private::GetOption { option, room, value } => {
+                let (value, len) = self.value(legacy::ask(option, room, value)?, room)?;
+                self.send_pieces(&value).await?;
+                return Ok(len);
             }
-            Ok(Private::SetOption { option, len, value }) => {
-                match legacy::change(option, len, value) {
-                    Ok(change) => self.front.carry_out(change).await.map(|()| 0),
-                    Err(errno) => Err(errno),
-                }
+            Private::SetOption { option, len, value } => {
+                self.front.carry_out(legacy::change(option, len, value)?).await?;
             }
-            Ok(Private::File(name)) => match File::named(name) {
-                Some(file) => self.send_file(file).await?.map(|()| 0),
-                None => Err(Errno::ENOENT),
-            },
-            Err(errno) => Err(errno),
-        };
-        self.send(&private::end(outcome)).await
+            Private::File(name) => {
+                self.send_file(File::named(name).ok_or(Errno::ENOENT)?).await?;
+            }
+        }
+        Ok(0)
     }
 
     /// The value of a socket option, and the length that the program is told.
     fn value(&self, ask: legacy::Ask, room: usize) -> Result<(Vec<u8>, usize), Errno> {
         let state = &self.front.state;
-        let listing = Listing::new(state);
         let size = listing::table_size(&state.in_force.load().config);
         let mut out = Vec::new();
-        let find = |of| {
-            let key = meaning::key(&of)?;
-            state.desk.read(|draft| draft.service(key).cloned()).ok_or(Errno::ESRCH)
-        };
         match ask {
             legacy::Ask::Version => {
                 out.extend(proc::banner(size).bytes());
@@ -298,20 +293,26 @@ impl Client {
                 let len = out.len();
                 return Ok((out, len));
             }
-            legacy::Ask::Info => legacy::put_info(&mut out, size, listing.len()),
+            legacy::Ask::Info => {
+                let services = state.desk.read(|draft| draft.service_count());
+                legacy::put_info(&mut out, size, services);
+            }
             legacy::Ask::Services(room) => {
+                let listing = Listing::new(state);
                 legacy::put_services_head(&mut out, room);
                 for service in listing.services().take(room as usize) {
-                    legacy::put_service(&mut out, &listing.row(state, service));
+                    legacy::put_service(&mut out, &listing.counted.row(state, service));
                 }
             }
             legacy::Ask::Service(of) => {
-                legacy::put_service(&mut out, &listing.row(state, &*find(of)?));
+                let service = self.front.service(&of)?;
+                legacy::put_service(&mut out, &Counted::now(state).row(state, &service));
             }
             legacy::Ask::Dests(of, room) => {
-                let service = find(of)?;
-                legacy::put_dests_head(&mut out, &listing.row(state, &service), room);
-                let rows = listing.dests(state, &service);
+                let service = self.front.service(&of)?;
+                let counted = Counted::now(state);
+                legacy::put_dests_head(&mut out, &counted.row(state, &service), room);
+                let rows = counted.dests(state, &service);
                 rows.iter().take(room as usize).for_each(|row| legacy::put_dest(&mut out, row));
             }
             legacy::Ask::Timeouts => {
@@ -331,29 +332,30 @@ impl Client {
         Ok(())
     }
 
-    async fn send_file(&self, file: File) -> io::Result<Result<(), Errno>> {
+    async fn send_file(&self, file: File) -> Result<(), Failed> {
         let state = &self.front.state;
-        let listing = Listing::new(state);
+        let counted = Counted::now(state);
         let text = match file {
-            File::Services => return self.send_services(&listing).await.map(Ok),
+            File::Services => return Ok(self.send_services().await?),
             File::Connections | File::ConnectionsSync => return self.send_connections(file).await,
-            File::Stats => proc::stats(&listing.total(state)),
+            File::Stats => proc::stats(&counted.total(state)),
             File::StatsPerCpu => {
                 let workers = state.workers.iter();
                 let workers: Vec<_> =
-                    workers.map(|seat| (seat.lcore, listing.of_worker(seat))).collect();
-                proc::stats_per_cpu(&listing.total(state), &workers)
+                    workers.map(|seat| (seat.lcore, counted.of_worker(seat))).collect();
+                proc::stats_per_cpu(&counted.total(state), &workers)
             }
         };
-        self.send_pieces(text.as_bytes()).await.map(Ok)
+        Ok(self.send_pieces(text.as_bytes()).await?)
     }
 
-    async fn send_services(&self, listing: &Listing) -> io::Result<()> {
+    async fn send_services(&self) -> io::Result<()> {
         let state = &self.front.state;
+        let listing = Listing::new(state);
         let mut text = proc::services_head(listing::table_size(&state.in_force.load().config));
         for service in listing.services() {
-            let dests = listing.dests(state, service);
-            proc::service(&mut text, &listing.row(state, service), &dests);
+            let dests = listing.counted.dests(state, service);
+            proc::service(&mut text, &listing.counted.row(state, service), &dests);
             if text.len() > ANSWER_LEN_MAX {
                 self.send_pieces(text.as_bytes()).await?;
                 text.clear();
@@ -363,18 +365,15 @@ impl Client {
     }
 
     /// All connections of all workers, as they come; EIO if a worker does not answer.
-    async fn send_connections(&self, file: File) -> io::Result<Result<(), Errno>> {
+    async fn send_connections(&self, file: File) -> Result<(), Failed> {
         let mut listing =
             workers::start(&self.front.state, Command::ListFlows(Selection::ALL), None);
         let mut text = proc::connections_head(file).to_owned();
         while let Some(batch) = listing.recv().await {
-            let batch = match batch {
-                Ok(batch) => batch,
-                Err(error) => {
-                    tracing::warn!("IPVS: connections cannot be listed: {error}");
-                    return Ok(Err(Errno::EIO));
-                }
-            };
+            let batch = batch.map_err(|error| {
+                tracing::warn!("IPVS: connections cannot be listed: {error}");
+                Errno::EIO
+            })?;
             for report in &batch.reports {
                 if let Report::Flow(report) = report {
                     proc::connection(&mut text, file, report);
@@ -383,6 +382,6 @@ impl Client {
             self.send_pieces(text.as_bytes()).await?;
             text.clear();
         }
-        self.send_pieces(text.as_bytes()).await.map(Ok)
+        Ok(self.send_pieces(text.as_bytes()).await?)
     }
 }

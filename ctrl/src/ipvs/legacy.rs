@@ -13,6 +13,7 @@ use super::request::{
 };
 use super::sync::{Daemon, Daemons};
 use super::uapi::{AF_INET, IPVS_VERSION, daemon, flag, method, so};
+use crate::snapshot::protocol_of;
 
 /// Sizes of structures that are set (`struct ip_vs_service_user` and so on).
 const SERVICE_LEN: usize = 44;
@@ -27,9 +28,6 @@ const SERVICE_ENTRY_LEN: usize = 104;
 const DESTS_HEAD_LEN: usize = 24;
 const DEST_ENTRY_LEN: usize = 96;
 const INTERFACE_LEN: usize = 16;
-
-/// Protocols that services can have; others are EFAULT, of all things.
-const PROTOCOLS: [u16; 3] = [6, 17, 132];
 
 /// Fields one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +63,8 @@ impl<'a> Fields<'a> {
             0 => ServiceIdKey::Endpoint { protocol, address, port },
             mark => ServiceIdKey::Mark(mark),
         };
-        if !PROTOCOLS.contains(&protocol) {
+        // EFAULT, of all things.
+        if u8::try_from(protocol).ok().and_then(protocol_of).is_none() {
             return Err(Errno::EFAULT);
         }
         Ok(ServiceId { family: AF_INET, key })

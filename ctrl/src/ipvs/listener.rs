@@ -11,20 +11,18 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
 };
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
 
 use super::Front;
 use super::client::Client;
 use crate::api::Role;
 use crate::error::CtrlError;
-use crate::serve::Admins;
+use crate::serve::{Admins, rest};
 use crate::state::State;
 
 /// What the socket's name has more than the control socket's.
@@ -34,8 +32,6 @@ const MODE: u32 = 0o666;
 /// Clients that are served at a time: of users who are known to be admins, and others.
 const ADMINS_MAX: usize = 256;
 const OTHERS_MAX: usize = 16;
-/// How long nobody is let in when the system cannot: mostly it is out of file descriptors.
-const REST: Duration = Duration::from_millis(200);
 
 /// The socket, which goes when this is dropped.
 #[derive(Debug)]
@@ -77,8 +73,7 @@ impl IpvsSocket {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    tracing::warn!("IPVS: a client cannot be let in: {error}");
-                    sleep(REST).await;
+                    rest("IPVS socket", &error).await;
                     continue;
                 }
             };

@@ -63,30 +63,29 @@ pub(super) struct TunnelRow {
     pub(super) flags: u16,
 }
 
-/// What is configured, commands included, and where its counters are: what was accepted a moment
-/// ago may have none yet.
+/// All that is configured, commands included, and what was counted of it.
 #[derive(Debug)]
 pub(super) struct Listing {
     desired: Desired,
-    in_force: Arc<InForce>,
+    pub(super) counted: Counted,
 }
+
+/// What is in force, where counters are: what was accepted a moment ago may have none yet.
+#[derive(Debug)]
+pub(super) struct Counted(Arc<InForce>);
 
 /// The numbers that a service and its real servers have in force.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Numbers<'a> {
+struct Numbers<'a> {
     service: &'a Service,
     named: &'a NamedService,
 }
 
 impl Listing {
+    /// Takes a moment for each service there is.
     pub(super) fn new(state: &State) -> Self {
         let (desired, _) = state.desk.desired();
-        Self { desired, in_force: state.in_force.load_full() }
-    }
-
-    /// How many services there are.
-    pub(super) fn len(&self) -> usize {
-        self.desired.services().len()
+        Self { desired, counted: Counted::now(state) }
     }
 
     /// All services, those by mark last, as in Linux.
@@ -97,12 +96,18 @@ impl Listing {
         };
         of(false).chain(of(true))
     }
+}
+
+impl Counted {
+    pub(super) fn now(state: &State) -> Self {
+        Self(state.in_force.load_full())
+    }
 
     /// The numbers of a service, if it is in force.
     fn numbers(&self, key: ServiceKey) -> Option<Numbers<'_>> {
-        let place = self.in_force.place(key)?;
-        let service = self.in_force.config.services.get(place)?;
-        Some(Numbers { service, named: self.in_force.named.get(place)? })
+        let place = self.0.place(key)?;
+        let service = self.0.config.services.get(place)?;
+        Some(Numbers { service, named: self.0.named.get(place)? })
     }
 
     /// A service as a row.
@@ -125,7 +130,7 @@ impl Listing {
     pub(super) fn total(&self, state: &State) -> Statistics {
         let rates = state.rates.load();
         let mut sum = Statistics::default();
-        for named in &self.in_force.named {
+        for named in &self.0.named {
             let traffic = state.workers.service(named.id).since(&named.base);
             sum.traffic = sum.traffic.added(&traffic);
             let of = rates.service(named);
@@ -142,7 +147,7 @@ impl Listing {
 
     /// What a worker has counted for all services since it began.
     pub(super) fn of_worker(&self, seat: &Seat) -> Traffic {
-        let all = self.in_force.named.iter().filter_map(|named| seat.stats.service(named.id));
+        let all = self.0.named.iter().filter_map(|named| seat.stats.service(named.id));
         all.fold(Traffic::default(), |sum, stats| sum.plus(stats))
     }
 }
@@ -219,7 +224,7 @@ fn dest(state: &State, real: &RealServer, named: Option<NamedRealServer>) -> Des
 }
 
 /// The method of a mode; FULLNAT, which IPVS has not, is a kind of masquerading.
-pub(super) const fn method_of(mode: ForwardingMode) -> u32 {
+const fn method_of(mode: ForwardingMode) -> u32 {
     match mode {
         ForwardingMode::Dr => method::DIRECT_ROUTE,
         ForwardingMode::Tunnel => method::TUNNEL,

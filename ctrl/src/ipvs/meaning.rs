@@ -5,14 +5,15 @@ use std::num::NonZeroU16;
 
 use conf::edit::{Draft, EditError, ServiceSettings};
 use conf::{
-    ForwardingMode, GueChecksum, Mark, Masquerading, Persistence, PersistenceEngine, Protocol,
-    RealServer, Scheduler, SchedulerFlags, Service, ServiceKey, Tunnel,
+    ForwardingMode, GueChecksum, Mark, Masquerading, Persistence, PersistenceEngine, RealServer,
+    Scheduler, SchedulerFlags, Service, ServiceKey, Tunnel,
 };
 use nix::errno::Errno;
 
 use super::legacy::ipv4_of;
 use super::request::{DestId, DestSpec, ServiceId, ServiceIdKey, ServiceSpec};
 use super::uapi::{AF_INET, flag, method, tunnel};
+use crate::snapshot::protocol_of;
 
 /// The key of a service. Those of IPv6 are not forwarded, and so refused.
 pub(super) fn key(id: &ServiceId) -> Result<ServiceKey, Errno> {
@@ -22,12 +23,8 @@ pub(super) fn key(id: &ServiceId) -> Result<ServiceKey, Errno> {
     match id.key {
         ServiceIdKey::Mark(mark) => Mark::new(mark).map(ServiceKey::Mark).ok_or(Errno::EINVAL),
         ServiceIdKey::Endpoint { protocol, address, port } => {
-            let protocol = match protocol {
-                6 => Protocol::Tcp,
-                17 => Protocol::Udp,
-                132 => Protocol::Sctp,
-                _ => return Err(Errno::EPROTONOSUPPORT),
-            };
+            let protocol = u8::try_from(protocol).ok().and_then(protocol_of);
+            let protocol = protocol.ok_or(Errno::EPROTONOSUPPORT)?;
             let vip = SocketAddrV4::new(ipv4_of(address), port);
             Ok(ServiceKey::Endpoint { protocol, vip })
         }

@@ -31,9 +31,13 @@ mod uapi;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use conf::Service;
+use nix::errno::Errno;
+
 pub(crate) use listener::IpvsSocket;
 
 use crate::state::State;
+use request::ServiceId;
 use sync::Daemons;
 
 /// What all clients share.
@@ -47,6 +51,12 @@ impl Front {
     fn daemons(&self) -> MutexGuard<'_, Daemons> {
         // Nothing that is done under the lock leaves things half done when it panics.
         self.daemons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The service that is meant, commands included; ESRCH if there is none.
+    fn service(&self, of: &ServiceId) -> Result<Arc<Service>, Errno> {
+        let key = meaning::key(of)?;
+        self.state.desk.read(|draft| draft.service(key).cloned()).ok_or(Errno::ESRCH)
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::scrape;
 use crate::api::refuse;
-use crate::serve::{Admins, Server};
+use crate::serve::{Admins, Server, listen};
 use crate::state::State;
 
 /// The address cannot be had.
@@ -57,13 +57,8 @@ impl Door {
         if let Some(opened) = now.filter(|opened| opened.address == address) {
             return Ok(Some(opened));
         }
-        let bind = || {
-            let listener = StdListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            Ok(Arc::new(listener))
-        };
-        let listener = bind().map_err(|source| ListenError { address, source })?;
-        Ok(Some(Opened { address, listener }))
+        let listener = listen(address).map_err(|source| ListenError { address, source })?;
+        Ok(Some(Opened { address, listener: Arc::new(listener) }))
     }
 
     /// Uses what was opened, and closes what is not used any more.

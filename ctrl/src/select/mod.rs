@@ -6,7 +6,7 @@
 
 mod ends;
 mod flows;
-mod name;
+pub(crate) mod name;
 mod services;
 mod word;
 

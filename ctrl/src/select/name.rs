@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddrV4;
 use std::str::FromStr;
 
 use conf::ServiceKey;
@@ -18,20 +17,21 @@ super::is_text!(ServiceName, "A service by name, or by key: `tcp:192.0.2.10:80`,
 impl ServiceName {
     /// The place of the service that is meant among these.
     pub(crate) fn find(&self, services: &[conf::Service]) -> Option<usize> {
-        let by_name = services.iter().position(|service| service.name == self.0);
-        by_name.or_else(|| services.iter().position(|service| self.is_key_of(service.key)))
+        services.iter().position(|service| service.name == self.0).or_else(|| {
+            let key = key(&self.0)?;
+            services.iter().position(|service| service.key == key)
+        })
     }
+}
 
-    fn is_key_of(&self, key: ServiceKey) -> bool {
-        match (self.0.split_once(':'), key) {
-            (Some(("mark", mark)), ServiceKey::Mark(wanted)) => mark.parse() == Ok(wanted.get()),
-            (Some((word, end)), ServiceKey::Endpoint { protocol, vip }) => {
-                word.parse::<ProtocolWord>().is_ok_and(|word| word.0 == protocol)
-                    && end.parse::<SocketAddrV4>() == Ok(vip)
-            }
-            _ => false,
-        }
+/// The key that `text` says, of a service that need not be there.
+pub(crate) fn key(text: &str) -> Option<ServiceKey> {
+    let (kind, rest) = text.split_once(':')?;
+    if kind == "mark" {
+        return rest.parse().map(ServiceKey::Mark).ok();
     }
+    let ProtocolWord(protocol) = kind.parse().ok()?;
+    rest.parse().map(|vip| ServiceKey::Endpoint { protocol, vip }).ok()
 }
 
 impl FromStr for ServiceName {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, SERVER,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
+    ORIGIN, SERVER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, Request, StatusCode, Version};
 use axum::response::Response;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -22,7 +22,7 @@ use crate::tokens::TokenFile;
 
 /// What credentials begin with, in any case.
 const BEARER: &[u8] = b"Bearer ";
-/// Most bytes of a refusal that is not in our own form.
+/// Most bytes that are told of a refusal that is not in our own form.
 const REFUSAL_BYTES_MAX: usize = 16 << 10;
 
 /// Headers of every answer: who answers, that answers are not for keeping, and that they are what
@@ -138,13 +138,19 @@ async fn in_our_form(response: Response) -> Response {
     if is_ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let (mut head, body) = response.into_parts();
-    let error = match Limited::new(body, REFUSAL_BYTES_MAX).collect().await {
-        Ok(text) => String::from_utf8_lossy(&text.to_bytes()).into_owned(),
-        Err(_) => String::new(),
-    };
+    let (mut head, mut body) = response.into_parts();
+    let mut text = Vec::new();
+    while text.len() < REFUSAL_BYTES_MAX
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        text.extend(frame.into_data().unwrap_or_default());
+    }
+    text.truncate(REFUSAL_BYTES_MAX);
+    let error = String::from_utf8_lossy(&text).into_owned();
     let error = if error.is_empty() { status.to_string() } else { error };
     let (ours, body) = refuse(status, error).into_parts();
+    // That of the other text.
+    head.headers.remove(CONTENT_LENGTH);
     head.headers.extend(ours.headers);
     Response::from_parts(head, body)
 }

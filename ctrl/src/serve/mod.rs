@@ -31,7 +31,7 @@ pub(crate) use admins::{Admins, group};
 use connection::Came;
 use gate::Gate;
 use places::{Client, Places};
-pub(crate) use tcp::TcpDoor;
+pub(crate) use tcp::{TcpDoor, listen};
 
 /// How long nobody is let in when the system cannot: mostly it is out of file descriptors.
 const REST: Duration = Duration::from_millis(200);
@@ -63,21 +63,22 @@ impl Server {
 
     /// Serves whoever connects over TCP, if that is on.
     pub(crate) async fn serve_tcp(&self, listener: Option<&TcpListener>) -> Infallible {
-        let Some(listener) = listener else { return pending().await };
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => self.let_in_by_tcp(stream, Came::ByTcp),
-                Err(error) => rest("control.tcp", &error).await,
-            }
+        match listener {
+            Some(listener) => self.accept_tcp(listener, Came::ByTcp, "control.tcp").await,
+            None => pending().await,
         }
     }
 
     /// Serves whoever connects to a port that shows nothing but what all may read.
     pub(crate) async fn serve_readers(&self, listener: &TcpListener) -> Infallible {
+        self.accept_tcp(listener, Came::ToRead, "port for metrics").await
+    }
+
+    async fn accept_tcp(&self, listener: &TcpListener, came: Came, what: &str) -> Infallible {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => self.let_in_by_tcp(stream, Came::ToRead),
-                Err(error) => rest("port for metrics", &error).await,
+                Ok((stream, _)) => self.let_in_by_tcp(stream, came),
+                Err(error) => rest(what, &error).await,
             }
         }
     }
@@ -105,7 +106,7 @@ impl Server {
 }
 
 /// What a listener does when nobody can be let in.
-async fn rest(what: &str, error: &io::Error) {
+pub(crate) async fn rest(what: &str, error: &io::Error) {
     tracing::warn!("{what}: a client cannot be let in: {error}");
     sleep(REST).await;
 }

@@ -1,12 +1,20 @@
 //! The API over TCP: where it listens, and for which tokens.
 
-use std::net::TcpListener;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use conf::Control;
 
 use crate::error::CtrlError;
 use crate::tokens::TokenFile;
+
+/// Listens at `address`. Clients that connect from now on wait until they are served.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
 
 /// A claimed address, with the tokens of those who may talk to it.
 #[derive(Debug)]
@@ -23,12 +31,8 @@ impl TcpDoor {
         let tokens = TokenFile::open(&tcp.tokens)
             .map_err(|source| CtrlError::Tokens { file: tcp.tokens.clone(), source })?;
         let listen = tcp.listen;
-        let bind = || {
-            let listener = TcpListener::bind(listen)?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
-        let listener = bind().map_err(|source| CtrlError::Listen { listen, source })?;
+        let listener =
+            self::listen(listen).map_err(|source| CtrlError::Listen { listen, source })?;
         if !listen.ip().is_loopback() {
             tracing::warn!(
                 "control.tcp: {listen} can be reached from elsewhere, and tokens are not encrypted \

@@ -58,6 +58,31 @@ fn who_may_read_only_gets_every_read_and_no_change() {
 }
 
 #[test]
+fn what_takes_if_match_does_nothing_in_another_generation() {
+    let rig = Rig::turning(ECHO);
+    let server = Server::start(&rig.state);
+    let before = (rig.state.in_force.load_full(), rig.state.desk.desired().1);
+    let document = document();
+    let mut refused = 0;
+    for (method, path, operation) in operations(&document) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        if parameters.filter(|parameter| parameter["name"] == "If-Match").count() == 0 {
+            continue;
+        }
+        assert_eq!(operation["x-role"], "admin", "{method} {path}");
+        let mut sent = example(operation["operationId"].as_str().unwrap(), &method, &path);
+        sent.headers.push(("if-match".to_owned(), b"\"7\"".to_vec()));
+        let got = sent.to(&server);
+        assert_eq!(got.status, 412, "{method} {path}: {got:?}");
+        assert!(operation["responses"]["412"].is_object(), "{method} {path}");
+        refused += 1;
+    }
+    assert_eq!(refused, 9, "all in docs/API.md, \"Changing single things\"");
+    assert!(std::sync::Arc::ptr_eq(&before.0, &rig.state.in_force.load_full()));
+    assert_eq!(before.1, rig.state.desk.desired().1);
+}
+
+#[test]
 fn a_method_is_a_read_only_if_it_changes_nothing() {
     for route in super::routes().table {
         let is_post = route.method == axum::http::Method::POST;

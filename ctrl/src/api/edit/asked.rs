@@ -1,25 +1,22 @@
-//! What all requests for changes have in common: whom they change, what they wait for, and which
-//! generation they mean.
+//! What all requests for changes have in common: what they wait for, and which generation they mean.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequestParts, Query};
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Json, Response};
+use axum::response::{IntoResponse, Json, Response};
 use conf::edit::Draft;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::plan::{PlanError, Planner};
 use super::refusal::{self, ChangeError};
 use crate::api::proto::{EditList, EditSpec, Edited};
 use crate::api::refuse;
-use crate::edit::{self, Patience};
+use crate::edit::{self, Failed, Patience, Stale};
 use crate::state::State;
 
 /// Most edits of a list, so that others are answered soon.
@@ -43,7 +40,7 @@ pub(super) struct Asked {
     pub(super) state: Arc<State>,
     wait: Duration,
     /// The generation that the client thinks is in force.
-    generation: Option<u64>,
+    pub(super) generation: Option<u64>,
 }
 
 impl FromRequestParts<Arc<State>> for Asked {
@@ -55,7 +52,7 @@ impl FromRequestParts<Arc<State>> for Asked {
     ) -> Result<Self, Self::Rejection> {
         let malformed = |error| refuse(StatusCode::BAD_REQUEST, error);
         let query = Query::<ChangeQuery>::from_request_parts(parts, state).await;
-        let Query(query) = query.map_err(|error: QueryRejection| malformed(error.body_text()))?;
+        let Query(query) = query.map_err(IntoResponse::into_response)?;
         let wait_s = query.wait_s.unwrap_or(WAIT_S);
         if wait_s > WAIT_S_MAX {
             return Err(malformed(format!("`wait_s` is more than {WAIT_S_MAX}")));
@@ -92,11 +89,11 @@ impl Asked {
         outcome.unwrap_or_else(|error| refusal::of_change(&error, true))
     }
 
-    async fn edit(&self, edits: &[EditSpec]) -> Result<Response, ChangeError> {
+    async fn edit(&self, edits: &[EditSpec]) -> Result<Response, Failed<ChangeError>> {
         let plan = |draft: &Draft, in_force: Option<u64>| {
             if self.generation.is_some() && self.generation != in_force {
                 let now = self.state.in_force.load().generation;
-                return Err(ChangeError::Stale { now });
+                return Err(ChangeError::Stale(Stale { now }));
             }
             Planner::new(draft).edits(edits)
         };
@@ -104,36 +101,5 @@ impl Asked {
         let edit::Edited { running, generation } =
             edit::edit_with(&self.state, "the API", patience, plan).await?;
         Ok(Json(Edited { running, generation }).into_response())
-    }
-}
-
-/// What the path names.
-#[derive(Debug)]
-pub(super) struct Named<T>(pub(super) T);
-
-impl<T: DeserializeOwned + Send> FromRequestParts<Arc<State>> for Named<T> {
-    type Rejection = Response;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        state: &Arc<State>,
-    ) -> Result<Self, Self::Rejection> {
-        let path = Path::<T>::from_request_parts(parts, state).await;
-        path.map(|Path(named)| Self(named))
-            .map_err(|error| refuse(error.status(), error.body_text()))
-    }
-}
-
-/// The body of a request.
-#[derive(Debug)]
-pub(super) struct Taken<T>(pub(super) T);
-
-impl<T: DeserializeOwned> FromRequest<Arc<State>> for Taken<T> {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, state: &Arc<State>) -> Result<Self, Self::Rejection> {
-        let body = Json::<T>::from_request(request, state).await;
-        body.map(|Json(body)| Self(body))
-            .map_err(|error: JsonRejection| refuse(error.status(), error.body_text()))
     }
 }

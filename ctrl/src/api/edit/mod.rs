@@ -8,6 +8,7 @@ mod asked;
 mod plan;
 mod refusal;
 
+use axum::extract::Path;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Json, Response};
 use schemars::JsonSchema;
@@ -18,7 +19,7 @@ use super::proto::{
 };
 use super::routes::Routes;
 use crate::edit;
-use asked::{Asked, ChangeQuery, Named, Taken};
+use asked::{Asked, ChangeQuery};
 
 const SERVICE: &str = "/v1/services/{service}";
 const REAL_SERVER: &str = "/v1/services/{service}/real-servers/{address}";
@@ -32,9 +33,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
 fn change(id: &'static str, summary: &'static str) -> Operation {
     Operation::answering::<Edited>(id, summary)
         .query::<ChangeQuery>()
+        .conditional()
         .refused(StatusCode::NOT_FOUND, "there is no such service or real server")
         .refused(StatusCode::CONFLICT, "it is there already, or there is no room under `limits`")
-        .refused(StatusCode::PRECONDITION_FAILED, "`If-Match` names another generation")
         .refused(StatusCode::UNPROCESSABLE_ENTITY, "it would break a rule of configurations")
 }
 
@@ -49,7 +50,7 @@ fn services(routes: Routes) -> Routes {
             Method::POST,
             "/v1/services",
             change_by::<ServiceSpec>("add-service", "Adds a service."),
-            async |asked: Asked, Taken(settings): Taken<ServiceSpec>| {
+            async |asked: Asked, Json(settings): Json<ServiceSpec>| {
                 asked.carry_out(EditSpec::AddService { settings }).await
             },
         )
@@ -57,7 +58,7 @@ fn services(routes: Routes) -> Routes {
             Method::PUT,
             SERVICE,
             change_by::<ServiceSpec>("set-service", "Sets all of a service but real servers."),
-            async |asked: Asked, Named(service): Named<String>, Taken(settings): Taken<_>| {
+            async |asked: Asked, Path(service): Path<String>, Json(settings): Json<_>| {
                 asked.carry_out(EditSpec::SetService { service, settings }).await
             },
         )
@@ -65,7 +66,7 @@ fn services(routes: Routes) -> Routes {
             Method::DELETE,
             SERVICE,
             change("remove-service", "Removes a service and its real servers."),
-            async |asked: Asked, Named(service): Named<String>| {
+            async |asked: Asked, Path(service): Path<String>| {
                 asked.carry_out(EditSpec::RemoveService { service }).await
             },
         )
@@ -78,7 +79,7 @@ fn real_servers(routes: Routes) -> Routes {
             Method::POST,
             "/v1/services/{service}/real-servers",
             change_by::<RealServerSpec>("add-real-server", "Adds a real server to a service."),
-            async |asked: Asked, Named(service): Named<String>, Taken(real_server): Taken<_>| {
+            async |asked: Asked, Path(service): Path<String>, Json(real_server): Json<_>| {
                 asked.carry_out(EditSpec::AddRealServer { service, real_server }).await
             },
         )
@@ -86,9 +87,7 @@ fn real_servers(routes: Routes) -> Routes {
             Method::PATCH,
             REAL_SERVER,
             change_by::<RealServerChange>("set-real-server", "Changes a real server."),
-            async |asked: Asked,
-                   Named((service, address)): Named<End>,
-                   Taken(settings): Taken<_>| {
+            async |asked: Asked, Path((service, address)): Path<End>, Json(settings): Json<_>| {
                 asked.carry_out(EditSpec::SetRealServer { service, address, settings }).await
             },
         )
@@ -96,7 +95,7 @@ fn real_servers(routes: Routes) -> Routes {
             Method::DELETE,
             REAL_SERVER,
             change("remove-real-server", "Removes a real server from a service."),
-            async |asked: Asked, Named((service, address)): Named<End>| {
+            async |asked: Asked, Path((service, address)): Path<End>| {
                 asked.carry_out(EditSpec::RemoveRealServer { service, address }).await
             },
         )
@@ -110,7 +109,7 @@ fn director(routes: Routes) -> Routes {
             Method::PUT,
             "/v1/timeouts",
             change_by::<TimeoutsSpec>("set-timeouts", "Sets idle times of the director."),
-            async |asked: Asked, Taken(timeouts): Taken<TimeoutsSpec>| {
+            async |asked: Asked, Json(timeouts): Json<TimeoutsSpec>| {
                 asked.carry_out(EditSpec::SetTimeouts { timeouts }).await
             },
         )
@@ -118,27 +117,28 @@ fn director(routes: Routes) -> Routes {
             Method::POST,
             "/v1/edits",
             change_by::<EditList>("edit", "Makes changes in this order, all or nothing."),
-            async |asked: Asked, Taken(list): Taken<EditList>| asked.carry_out_all(list).await,
+            async |asked: Asked, Json(list): Json<EditList>| asked.carry_out_all(list).await,
         )
         .change(
             Method::POST,
             "/v1/zero",
             Operation::answering::<Edited>("zero", "Has counters and rates begin anew.")
                 .taking::<Zero>()
+                .conditional()
                 .refused(none.0, none.1)
                 .refused(behind.0, behind.1),
             zero,
         )
 }
 
-async fn zero(asked: Asked, Taken(Zero { service }): Taken<Zero>) -> Response {
-    let state = asked.state;
+async fn zero(asked: Asked, Json(Zero { service }): Json<Zero>) -> Response {
+    let Asked { state, generation, .. } = asked;
     let key = service.map(|text| state.desk.read(|draft| plan::service_key(draft, &text)));
     let key = match key.transpose() {
         Ok(key) => key,
         Err(error) => return refusal::of_plan(&error),
     };
-    match edit::zero(&state, key).await {
+    match edit::zero(&state, key, generation).await {
         Ok(()) => {
             let generation = state.in_force.load().generation;
             Json(Edited { running: true, generation }).into_response()

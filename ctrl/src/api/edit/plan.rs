@@ -15,6 +15,7 @@ use super::refusal::ChangeError;
 use crate::api::proto::{
     EditSpec, RealServerChange, RealServerSpec, ServiceSpec, TimeoutsSpec, TunnelSpec,
 };
+use crate::select::name;
 
 /// Why a request cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,16 +74,7 @@ pub(super) struct Planner<'a> {
 /// The key of a service by its name or in words. It need not be there in the latter case.
 pub(super) fn service_key(draft: &Draft, text: &str) -> Result<ServiceKey, PlanError> {
     let unknown = || PlanError::NoSuchService(text.chars().take(100).collect());
-    if let Some(key) = draft.named(text) {
-        return Ok(key);
-    }
-    let (kind, rest) = text.split_once(':').ok_or_else(unknown)?;
-    if kind == "mark" {
-        return rest.parse().map(ServiceKey::Mark).map_err(|_| unknown());
-    }
-    let protocol = Protocol::ALL.iter().find(|protocol| protocol.as_str() == kind);
-    let (protocol, vip) = protocol.zip(rest.parse().ok()).ok_or_else(unknown)?;
-    Ok(ServiceKey::Endpoint { protocol: *protocol, vip })
+    draft.named(text).or_else(|| name::key(text)).ok_or_else(unknown)
 }
 
 impl<'a> Planner<'a> {

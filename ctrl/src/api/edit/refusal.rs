@@ -6,46 +6,27 @@ use conf::edit::{EditError, Refused};
 
 use super::plan::PlanError;
 use crate::api::refuse;
-use crate::edit::{NoRoom, ZeroError};
+use crate::edit::{Failed, Stale, ZeroError};
 
-/// Why a list of edits is refused.
+/// Why a list of edits cannot be made of a request.
 #[derive(Debug)]
 pub(super) enum ChangeError {
-    /// The client means another generation than `now`, or changes of it are under way.
-    Stale {
-        /// The generation in force.
-        now: u64,
-    },
+    /// The client means another generation.
+    Stale(Stale),
     /// The edit at this place cannot be understood.
     Plan(usize, PlanError),
-    /// It cannot be done.
-    Edit(Refused),
-}
-
-impl From<Refused> for ChangeError {
-    fn from(refused: Refused) -> Self {
-        Self::Edit(refused)
-    }
-}
-
-impl NoRoom for ChangeError {
-    fn is_for_want_of_room(&self) -> bool {
-        matches!(self, Self::Edit(refused) if refused.is_for_want_of_room())
-    }
 }
 
 /// The refusal of a change, with the place of the edit if it was one of a list.
-pub(super) fn of_change(error: &ChangeError, is_list: bool) -> Response {
+pub(super) fn of_change(error: &Failed<ChangeError>, is_list: bool) -> Response {
     let (index, status, text) = match error {
-        ChangeError::Stale { now } => {
-            let text = format!(
-                "generation {now} is in force, perhaps with changes under way: read what you \
-                 mean to change again"
-            );
-            return refuse(StatusCode::PRECONDITION_FAILED, text);
+        Failed::Plan(ChangeError::Stale(stale)) => {
+            return refuse(StatusCode::PRECONDITION_FAILED, stale.to_string());
         }
-        ChangeError::Plan(index, error) => (index, plan_status(error), error.to_string()),
-        ChangeError::Edit(Refused { index, error }) => (index, status(error), error.to_string()),
+        Failed::Plan(ChangeError::Plan(index, error)) => {
+            (index, plan_status(error), error.to_string())
+        }
+        Failed::Edit(Refused { index, error }) => (index, status(error), error.to_string()),
     };
     refuse(status, if is_list { format!("edits[{index}]: {text}") } else { text })
 }
@@ -59,6 +40,7 @@ pub(super) fn of_plan(error: &PlanError) -> Response {
 pub(super) fn of_zero(error: &ZeroError) -> Response {
     let status = match error {
         ZeroError::Edit(error) => status(error),
+        ZeroError::Stale(_) => StatusCode::PRECONDITION_FAILED,
         ZeroError::Apply(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     refuse(status, error.to_string())

@@ -113,7 +113,9 @@ fn a_real_server_is_added_changed_and_removed() {
     assert_eq!(site.change("PATCH", short, &json!({"mode": "tun"})), 5);
     assert_eq!(site.services()[0]["real_servers"][2]["mode"], "tun");
     assert_eq!(site.change("PATCH", short, &json!({})), 5, "nothing to do");
-    assert_eq!(site.change("DELETE", short, &Value::Null), 6);
+    let capital = "/v1/services/UDP:192.0.2.10:7/real-servers/10.0.0.13:7";
+    assert_eq!(site.change("PATCH", capital, &json!({"weight": 6})), 6, "filters know it, too");
+    assert_eq!(site.change("DELETE", short, &Value::Null), 7);
     assert_eq!(site.services()[0]["real_servers"].as_array().unwrap().len(), 2);
 }
 
@@ -198,6 +200,13 @@ fn counters_begin_anew() {
     assert_eq!(site.services()[0]["in_packets"], 1);
     assert_eq!(site.change("POST", "/v1/zero", &json!({})), 1);
     assert_eq!(site.services()[0]["in_packets"], 0);
+    let zero = |generation: u64| {
+        let header = format!("if-match: \"{generation}\"\r\n");
+        site.send("POST", "/v1/zero", &header, "{}").0
+    };
+    site.rig.datagrams("192.0.2.10:7", 1);
+    assert_eq!((zero(2), &site.services()[0]["in_packets"]), (412, &json!(1)));
+    assert_eq!((zero(1), &site.services()[0]["in_packets"]), (200, &json!(0)));
     site.refused(404, "POST", "/v1/zero", &json!({"service": "none"}));
     site.refused(404, "POST", "/v1/zero", &json!({"service": "tcp:192.0.2.99:1"}));
 }

@@ -68,18 +68,39 @@ impl GroupBy {
     }
 }
 
+/// Flows that have been counted.
+pub(super) struct Counted {
+    count: u64,
+    groups: HashMap<String, u64>,
+    /// Flows of other groups.
+    other: u64,
+}
+
+impl Counted {
+    /// The largest groups first, and no more than `limit` of them.
+    pub(super) fn told(self, limit: Option<usize>) -> FlowCount {
+        let Self { count, groups, mut other } = self;
+        let mut groups: Vec<_> =
+            groups.into_iter().map(|(value, count)| FlowGroup { value, count }).collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
+        let told = limit.unwrap_or(usize::MAX).min(groups.len());
+        other += groups.drain(told..).map(|group| group.count).sum::<u64>();
+        FlowCount { count, groups, other }
+    }
+}
+
 /// Counts the flows of a listing.
 pub(super) async fn counted(
     mut listing: Listing,
     names: &Names,
-    options: CountOptions,
-) -> Result<FlowCount, ListingError> {
+    by: Option<GroupBy>,
+) -> Result<Counted, ListingError> {
     let mut groups: HashMap<String, u64> = HashMap::new();
     let (mut count, mut other) = (0, 0);
     while let Some(batch) = listing.recv().await {
         let batch = batch?;
         for report in batch.reports {
-            match (report, options.by) {
+            match (report, by) {
                 (Report::Count(some), _) => count += some,
                 (Report::Flow(flow), Some(by)) => {
                     count += 1;
@@ -94,10 +115,5 @@ pub(super) async fn counted(
             }
         }
     }
-    let mut groups: Vec<_> =
-        groups.into_iter().map(|(value, count)| FlowGroup { value, count }).collect();
-    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
-    let told = options.limit.unwrap_or(usize::MAX).min(groups.len());
-    other += groups.drain(told..).map(|group| group.count).sum::<u64>();
-    Ok(FlowCount { count, groups, other })
+    Ok(Counted { count, groups, other })
 }

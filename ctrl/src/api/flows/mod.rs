@@ -10,14 +10,14 @@ use axum::body::Body;
 use axum::extract::State as Shared;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse as _, Json, Response};
+use axum::response::{IntoResponse, Json, Response, Result};
 use clap::Args;
 use dataplane::control::{Command, FlowReport, Report, Selection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::proto::{Flow, FlowsEnded};
-use super::{Here, query, refuse};
+use super::{Here, aside, query, refuse};
 use crate::listing::{self, Listing, ListingError};
 use crate::select::{FlowFilter, NoSuchService};
 use crate::snapshot::protocol_name;
@@ -57,71 +57,50 @@ pub(super) struct EndOptions {
 }
 
 /// `GET /v1/flows`.
-pub(super) async fn list(Shared(state): Here, uri: Uri) -> Response {
-    let (filter, options) = match query::parts::<FlowFilter, ListOptions>(&uri) {
-        Ok(parts) => parts,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
-    };
-    if options.reverse && options.sort.is_none() {
-        return refuse(StatusCode::BAD_REQUEST, "`reverse` goes with `sort`".to_owned());
+pub(super) async fn list(Shared(state): Here, uri: Uri) -> Result<Response> {
+    let (filter, options) = query::parts::<FlowFilter, ListOptions>(&uri)?;
+    let sort = options.sort.map(|by| (by, options.reverse));
+    if options.reverse && sort.is_none() {
+        return Ok(refuse(StatusCode::BAD_REQUEST, "`reverse` goes with `sort`".to_owned()));
     }
-    let listing = match begin(&state, &filter, Command::ListFlows) {
-        Ok(listing) => listing,
-        Err(error) => return refuse(StatusCode::NOT_FOUND, error.to_string()),
-    };
-    let names = Names::of(&state);
-    let Some(sort) = options.sort else {
-        let body = Body::new(FlowStream::new(listing, names, options.limit));
-        return ([(CONTENT_TYPE, "application/json")], body).into_response();
-    };
     let limit = options.limit.unwrap_or(SORTED_DEFAULT);
-    if limit > SORTED_MAX {
+    if sort.is_some() && limit > SORTED_MAX {
         let error = format!("at most {SORTED_MAX} flows can be sorted: `limit` is {limit}");
-        return refuse(StatusCode::BAD_REQUEST, error);
+        return Ok(refuse(StatusCode::BAD_REQUEST, error));
     }
-    match sorted::sorted(listing, &names, (sort, options.reverse), limit).await {
-        Ok(flows) => Json(flows).into_response(),
-        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    }
+    let listing = begin(&state, &filter, Command::ListFlows)?;
+    let names = Names::of(&state);
+    let Some(order) = sort else {
+        let body = Body::new(FlowStream::new(listing, names, options.limit));
+        return Ok(([(CONTENT_TYPE, "application/json")], body).into_response());
+    };
+    let first = sorted::first(listing, order, limit).await?;
+    Ok(aside(move || Json(first.told(&names))).await)
 }
 
 /// `GET /v1/flows/count`.
-pub(super) async fn count(Shared(state): Here, uri: Uri) -> Response {
-    let (filter, options) = match query::parts::<FlowFilter, CountOptions>(&uri) {
-        Ok(parts) => parts,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
-    };
+pub(super) async fn count(Shared(state): Here, uri: Uri) -> Result<Response> {
+    let (filter, options) = query::parts::<FlowFilter, CountOptions>(&uri)?;
     let command = if options.by.is_some() { Command::ListFlows } else { Command::CountFlows };
-    let listing = match begin(&state, &filter, command) {
-        Ok(listing) => listing,
-        Err(error) => return refuse(StatusCode::NOT_FOUND, error.to_string()),
-    };
-    match counted::counted(listing, &Names::of(&state), options).await {
-        Ok(count) => Json(count).into_response(),
-        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    }
+    let listing = begin(&state, &filter, command)?;
+    let counted = counted::counted(listing, &Names::of(&state), options.by).await?;
+    Ok(aside(move || Json(counted.told(options.limit))).await)
 }
 
 /// `DELETE /v1/flows`.
-pub(super) async fn end(Shared(state): Here, uri: Uri) -> Response {
-    let (filter, options) = match query::parts::<FlowFilter, EndOptions>(&uri) {
-        Ok(parts) => parts,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
-    };
+pub(super) async fn end(Shared(state): Here, uri: Uri) -> Result<Response> {
+    let (filter, options) = query::parts::<FlowFilter, EndOptions>(&uri)?;
     if filter.is_all() && !options.all {
         let error = "nothing says which flows are to end: give a filter, or `all=true`";
-        return refuse(StatusCode::BAD_REQUEST, error.to_owned());
+        return Ok(refuse(StatusCode::BAD_REQUEST, error.to_owned()));
     }
-    let listing = match begin(&state, &filter, Command::EndFlows) {
-        Ok(listing) => listing,
-        Err(error) => return refuse(StatusCode::NOT_FOUND, error.to_string()),
-    };
+    let listing = begin(&state, &filter, Command::EndFlows)?;
     // It goes on to its end when the client goes away.
     let (ended, outcome) = match tokio::spawn(sum(listing)).await {
         Ok(summed) => summed,
-        Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Err(error) => return Ok(refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     };
-    match outcome {
+    Ok(match outcome {
         Ok(()) => Json(FlowsEnded { ended }).into_response(),
         Err(error @ ListingError::Busy) if ended == 0 => {
             refuse(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
@@ -130,7 +109,7 @@ pub(super) async fn end(Shared(state): Here, uri: Uri) -> Response {
             let error = format!("{error}; {ended} flows of other workers have ended");
             refuse(StatusCode::GATEWAY_TIMEOUT, error)
         }
-    }
+    })
 }
 
 /// The sum of what the workers count, and whether all did.
@@ -157,6 +136,12 @@ enum NotThere {
     Service(#[from] NoSuchService),
     #[error("there is no worker on CPU {0}")]
     Worker(u32),
+}
+
+impl IntoResponse for NotThere {
+    fn into_response(self) -> Response {
+        refuse(StatusCode::NOT_FOUND, self.to_string())
+    }
 }
 
 /// Asks the workers that are meant.

@@ -86,14 +86,29 @@ fn end((address, l4_port): (IpAddr, u16)) -> Rank {
     }
 }
 
+/// The first flows in an order, not in order yet.
+pub(super) struct First {
+    candidates: BinaryHeap<Candidate>,
+    /// How many others there are.
+    more: u64,
+}
+
+impl First {
+    /// In their order.
+    pub(super) fn told(self, names: &Names) -> Flows {
+        let flows = self.candidates.into_sorted_vec();
+        let flows = flows.iter().map(|one| names.flow(one.worker, &one.report)).collect();
+        Flows { flows, more: self.more }
+    }
+}
+
 /// The first `limit` flows of a listing.
-pub(super) async fn sorted(
+pub(super) async fn first(
     mut listing: Listing,
-    names: &Names,
     (by, reverse): (SortBy, bool),
     limit: usize,
-) -> Result<Flows, ListingError> {
-    let mut first: BinaryHeap<Candidate> = BinaryHeap::new();
+) -> Result<First, ListingError> {
+    let mut candidates: BinaryHeap<Candidate> = BinaryHeap::new();
     let mut more = 0;
     while let Some(batch) = listing.recv().await {
         let batch = batch?;
@@ -101,17 +116,15 @@ pub(super) async fn sorted(
             let Report::Flow(report) = report else { continue };
             let (address, l4_port) = by.rank(&report);
             let rank = if reverse { (!address, !l4_port) } else { (address, l4_port) };
-            if first.len() >= limit {
+            if candidates.len() >= limit {
                 more += 1;
-                if first.peek().is_none_or(|last| last.rank <= rank) {
+                if candidates.peek().is_none_or(|last| last.rank <= rank) {
                     continue;
                 }
-                first.pop();
+                candidates.pop();
             }
-            first.push(Candidate { rank, worker: batch.lcore, report });
+            candidates.push(Candidate { rank, worker: batch.lcore, report });
         }
     }
-    let flows = first.into_sorted_vec();
-    let flows = flows.iter().map(|one| names.flow(one.worker, &one.report)).collect();
-    Ok(Flows { flows, more })
+    Ok(First { candidates, more })
 }

@@ -33,6 +33,8 @@ pub use workers::{Worker, Workers};
 
 /// The version of the API.
 pub(crate) const API: u32 = 1;
+/// What daemons say of a resource that they lack.
+pub(crate) const NO_SUCH_RESOURCE: &str = "no such resource";
 
 /// Answer of `/v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
