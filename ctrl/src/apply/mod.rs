@@ -177,7 +177,13 @@ fn warnings(old: &Config, new: &Config) -> Vec<String> {
     )]
 }
 
-fn applied(generation: u64, workers: usize, changes: &[Change], warnings: Vec<String>) -> Applied {
+/// What `changes` come to, in an answer with this generation, workers and warnings.
+pub(crate) fn applied(
+    generation: u64,
+    workers: usize,
+    changes: &[Change],
+    warnings: Vec<String>,
+) -> Applied {
     let tally = |is_meant: fn(&Subject) -> bool| proto::Tally::from(Tally::of(changes, is_meant));
     let settings = |subject: &Subject| {
         matches!(subject, Subject::Setting(_) | Subject::Port(_) | Subject::Mark(_))
