@@ -3,6 +3,7 @@
 //! `conf` checks what the file says; the rules here are limits of this version, reported after the
 //! file itself is in order.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -91,7 +92,8 @@ pub(crate) fn summary(config: &Config) -> String {
     };
     let rare = rare(count(sctp), "sctp")
         + &rare(count(|key| matches!(key, ServiceKey::Mark(_))), "by mark");
-    let real_servers = config.services.iter().map(|service| service.real_servers.len()).sum();
+    let real_servers: usize =
+        config.services.iter().map(|service| service.real_servers.len()).sum();
     format!(
         "{}, {}, {}, {} ({} tcp, {} udp{rare}) with {}",
         counted(config.ports.len(), "port"),
@@ -105,8 +107,9 @@ pub(crate) fn summary(config: &Config) -> String {
 }
 
 /// `1 port`, `2 ports`.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+pub(crate) fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let end = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{end}")
 }
 
 #[cfg(test)]

@@ -142,8 +142,17 @@ fn report(error: &CtrlError, json: bool) {
 
 /// Writes to standard output.
 pub(crate) fn print(text: &str) -> Result<(), CtrlError> {
+    write(text.as_bytes())
+}
+
+/// Writes an answer of the daemon to standard output, as a line.
+pub(crate) fn print_json(answer: &[u8]) -> Result<(), CtrlError> {
+    write(&[answer, b"\n"].concat())
+}
+
+fn write(bytes: &[u8]) -> Result<(), CtrlError> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CtrlError::Output)
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(CtrlError::Output)
 }
 
 #[cfg(test)]

@@ -274,15 +274,15 @@ pub enum CtrlError {
     },
     /// The file has what was not put into force, and saving would undo it.
     #[error(
-        "{} has changes that the daemon has not read, and saving would undo them:\n{}\nPut them \
-         into force first (`rvs apply`), or overwrite them (`rvs save --force`). Nothing was \
-         written.", file.display(), changes.join("\n")
+        "{} has changes that the daemon has not read, and saving would undo them:\n{changes}Put \
+         them into force first (`rvs apply`), or overwrite them (`rvs save --force`). Nothing was \
+         written.", file.display()
     )]
     NotInForce {
         /// The file.
         file: PathBuf,
-        /// Its changes, a line each.
-        changes: Vec<String>,
+        /// Its changes, in lines that have their ends.
+        changes: String,
     },
     /// A configuration cannot be written to its file.
     #[error("{} cannot be written: {why}. It is as it was.", file.display())]

@@ -27,7 +27,7 @@ pub(crate) enum Exit {
 }
 
 /// Every status, and what it means.
-pub(crate) const STATUSES: [(Exit, &str); 8] = [
+const STATUSES: [(Exit, &str); 8] = [
     (Exit::Done, "done; for `rvs run`: stopped by a signal"),
     (Exit::Failed, "refused or failed; standard error says why. `rvs doctor`: it found problems"),
     (Exit::Usage, "wrong usage of the command line"),

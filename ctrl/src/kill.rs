@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use clap::Args;
 use hyper::Method;
+use serde_json::json;
 
 use crate::api::proto::{FlowCount, FlowsEnded};
 use crate::check::counted;
@@ -11,6 +12,10 @@ use crate::cli;
 use crate::client::{Connection, Content};
 use crate::error::CtrlError;
 use crate::select::{self, FlowFilter};
+use crate::show::print_json;
+
+/// Where flows are counted.
+const COUNT: &str = "/v1/flows/count";
 
 /// What a command without a filter says.
 const NO_FILTER: &str = "nothing says which flows are to end: give a filter such as --client, or \
@@ -61,19 +66,21 @@ impl Kill {
         let template = (!self.with_templates).then_some(self.template);
         let mut parameters = select::parameters(&self.filter.with_template(template));
         let daemon = self.connection.daemon()?;
-        let flows = |count| if self.template { templates(count) } else { flows(count) };
+        let noun = if self.template { "template" } else { "flow" };
+        if self.dry_run && self.json {
+            return print_json(&daemon, COUNT, &parameters);
+        }
         if asks || self.dry_run {
-            let answer =
-                daemon.send(Method::GET, "/v1/flows/count", &parameters, Content::default())?;
-            if self.dry_run && self.json {
-                return cli::print(&format!("{}\n", String::from_utf8_lossy(&answer)));
+            let FlowCount { count, .. } = daemon.ask(COUNT, &parameters)?;
+            let found = counted(count, noun);
+            if self.dry_run {
+                return cli::print(&format!("{found} would end\n"));
             }
-            let found: FlowCount = daemon.understand(&answer)?;
-            if self.dry_run || found.count == 0 {
-                return cli::print(&format!("{} would end\n", flows(found.count)));
+            if count == 0 {
+                return self.none_ended(&format!("{found} ended"));
             }
-            if !agreed(&format!("End {}?", flows(found.count)))? {
-                return cli::print("nothing has ended\n");
+            if !agreed(&format!("End {found}?"))? {
+                return self.none_ended("nothing has ended");
             }
         }
         if self.all {
@@ -81,19 +88,19 @@ impl Kill {
         }
         let answer = daemon.send(Method::DELETE, "/v1/flows", &parameters, Content::default())?;
         if self.json {
-            return cli::print(&format!("{}\n", String::from_utf8_lossy(&answer)));
+            return cli::print_json(&answer);
         }
         let FlowsEnded { ended } = daemon.understand(&answer)?;
-        cli::print(&format!("{} ended\n", flows(ended)))
+        cli::print(&format!("{} ended\n", counted(ended, noun)))
     }
-}
 
-fn flows(count: u64) -> String {
-    counted(usize::try_from(count).unwrap_or(usize::MAX), "flow")
-}
-
-fn templates(count: u64) -> String {
-    counted(usize::try_from(count).unwrap_or(usize::MAX), "template")
+    /// Says in these words, or as the daemon would, that no flow has ended.
+    fn none_ended(&self, words: &str) -> Result<(), CtrlError> {
+        if self.json {
+            return cli::print(&format!("{}\n", json!(FlowsEnded { ended: 0 })));
+        }
+        cli::print(&format!("{words}\n"))
+    }
 }
 
 /// Asks on the terminal.

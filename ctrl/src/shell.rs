@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, ValueEnum};
+use clap::{Args, Command, CommandFactory as _, ValueEnum};
 use clap_complete::Shell as AnyShell;
 
 use crate::cli::{self, Cli};
@@ -49,13 +49,21 @@ impl Completions {
 impl Man {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<(), CtrlError> {
-        // Every page ends with what the whole tool's help ends with.
-        let exit = crate::exit::help();
-        let command = Cli::command().mut_subcommands(|command| command.after_help(exit.clone()));
+        let command = Cli::command().mut_subcommands(telling_statuses);
         fs::create_dir_all(&self.directory)
             .and_then(|()| clap_mangen::generate_to(command, &self.directory))
             .map_err(CtrlError::Output)
     }
+}
+
+/// The command and those under it, with the end that the whole tool's help has on every page.
+fn telling_statuses(command: Command) -> Command {
+    let exit = crate::exit::help();
+    let end = match command.get_after_long_help() {
+        Some(own) => format!("{own}\n\n{exit}"),
+        None => exit,
+    };
+    command.after_long_help(end).mut_subcommands(telling_statuses)
 }
 
 #[cfg(test)]
@@ -67,14 +75,21 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let man = Man { directory: directory.path().join("man1") };
         man.run().unwrap();
-        for name in ["rvs", "rvs-show", "rvs-show-flows", "rvs-kill", "rvs-drain", "rvs-apply"] {
+        let page = |name: &str| {
             let path = man.directory.join(format!("{name}.1"));
-            let page = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{name}.1 is missing"));
+            fs::read_to_string(&path).unwrap_or_else(|_| panic!("{name}.1 is missing"))
+        };
+        let all = [
+            ["rvs", "rvs-show", "rvs-show-flows", "rvs-show-services", "rvs-kill"],
+            ["rvs-drain", "rvs-apply", "rvs-plan", "rvs-save", "rvs-doctor"],
+        ];
+        for name in all.as_flattened() {
+            let page = page(name);
             assert!(page.starts_with(".ie") && page.contains(".TH"), "{page}");
-            if !name.contains("flows") {
-                assert!(page.contains("of another release"), "{name}");
-            }
+            assert_eq!(page.matches("of another release").count(), 1, "{name}: {page}");
         }
+        assert!(page("rvs-plan").contains("Nothing is changed."), "its own end");
+        assert!(page("rvs-save").contains("replaced in one step"), "its own end");
     }
 
     #[test]

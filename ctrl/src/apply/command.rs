@@ -33,7 +33,7 @@ impl Apply {
         let parameters = [("name".to_owned(), name)];
         let answer = daemon.send(Method::POST, "/v1/apply", &parameters, Content::yaml(text))?;
         if self.json {
-            return cli::print(&format!("{}\n", String::from_utf8_lossy(&answer)));
+            return cli::print_json(&answer);
         }
         let applied: Applied = daemon.understand(&answer)?;
         let lines: Vec<_> = summary(&applied).into_iter().map(|line| format!("{line}\n")).collect();

@@ -182,7 +182,13 @@ fn lost(old: &Config, new: &Config) -> Option<String> {
     ))
 }
 
-fn applied(generation: u64, workers: usize, changes: &[Change], warnings: Vec<String>) -> Applied {
+/// What `changes` come to, in an answer with this generation, workers and warnings.
+pub(crate) fn applied(
+    generation: u64,
+    workers: usize,
+    changes: &[Change],
+    warnings: Vec<String>,
+) -> Applied {
     let tally = |is_meant: fn(&Subject) -> bool| proto::Tally::from(Tally::of(changes, is_meant));
     let settings = |subject: &Subject| {
         matches!(subject, Subject::Setting(_) | Subject::Port(_) | Subject::Mark(_))

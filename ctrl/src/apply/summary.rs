@@ -5,10 +5,7 @@ use crate::check::counted;
 
 /// What was changed, in one sentence, then who runs it, then any warnings.
 pub(crate) fn summary(applied: &Applied) -> Vec<String> {
-    let mut parts = tallies(applied.services, applied.real_servers, applied.routes);
-    if applied.settings > 0 {
-        parts.push(format!("{} changed", counted(applied.settings, "setting")));
-    }
+    let parts = tallies(applied.services, applied.real_servers, applied.routes, applied.settings);
     let changed = if parts.is_empty() {
         "nothing differs from what runs already".to_owned()
     } else {
@@ -24,9 +21,19 @@ pub(crate) fn summary(applied: &Applied) -> Vec<String> {
 }
 
 /// How many were added, removed and changed, where any were.
-pub(crate) fn tallies(services: Tally, real_servers: Tally, routes: Tally) -> Vec<String> {
+pub(crate) fn tallies(
+    services: Tally,
+    real_servers: Tally,
+    routes: Tally,
+    settings: usize,
+) -> Vec<String> {
     let all = [("services", services), ("real servers", real_servers), ("routes", routes)];
-    all.into_iter().filter_map(|(noun, tally)| words(noun, tally)).collect()
+    let mut parts: Vec<_> =
+        all.into_iter().filter_map(|(noun, tally)| words(noun, tally)).collect();
+    if settings > 0 {
+        parts.push(format!("{} changed", counted(settings, "setting")));
+    }
+    parts
 }
 
 /// `services: 1 added, 2 changed`; `None` if nothing did.

@@ -14,7 +14,8 @@ use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -47,8 +48,10 @@ impl Content {
     }
 
     /// JSON.
-    pub(crate) fn json(value: &serde_json::Value) -> Self {
-        Self { bytes: value.to_string().into_bytes(), media_type: Some("application/json") }
+    pub(crate) fn json(value: &impl Serialize) -> Self {
+        // Nothing that is sent can fail to be written as JSON: its keys are strings.
+        let bytes = serde_json::to_vec(value).unwrap_or_default();
+        Self { bytes, media_type: Some("application/json") }
     }
 }
 
@@ -95,13 +98,22 @@ impl Daemon {
         self.send_to(Method::GET, target, parameters, Content::default(), take)
     }
 
+    /// Asks for `target` and returns the answer whole.
+    pub(crate) fn fetch(
+        &self,
+        target: &str,
+        parameters: &Parameters,
+    ) -> Result<Vec<u8>, CtrlError> {
+        self.send(Method::GET, target, parameters, Content::default())
+    }
+
     /// Asks for `target` and returns the answer, understood.
     pub(crate) fn ask<T: DeserializeOwned>(
         &self,
         target: &str,
         parameters: &Parameters,
     ) -> Result<T, CtrlError> {
-        let answer = self.send(Method::GET, target, parameters, Content::default())?;
+        let answer = self.fetch(target, parameters)?;
         self.understand(&answer)
     }
 
@@ -233,12 +245,15 @@ async fn next_frame(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, hyper::
     body.frame().await.transpose()
 }
 
+/// A text as part of a target.
+pub(crate) fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
+}
+
 fn with_parameters(target: &str, parameters: &Parameters) -> String {
-    let encoded = |(name, value): &(String, String)| {
-        format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
-    };
-    let encoded: Vec<_> = parameters.iter().map(encoded).collect();
-    if encoded.is_empty() { target.to_owned() } else { format!("{target}?{}", encoded.join("&")) }
+    let pairs = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
+    let pairs: Vec<_> = pairs.collect();
+    if pairs.is_empty() { target.to_owned() } else { format!("{target}?{}", pairs.join("&")) }
 }
 
 #[cfg(test)]

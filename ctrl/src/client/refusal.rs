@@ -40,7 +40,15 @@ impl Daemon {
     /// The error for a request that was refused.
     pub(super) fn explain(&self, method: &Method, target: &str, refused: Refused) -> CtrlError {
         let Refused { status, refusal: Refusal { error, errors } } = refused;
-        let lacks = || self.other_release(format!("it does not know {method} {target}"));
+        if status == StatusCode::BAD_REQUEST
+            && let Some(version) = self.differing()
+        {
+            return self.other_release(version, error);
+        }
+        let lacks = || {
+            let version = self.version().unwrap_or_else(|| "unknown".to_owned());
+            self.other_release(version, format!("it does not know {method} {target}"))
+        };
         match status {
             StatusCode::NOT_FOUND if is_lacking(&error, status) => lacks(),
             StatusCode::METHOD_NOT_ALLOWED => lacks(),
@@ -50,17 +58,16 @@ impl Daemon {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 CtrlError::Busy(error)
             }
-            StatusCode::BAD_REQUEST if self.version().is_some_and(|daemon| daemon != VERSION) => {
-                self.other_release(error)
-            }
             _ => CtrlError::Refused { text: error, is_report: !errors.is_empty() },
         }
     }
 
     /// The error for an answer that lacks what this version of the tool needs.
     pub(super) fn not_understood(&self, error: &serde_json::Error) -> CtrlError {
-        if error.is_data() && self.version().is_some_and(|daemon| daemon != VERSION) {
-            return self.other_release(error.to_string());
+        if error.is_data()
+            && let Some(version) = self.differing()
+        {
+            return self.other_release(version, error.to_string());
         }
         self.no_answer(format!("it is not what this version of rvs expects ({error})"))
     }
@@ -92,9 +99,13 @@ impl Daemon {
         CtrlError::NoDaemon { daemon, advice }
     }
 
-    fn other_release(&self, why: String) -> CtrlError {
-        let version = self.version().unwrap_or_else(|| "unknown".to_owned());
+    fn other_release(&self, version: String, why: String) -> CtrlError {
         CtrlError::OtherRelease { daemon: self.to_string(), version, why }
+    }
+
+    /// The daemon's version, if it tells and is another than that of this tool.
+    fn differing(&self) -> Option<String> {
+        self.version().filter(|version| version != VERSION)
     }
 
     /// The daemon's version, if it tells.

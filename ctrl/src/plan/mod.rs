@@ -12,6 +12,7 @@ use crate::api::proto;
 use crate::cli;
 use crate::client::{Connection, Content};
 use crate::error::CtrlError;
+use crate::term;
 use text::Look;
 
 /// Most changes that are shown, unless all are asked for.
@@ -48,13 +49,13 @@ impl Plan {
                 let name = [("name".to_owned(), file.to_string_lossy().into_owned())];
                 daemon.send(Method::POST, "/v1/plan", &name, Content::yaml(conf::read(file)?))?
             }
-            None => daemon.send(Method::GET, "/v1/plan", &[], Content::default())?,
+            None => daemon.fetch("/v1/plan", &[])?,
         };
         let plan: proto::Plan = daemon.understand(&answer)?;
         if self.json {
-            cli::print(&format!("{}\n", String::from_utf8_lossy(&answer)))?;
+            cli::print_json(&answer)?;
         } else {
-            let in_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let in_color = term::has_colours(io::stdout().is_terminal());
             let changes_max = if self.all { usize::MAX } else { CHANGES_MAX };
             cli::print(&text::text(&plan, Look { in_color, changes_max }))?;
         }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
 
 use super::{Found, Place, told};
+use crate::api::proto::RealServerChange;
+use crate::check::counted;
 use crate::cli;
 use crate::error::CtrlError;
 use crate::select::Seconds;
@@ -40,7 +41,7 @@ impl Drain {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<(), CtrlError> {
         let found = self.place.find()?;
-        let edited = found.change(&json!({"drain": true}))?;
+        let edited = found.change(&draining(true))?;
         if self.no_wait {
             let (name, service) = (&found.name, &found.service);
             let text = format!("{name} of {service}: no new connections{}\n", told(edited));
@@ -54,10 +55,15 @@ impl Undrain {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<(), CtrlError> {
         let found = self.place.find()?;
-        let edited = found.change(&json!({"drain": false}))?;
+        let edited = found.change(&draining(false))?;
         let (name, service) = (&found.name, &found.service);
         cli::print(&format!("{name} of {service}: takes connections again{}\n", told(edited)))
     }
+}
+
+/// What has a real server drained, or not.
+fn draining(drain: bool) -> RealServerChange {
+    RealServerChange { drain: Some(drain), ..RealServerChange::default() }
 }
 
 /// Waits until a real server has no connections.
@@ -69,11 +75,11 @@ fn wait(found: &Found, timeout: Duration) -> Result<(), CtrlError> {
         let remaining = timeout.saturating_sub(begun.elapsed());
         if remaining.is_zero() {
             bar.abandon();
-            let (name, service) = (&found.name, &found.service);
+            let Found { name, service, end, .. } = found;
             return Err(CtrlError::Deadline(format!(
-                "{name} of {service} still has {left} connections after {} s. It gets no new \
-                 ones: wait on with the same command, or end them with `rvs kill --service \
-                 {service} --real {name}`.",
+                "{name} of {service} still has {} after {} s. It gets no new ones: wait on with \
+                 the same command, or end them with `rvs kill --service {service} --real {end}`.",
+                counted(left, "connection"),
                 timeout.as_secs()
             )));
         }

@@ -5,12 +5,12 @@ mod set;
 
 use clap::Args;
 use hyper::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::api::proto::{Edited, ListedRealServer, RealServers};
-use crate::client::{Connection, Content, Daemon};
+use crate::client::{Connection, Content, Daemon, encoded};
 use crate::error::CtrlError;
+use crate::show::tables::end_of;
 
 pub(crate) use drain::{Drain, Undrain};
 pub(crate) use set::Set;
@@ -34,24 +34,26 @@ struct Found {
     service: String,
     /// Its address and port, as the API names it.
     name: String,
+    /// The same without a port where its flows have any.
+    end: String,
 }
 
 impl Place {
     fn find(&self) -> Result<Found, CtrlError> {
         let daemon = self.connection.daemon()?;
-        let name = match listed(&daemon, &self.service, &self.real)?.as_slice() {
+        let (name, end) = match listed(&daemon, &self.service, &self.real)?.as_slice() {
             [] => {
                 let text = format!("service {} has no real server {}.", self.service, self.real);
                 return Err(CtrlError::Refused { text, is_report: false });
             }
-            [one] => name_of(one),
+            [one] => (name_of(one), end_of(&one.real_server)),
             several => {
                 let names: Vec<_> = several.iter().map(name_of).collect();
                 let text = format!("{} is several real servers: {}.", self.real, names.join(", "));
                 return Err(CtrlError::Usage(text));
             }
         };
-        Ok(Found { daemon, service: self.service.clone(), name })
+        Ok(Found { daemon, service: self.service.clone(), name, end })
     }
 }
 
@@ -69,8 +71,7 @@ fn listed(daemon: &Daemon, service: &str, real: &str) -> Result<Vec<ListedRealSe
 
 impl Found {
     /// Has the daemon change this about it.
-    fn change(&self, body: &Value) -> Result<Edited, CtrlError> {
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    fn change(&self, body: &impl Serialize) -> Result<Edited, CtrlError> {
         let (service, name) = (encoded(&self.service), encoded(&self.name));
         let target = format!("/v1/services/{service}/real-servers/{name}");
         let answer = self.daemon.send(Method::PATCH, &target, &[], Content::json(body))?;

@@ -86,7 +86,14 @@ fn a_deadline_has_an_exit_status_and_a_way_on() {
     assert_eq!(Exit::of(&error), Exit::Deadline);
     let text = error.to_string();
     assert!(text.contains("still has 3 connections"), "{text}");
-    assert!(text.contains("rvs kill --service web --real 10.0.0.11:8080"), "{text}");
+    assert!(text.contains("rvs kill --service web --real 10.0.0.11:8080`"), "{text}");
+
+    // Flows have ports where real servers have none of their own.
+    let ask = || real_servers(&[("10.0.0.11", 0)], 1);
+    let (outcome, _) = run("drain web 10.0.0.11 --timeout 0s", &[ask(), done(), ask()]);
+    let text = outcome.unwrap_err().to_string();
+    assert!(text.contains("still has 1 connection after"), "{text}");
+    assert!(text.contains("rvs kill --service web --real 10.0.0.11`"), "{text}");
 }
 
 #[test]

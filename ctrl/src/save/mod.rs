@@ -6,20 +6,20 @@
 mod replace;
 
 use std::fs;
+use std::io::ErrorKind::NotFound;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use conf::diff::{Change, Subject, Tally, diff};
+use conf::diff::{Change, diff};
 use conf::{Config, Kept, Machine, Saved};
-use hyper::Method;
 use similar::TextDiff;
 
 use crate::api::proto;
-use crate::apply::{plan, tallies};
+use crate::apply::{self, plan, tallies};
 use crate::cli;
-use crate::client::{Connection, Content, Daemon};
+use crate::client::{Connection, Daemon};
 use crate::error::CtrlError;
-use crate::plan::text::{Look, lines};
+use crate::plan::text::{Look, listed};
 
 /// Most changes of a file that are listed when they are in the way.
 const CHANGES_MAX: usize = 20;
@@ -79,9 +79,16 @@ impl Save {
     fn work(&self, daemon: &Daemon, path: &Path, running: &Config) -> Result<Work, CtrlError> {
         let name = path.display().to_string();
         let anew = || Saved { text: conf::emit(running), kept: Kept::Nothing, lost: Vec::new() };
-        let Ok(path) = fs::canonicalize(path) else {
-            let (path, changes) = (path.to_path_buf(), Vec::new());
-            return Ok(Work { path, before: None, saved: anew(), changes });
+        let path = match fs::canonicalize(path) {
+            Ok(path) => path,
+            // A link that leads nowhere is there.
+            Err(error) if error.kind() == NotFound && fs::symlink_metadata(path).is_err() => {
+                let (path, changes) = (path.to_path_buf(), Vec::new());
+                return Ok(Work { path, before: None, saved: anew(), changes });
+            }
+            Err(error) => {
+                return Err(CtrlError::Save { file: path.to_path_buf(), why: error.to_string() });
+            }
         };
         let bytes = conf::read(&path)?;
         let before = String::from_utf8_lossy(&bytes).into_owned();
@@ -118,21 +125,15 @@ fn own_file(daemon: &Daemon) -> Result<PathBuf, CtrlError> {
 /// One of the daemon's configurations.
 fn configuration(daemon: &Daemon, which: &str) -> Result<Config, CtrlError> {
     let which = [("of".to_owned(), which.to_owned())];
-    let text = daemon.send(Method::GET, "/v1/config", &which, Content::default())?;
+    let text = daemon.fetch("/v1/config", &which)?;
     let name = format!("the configuration of the daemon at {daemon}");
     Ok(conf::parse_bytes(&name, &text, &Machine::default())?)
 }
 
 fn not_in_force(file: &Path, unread: Vec<Change>) -> CtrlError {
-    let count = unread.len();
     let unread: Vec<_> = unread.into_iter().map(plan::one).collect();
     let look = Look { in_color: false, changes_max: CHANGES_MAX };
-    let shown = lines(unread.iter().take(CHANGES_MAX), look);
-    let mut changes: Vec<_> = shown.map(|line| line.trim_end().to_owned()).collect();
-    if count > CHANGES_MAX {
-        changes.push(format!("  ... and {} more", count - CHANGES_MAX));
-    }
-    CtrlError::NotInForce { file: file.to_path_buf(), changes }
+    CtrlError::NotInForce { file: file.to_path_buf(), changes: listed(&unread, look, "") }
 }
 
 impl Work {
@@ -145,21 +146,10 @@ impl Work {
 
     /// What was done, and what could not be kept.
     fn report(&self, file: &Path) -> String {
-        let tally =
-            |is_meant: fn(&Subject) -> bool| proto::Tally::from(Tally::of(&self.changes, is_meant));
-        let mut parts = tallies(
-            tally(|subject| matches!(subject, Subject::Service(_))),
-            tally(|subject| matches!(subject, Subject::RealServer(..))),
-            tally(|subject| matches!(subject, Subject::Route(_))),
-        );
-        let others = self.changes.iter().filter(|change| {
-            use Subject::{Mark, Port, Setting};
-            matches!(change.subject, Setting(_) | Port(_) | Mark(_))
-        });
-        let others = others.count();
-        if others > 0 {
-            parts.push(format!("{} changed", crate::check::counted(others, "setting")));
-        }
+        // Nothing is put into force, so no generation and no workers count.
+        let changed = apply::applied(0, 0, &self.changes, Vec::new());
+        let proto::Applied { services, real_servers, routes, settings, .. } = changed;
+        let parts = tallies(services, real_servers, routes, settings);
         let what = match (&self.before, parts.is_empty()) {
             (None, _) => "written anew".to_owned(),
             (Some(_), true) => "saved".to_owned(),

@@ -90,6 +90,26 @@ fn a_file_that_is_not_there_is_made() {
 }
 
 #[test]
+fn what_is_in_the_place_of_a_file_is_left_there() {
+    let mut place = Place::new();
+    let plain = place.file.clone();
+    place.file = place.directory.path().join("link.yaml");
+    symlink("elsewhere.yaml", &place.file).unwrap();
+    for arguments in [&[][..], &["--force"], &["--dry-run"]] {
+        let error = place.save(arguments).unwrap_err();
+        assert!(matches!(error, CtrlError::Save { .. }), "{error}");
+        assert!(error.to_string().contains("link.yaml cannot be written: "), "{error}");
+    }
+    assert_eq!(fs::read_link(&place.file).unwrap(), PathBuf::from("elsewhere.yaml"));
+
+    // Below a file there is none.
+    place.file = plain.join("below.yaml");
+    let error = place.save(&["--dry-run"]).unwrap_err();
+    assert!(matches!(error, CtrlError::Save { .. }), "{error}");
+    assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 2, "the file and the link");
+}
+
+#[test]
 fn changes_that_were_not_put_into_force_are_not_undone() {
     let place = Place::new();
     place.change();

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use hyper::Method;
-use serde_json::json;
 
+use crate::api::proto;
 use crate::cli;
 use crate::client::{Connection, Content};
 use crate::error::CtrlError;
@@ -22,10 +22,7 @@ impl Zero {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<(), CtrlError> {
         let daemon = self.connection.daemon()?;
-        let body = match &self.service {
-            Some(service) => json!({"service": service}),
-            None => json!({}),
-        };
+        let body = proto::Zero { service: self.service.clone() };
         daemon.send(Method::POST, "/v1/zero", &[], Content::json(&body))?;
         let whose = self.service.as_deref().unwrap_or("all services");
         cli::print(&format!("{whose}: counters are 0\n"))

@@ -23,12 +23,13 @@ pub(crate) fn response(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
 
-/// Answers one request from each connection; returns the requests.
+/// Answers one request from each connection while there are any; returns the requests.
 pub(crate) fn answer_all<S: Read + Write>(
-    mut next: impl FnMut() -> S,
+    mut next: impl FnMut() -> Option<S>,
     answers: Vec<String>,
 ) -> Vec<String> {
-    answers.into_iter().map(|answer| answer_one(&mut next(), &answer)).collect()
+    let answered = |answer: String| Some(answer_one(&mut next()?, &answer));
+    answers.into_iter().map_while(answered).collect()
 }
 
 fn answer_one(stream: &mut (impl Read + Write), answer: &str) -> String {
@@ -60,21 +61,17 @@ impl FakeDaemon {
         let answers: Vec<_> = answers.iter().map(|(status, body)| response(status, body)).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = thread::spawn(move || {
-            let mut requests = Vec::new();
-            for answer in answers {
-                let mut stream = loop {
-                    match listener.accept() {
-                        Ok((stream, _)) => break stream,
-                        Err(_) if stopped.load(Ordering::Relaxed) => return requests,
-                        Err(_) => thread::sleep(Duration::from_millis(1)),
-                    }
-                };
-                stream.set_nonblocking(false).unwrap();
-                requests.push(answer_one(&mut stream, &answer));
+        let next = move || loop {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false).unwrap();
+                    return Some(stream);
+                }
+                Err(_) if stopped.load(Ordering::Relaxed) => return None,
+                Err(_) => thread::sleep(Duration::from_millis(1)),
             }
-            requests
-        });
+        };
+        let thread = thread::spawn(move || answer_all(next, answers));
         Self { directory, stop, thread }
     }
 

@@ -86,9 +86,7 @@ fn tokens_let_in_over_tcp_and_are_read_again() {
 
     fs::write(tokens.path(), format!("read-only {READER}\n")).unwrap();
     daemon.signal("HUP");
-    while ask(port, READER) != "HTTP/1.1 200 OK" {
-        assert!(daemon.is_running(), "{}", daemon.log());
-    }
+    daemon.wait_until("its tokens are read", |_| ask(port, READER) == "HTTP/1.1 200 OK");
     assert_eq!(ask(port, ADMIN), "HTTP/1.1 401 Unauthorized");
 
     // A file that is not in order takes nothing from those who are in.
@@ -99,6 +97,60 @@ fn tokens_let_in_over_tcp_and_are_read_again() {
     assert!(output.status.success() && text.contains("stay as they were: line 1"), "{text}");
     assert!(!text.contains("secret") && !daemon.log().contains(ADMIN), "{text}");
     assert_eq!(ask(port, READER), "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn the_tool_comes_in_over_tcp_with_a_token() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    };
+    let tokens = file("tokens", &format!("admin {ADMIN}\nread-only {READER}\n"));
+    let daemon = Daemon::start(
+        site(&format!("tcp: {{listen: \"127.0.0.1:{port}\", tokens: {tokens}}}")),
+        &[],
+    );
+    let url = format!("http://127.0.0.1:{port}");
+    let (admin, reader) = (file("admin", &format!("{ADMIN}\n")), file("reader", READER));
+    let with = |token: &str, arguments: &[&str]| -> (i32, String, String) {
+        let output = rvs(arguments).args(["--url", &url, "--token-file", token]).output().unwrap();
+        let [out, err] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(!err.contains(ADMIN) && !err.contains(READER), "{err}");
+        (output.status.code().unwrap(), out, err)
+    };
+    let change = ["set", "web", "192.0.2.11", "weight=7"];
+    for token in [&admin, &reader] {
+        let (status, out, err) = with(token, &["show", "services"]);
+        assert!(status == 0 && out.contains("-> 192.0.2.11:8080"), "{out}{err}");
+    }
+    let (status, _, err) = with(&reader, &change);
+    assert_eq!(status, 3, "{err}");
+    names(&err, &["permission denied on", &url, "may read only"]);
+    assert_eq!(with(&admin, &change), (0, "192.0.2.11:8080 of web: changed\n".into(), "".into()));
+    let shown = daemon.site.shown(&["real-servers", "--real", "192.0.2.11", "--json"]);
+    assert!(shown.contains("\"weight\":7"), "{shown}");
+
+    let (status, out, err) = with(&file("wrong", "00000000000000000000000000000000"), &["zero"]);
+    assert_eq!((status, out.as_str()), (3, ""), "{err}");
+    names(&err, &["permission denied on", &url, "this token is not known here"]);
+    for (token, why) in [(file("empty", "\n"), "one word"), ("/no/such".into(), "No such file")] {
+        let (status, _, err) = with(&token, &["show", "services"]);
+        assert_eq!(status, 2, "{err}");
+        names(&err, &["--token-file", &token, why]);
+    }
+    let (status, _, err) = with(&admin, &["save"]);
+    assert_eq!(status, 2, "{err}");
+    names(&err, &["own file is on its machine", "name a FILE"]);
+
+    drop(daemon);
+    let (status, _, err) = with(&admin, &["show", "services"]);
+    assert_eq!(status, 3, "{err}");
+    names(&err, &["no RVS daemon answers at", &url]);
 }
 
 #[test]

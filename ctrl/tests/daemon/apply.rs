@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Output, Stdio};
-use std::thread;
 
 use serde_json::Value;
 
-use crate::support::{Daemon, PORTS, Site, names, rvs};
+use crate::support::{Daemon, PORTS, Site, names, rvs, variant};
 
 /// One more real server and another weight.
 const CHANGE: (&str, &str) = (
@@ -21,18 +20,6 @@ const SERVICE: (&str, &str) = (
     "services:\n  dns: {vip: \"192.0.2.20:53\", protocol: udp, mode: dr, real_servers: [{address: \
      192.0.2.11}]}\n",
 );
-
-/// The site's file after these replacements, under another name.
-fn variant(site: &Site, name: &str, replacements: &[(&str, &str)]) -> PathBuf {
-    let mut text = fs::read_to_string(&site.config).unwrap();
-    for (from, to) in replacements {
-        assert!(text.contains(from), "{from:?} is not in {text}");
-        text = text.replacen(from, to, 1);
-    }
-    let path = site.directory.path().join(name);
-    fs::write(&path, text).unwrap();
-    path
-}
 
 fn apply(site: &Site, file: &Path) -> Output {
     let mut apply = rvs(&["apply", "--socket"]);
@@ -74,10 +61,7 @@ fn generation(site: &Site) -> u64 {
 /// Waits until the log has `words` for the `times`th time.
 #[track_caller]
 fn logged(daemon: &mut Daemon, words: &str, times: usize) {
-    while daemon.log().matches(words).count() < times {
-        assert!(daemon.is_running(), "{}", daemon.log());
-        thread::yield_now();
-    }
+    daemon.wait_until(words, |daemon| daemon.log().matches(words).count() >= times);
 }
 
 #[test]

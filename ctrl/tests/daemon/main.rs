@@ -12,6 +12,8 @@ mod apply;
 mod doctor;
 mod errors;
 mod life;
+mod plan;
+mod save;
 mod show;
 mod steering;
 mod support;

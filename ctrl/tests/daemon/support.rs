@@ -121,13 +121,19 @@ impl Daemon {
         run.args(arguments).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         let child = run.spawn().unwrap();
         let mut daemon = Self { site, child, log, _turn: turn };
+        daemon.wait_until("it answers", |daemon| daemon.site.show(&["status"]).status.success());
+        daemon
+    }
+
+    /// Waits for what comes about while it runs.
+    #[track_caller]
+    pub(crate) fn wait_until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let start = Instant::now();
-        while !daemon.site.show(&["status"]).status.success() {
-            assert!(daemon.child.try_wait().unwrap().is_none(), "ended: {}", daemon.log());
-            assert!(start.elapsed() < PATIENCE, "no answer: {}", daemon.log());
+        while !holds(self) {
+            assert!(self.is_running(), "ended before {what}: {}", self.log());
+            assert!(start.elapsed() < PATIENCE, "long before {what}: {}", self.log());
             thread::yield_now();
         }
-        daemon
     }
 
     pub(crate) fn log(&self) -> String {
@@ -179,6 +185,58 @@ pub(crate) fn rvs(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rvs"));
     command.args(arguments);
     command
+}
+
+/// `rvs` for the daemon of a site.
+pub(crate) fn tool(site: &Site, arguments: &[&str]) -> Output {
+    // The socket comes from the environment here, and by --socket in other tests.
+    rvs(arguments).env("RVS_SOCKET", &site.socket).stdin(Stdio::null()).output().unwrap()
+}
+
+/// What a successful command prints.
+#[track_caller]
+pub(crate) fn said(site: &Site, arguments: &[&str]) -> String {
+    let output = tool(site, arguments);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Asserts that a command ends with this status and says these parts in one paragraph.
+#[track_caller]
+pub(crate) fn refused(site: &Site, arguments: &[&str], status: i32, parts: &[&str]) {
+    let output = tool(site, arguments);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
+    assert!(output.stdout.is_empty(), "{arguments:?}: {:?}", output.stdout);
+    names(&text, parts);
+}
+
+/// Runs a command line on a terminal, where `keys` are typed; what the terminal gets, and whether
+/// it ended well.
+pub(crate) fn on_terminal(line: &str, keys: &str) -> Option<(String, bool)> {
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", line, "/dev/null"]);
+    script.env_remove("NO_COLOR").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut child) = script.spawn() else {
+        eprintln!("skipped: `script` is not installed");
+        return None;
+    };
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), keys.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Some((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success()))
+}
+
+/// The site's file after these replacements, under another name.
+pub(crate) fn variant(site: &Site, name: &str, replacements: &[(&str, &str)]) -> PathBuf {
+    let mut text = fs::read_to_string(&site.config).unwrap();
+    for (from, to) in replacements {
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        text = text.replacen(from, to, 1);
+    }
+    let path = site.directory.path().join(name);
+    fs::write(&path, text).unwrap();
+    path
 }
 
 pub(crate) fn signal(pid: u32, name: &str) {

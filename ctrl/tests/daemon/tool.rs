@@ -1,21 +1,12 @@
 //! The tool's commands besides `show`: how they end, and what they print where.
 
-use std::process::{Command, Output, Stdio};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
 
-use crate::support::{Daemon, PORTS, Site, names, rvs};
-
-fn tool(site: &Site, arguments: &[&str]) -> Output {
-    // The socket comes from the environment here, and by --socket in other tests.
-    rvs(arguments).env("RVS_SOCKET", &site.socket).stdin(Stdio::null()).output().unwrap()
-}
-
-#[track_caller]
-fn refused(site: &Site, arguments: &[&str], status: i32, parts: &[&str]) {
-    let output = tool(site, arguments);
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
-    names(&text, parts);
-}
+use crate::support::{Daemon, PORTS, Site, on_terminal, refused, rvs, said, tool};
 
 #[test]
 fn wrong_usage_is_told_before_a_daemon_is_asked() {
@@ -92,27 +83,13 @@ fn stats_without_a_terminal_are_blocks_without_colours() {
     assert_eq!(text.matches("-> 192.0.2.12:8080").count(), 2, "{text}");
 }
 
-/// Runs a command line on a terminal, where `keys` are typed; what the terminal gets.
-fn on_terminal(line: &str, keys: &str) -> Option<(String, bool)> {
-    let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", line, "/dev/null"]);
-    let mut child =
-        script.env_remove("NO_COLOR").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-    std::io::Write::write_all(child.stdin.as_mut().unwrap(), keys.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    Some((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success()))
-}
-
 #[test]
 fn a_terminal_gets_colours_and_is_as_it_was_after_watching() {
     let daemon = Daemon::start(Site::new(PORTS), &[]);
     let rvs = rvs(&[]).get_program().to_string_lossy().into_owned();
     let socket = daemon.site.socket.display();
-    let Some((text, ended)) = on_terminal(&format!("{rvs} stats --watch --socket {socket}"), "q")
-    else {
-        eprintln!("skipped: `script` is not installed");
-        return;
-    };
+    let watch = format!("{rvs} stats --watch --socket {socket}");
+    let Some((text, ended)) = on_terminal(&watch, "q") else { return };
     assert!(ended, "{text}");
     let (begins, ends) = ("\u{1b}[?1049h", "\u{1b}[?1049l");
     assert!(text.contains(begins) && text.contains(ends), "the other screen: {text:?}");
@@ -127,29 +104,64 @@ fn a_terminal_gets_colours_and_is_as_it_was_after_watching() {
 }
 
 #[test]
+fn what_a_terminal_is_asked_is_not_part_of_an_answer() {
+    let daemon = Daemon::start(Site::new(PORTS), &[]);
+    let rvs = rvs(&[]).get_program().to_string_lossy().into_owned();
+    let line = format!("{rvs} kill --all --socket {}", daemon.site.socket.display());
+    let Some((text, ended)) = on_terminal(&line, "") else { return };
+    assert!(ended && text.contains("0 flows ended"), "there are none: {text:?}");
+    let (text, ended) = on_terminal(&format!("{line} --json"), "").unwrap();
+    assert!(ended && text.trim() == r#"{"ended":0}"#, "{text:?}");
+
+    // One that has flows, of which none is to end.
+    let directory = tempfile::tempdir().unwrap();
+    let (socket, out) = (directory.path().join("rvs.sock"), directory.path().join("out"));
+    for (option, answer) in [("", "nothing has ended\n"), ("--json", "{\"ended\":0}\n")] {
+        let counted = answering(&socket, r#"{"count":3,"groups":[],"other":0}"#);
+        let (socket, out_path) = (socket.display(), out.display());
+        let line = format!("{rvs} kill --all {option} --socket {socket} > {out_path}");
+        let (text, ended) = on_terminal(&line, "n\n").unwrap();
+        assert!(ended && text.contains("End 3 flows? [y/N] "), "{text:?}");
+        assert_eq!(fs::read_to_string(&out).unwrap(), answer);
+        assert!(counted.join().unwrap().starts_with("GET /v1/flows/count?"));
+    }
+}
+
+/// A daemon that gives one answer and is gone; what it was asked.
+fn answering(socket: &Path, answer: &'static str) -> JoinHandle<String> {
+    let listener = UnixListener::bind(socket).unwrap();
+    let socket = socket.to_path_buf();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        fs::remove_file(socket).unwrap();
+        let mut head = BufReader::new(&stream).lines().map(Result::unwrap);
+        let asked = head.next().unwrap();
+        head.take_while(|line| !line.is_empty()).for_each(drop);
+        let length = answer.len();
+        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length";
+        write!(stream, "{head}: {length}\r\n\r\n{answer}").unwrap();
+        asked
+    })
+}
+
+#[test]
 fn a_real_server_is_set_drained_and_let_in_again_while_the_daemon_runs() {
     let daemon = Daemon::start(Site::new(PORTS), &[]);
     let site = &daemon.site;
-    let done = |arguments: &[&str]| {
-        let output = tool(site, arguments);
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{arguments:?}: {error}");
-        String::from_utf8(output.stdout).unwrap()
-    };
     let real = || -> serde_json::Value {
         let text = site.shown(&["real-servers", "--real", "192.0.2.11", "--json"]);
         serde_json::from_str::<serde_json::Value>(&text).unwrap()["real_servers"][0].clone()
     };
-    let said = done(&["set", "web", "192.0.2.11", "weight=7", "upper=100", "lower=50"]);
-    assert_eq!(said, "192.0.2.11:8080 of web: changed\n");
+    let told = said(site, &["set", "web", "192.0.2.11", "weight=7", "upper=100", "lower=50"]);
+    assert_eq!(told, "192.0.2.11:8080 of web: changed\n");
     let fields = ["weight", "upper_threshold", "lower_threshold"];
     assert_eq!(fields.map(|field| real()[field].as_u64()), [7, 100, 50].map(Some));
-    let said = done(&["drain", "tcp:192.0.2.10:80", "192.0.2.11:8080"]);
-    assert_eq!(said, "192.0.2.11:8080 of tcp:192.0.2.10:80: drained, it has no connections\n");
+    let told = said(site, &["drain", "tcp:192.0.2.10:80", "192.0.2.11:8080"]);
+    assert_eq!(told, "192.0.2.11:8080 of tcp:192.0.2.10:80: drained, it has no connections\n");
     assert_eq!((&real()["drain"], &real()["weight"]), (&true.into(), &7.into()));
-    done(&["undrain", "web", "192.0.2.11"]);
+    said(site, &["undrain", "web", "192.0.2.11"]);
     assert_eq!(real()["drain"], false);
-    done(&["zero", "web"]);
-    done(&["zero"]);
+    said(site, &["zero", "web"]);
+    said(site, &["zero"]);
     refused(site, &["zero", "mail"], 1, &["mail"]);
 }

@@ -3,9 +3,13 @@
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
 
-use super::{LabError, requirements};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{LabError, requirements, wait};
 
 /// A command for the system program `name`, found even when PATH lacks the `sbin` directories, as
 /// it does in a root shell opened with plain `su`.
@@ -51,6 +55,33 @@ pub fn run_with_input(command: &mut Command, input: &str) -> Result<String, LabE
 /// The error for a `command` that did not do its work.
 pub(crate) fn failed(command: &Command, reason: impl Into<String>) -> LabError {
     LabError::Command { command: describe(command), reason: reason.into() }
+}
+
+/// Asks a program that has not been waited for to end.
+pub fn terminate(child: &Child) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        // It may have ended this moment; waiting for it tells.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
+}
+
+/// How a program has ended; `None` while it runs.
+///
+/// # Errors
+/// [`LabError::File`] when the system does not tell.
+pub fn exit_status(child: &mut Child) -> Result<Option<ExitStatus>, LabError> {
+    child.try_wait().map_err(LabError::file("/proc/self"))
+}
+
+/// Has a program end that may have ended already: asks it to, and kills it after `limit`.
+pub fn end(child: &mut Child, limit: Duration) {
+    if matches!(exit_status(child), Ok(Some(_))) {
+        return;
+    }
+    terminate(child);
+    if wait::until(limit, String::new, || exit_status(child)).is_err() {
+        let _ = child.kill().and_then(|()| child.wait());
+    }
 }
 
 fn stdout_of(command: &Command, output: &Output) -> Result<String, LabError> {

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::command::exit_status;
 use super::config::{self, Service, Workers};
 use super::{Lab, LabError, command, requirements, wait};
 
@@ -29,7 +28,7 @@ pub struct Director {
     socket: PathBuf,
     workers: Workers,
     log: PathBuf,
-    child: Option<Child>,
+    child: Child,
 }
 
 impl Director {
@@ -62,11 +61,12 @@ impl Director {
         let config = lab.write("rvs.yaml", text)?;
         let log = lab.directory().join("director.log");
         let child = spawn(lab, &rvs, &config, &log)?;
-        let mut director = Self { rvs, config, socket, workers, log, child: Some(child) };
-        let answers = wait::until(START_LIMIT, String::new, || match director.ended()? {
-            Some(status) => Err(director.failed(format!("ended at its start ({status})"))),
-            None => Ok(director.show("ports").ok()),
-        });
+        let mut director = Self { rvs, config, socket, workers, log, child };
+        let answers =
+            wait::until(START_LIMIT, String::new, || match exit_status(&mut director.child)? {
+                Some(status) => Err(director.failed(format!("ended at its start ({status})"))),
+                None => Ok(director.show("ports").ok()),
+            });
         match answers {
             Ok(_) => Ok(director),
             Err(LabError::Timeout { .. }) => {
@@ -162,7 +162,7 @@ impl Director {
     /// # Errors
     /// [`LabError::Director`] with its log when it has ended.
     pub fn check_alive(&mut self) -> Result<(), LabError> {
-        match self.ended()? {
+        match exit_status(&mut self.child)? {
             None => Ok(()),
             Some(status) => Err(self.failed(format!("ended by itself ({status})"))),
         }
@@ -182,13 +182,13 @@ impl Director {
     /// [`LabError::Director`] when it ends with another status than 0, later than [`STOP_LIMIT`],
     /// or had ended before.
     pub fn stop(mut self) -> Result<Duration, LabError> {
-        if let Some(status) = self.ended()? {
+        if let Some(status) = exit_status(&mut self.child)? {
             return Err(self.failed(format!("had already ended ({status})")));
         }
         let start = Instant::now();
-        self.terminate();
+        command::terminate(&self.child);
         let what = || String::from("the director did not end after SIGTERM");
-        let status = wait::until(PATIENCE, what, || self.ended())?;
+        let status = wait::until(PATIENCE, what, || exit_status(&mut self.child))?;
         let took = start.elapsed();
         if !status.success() {
             return Err(self.failed(format!("ended with {status} after SIGTERM")));
@@ -199,18 +199,6 @@ impl Director {
         Ok(took)
     }
 
-    fn terminate(&self) {
-        let pid = self.child.as_ref().and_then(|child| i32::try_from(child.id()).ok());
-        if let Some(pid) = pid {
-            // It may have ended this moment; waiting for it tells.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-    }
-
-    fn ended(&mut self) -> Result<Option<ExitStatus>, LabError> {
-        self.child.as_mut().map_or(Ok(None), exit_status)
-    }
-
     fn failed(&self, what: String) -> LabError {
         LabError::Director { what, path: self.log.clone(), log: self.log_end() }
     }
@@ -218,14 +206,7 @@ impl Director {
 
 impl Drop for Director {
     fn drop(&mut self) {
-        if matches!(self.ended(), Ok(Some(_))) {
-            return;
-        }
-        self.terminate();
-        let ended = wait::until(PATIENCE, String::new, || self.ended());
-        if let (Err(_), Some(child)) = (ended, &mut self.child) {
-            let _ = child.kill().and_then(|()| child.wait());
-        }
+        command::end(&mut self.child, PATIENCE);
     }
 }
 
@@ -235,8 +216,4 @@ fn spawn(lab: &Lab, rvs: &Path, config: &Path, log: &Path) -> Result<Child, LabE
     let mut run = lab.director_namespace().command(&rvs.to_string_lossy());
     run.args(["run", "--config"]).arg(config).stdin(Stdio::null()).stdout(out).stderr(err);
     run.spawn().map_err(|error| command::failed(&run, error.to_string()))
-}
-
-fn exit_status(child: &mut Child) -> Result<Option<ExitStatus>, LabError> {
-    child.try_wait().map_err(LabError::file("/proc/self"))
 }

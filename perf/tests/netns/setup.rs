@@ -36,7 +36,14 @@ pub(crate) fn with_workers(
 ) -> Result<(), Failed> {
     let lab = Lab::new(mode)?;
     let director = Director::start_on(&lab, services, workers)?;
-    let mut setup = Setup { director, lab };
+    with_setup(Setup { director, lab }, test)
+}
+
+/// Runs `test` with what is set up; the director's log is part of any failure.
+pub(crate) fn with_setup(
+    mut setup: Setup,
+    test: impl FnOnce(&mut Setup) -> Result<(), Failed>,
+) -> Result<(), Failed> {
     let outcome = failure_of(|| test(&mut setup));
     outcome.map_err(|failure| {
         let log = setup.director.log_end();

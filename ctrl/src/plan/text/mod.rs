@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use crate::api::proto::{Became, Kind, Plan, Planned, PlannedField};
 use crate::apply::{printable, tallies};
-use crate::check::counted;
 
 /// Longest value that is shown whole, in characters, unless everything is.
 const VALUE_MAX: usize = 160;
@@ -31,14 +30,9 @@ pub(crate) fn text(plan: &Plan, look: Look) -> String {
     out.push_str(&format!(
         "Applying {file} would change what runs (generation {generation}) like this:\n\n"
     ));
-    for line in lines(plan.changes.iter().take(look.changes_max), look) {
-        out.push_str(&line);
-    }
-    let left = plan.changes.len().saturating_sub(look.changes_max);
-    if left > 0 {
-        out.push_str(&format!("  ... and {left} more, which --all shows\n"));
-    }
-    out.push_str(&format!("\n{}.\n", summary(plan)));
+    out.push_str(&listed(&plan.changes, look, ", which --all shows"));
+    let changed = tallies(plan.services, plan.real_servers, plan.routes, plan.settings);
+    out.push_str(&format!("\n{}.\n", changed.join("; ")));
     if plan.restarts > 0 {
         let (what, need) = match plan.restarts {
             1 => ("a change that needs".to_owned(), "it"),
@@ -55,8 +49,18 @@ pub(crate) fn text(plan: &Plan, look: Look) -> String {
     out
 }
 
+/// Changes as lines, as many as are to be shown, and how many others there are, with this `hint`.
+pub(crate) fn listed(changes: &[Planned], look: Look, hint: &str) -> String {
+    let mut out: String = lines(changes.iter().take(look.changes_max), look).collect();
+    let left = changes.len().saturating_sub(look.changes_max);
+    if left > 0 {
+        out.push_str(&format!("  ... and {left} more{hint}\n"));
+    }
+    out
+}
+
 /// Changes in lines, each with its end.
-pub(crate) fn lines<'a>(
+fn lines<'a>(
     changes: impl Iterator<Item = &'a Planned>,
     look: Look,
 ) -> impl Iterator<Item = String> {
@@ -125,15 +129,6 @@ fn shortened(value: &str, look: Look) -> String {
         Some((end, _)) if look.changes_max < usize::MAX => format!("{}...", &value[..end]),
         _ => value.to_owned(),
     }
-}
-
-/// How much would change, in a line.
-fn summary(plan: &Plan) -> String {
-    let mut parts = tallies(plan.services, plan.real_servers, plan.routes);
-    if plan.settings > 0 {
-        parts.push(format!("{} changed", counted(plan.settings, "setting")));
-    }
-    parts.join("; ")
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn service_rows(service: &Service) -> Vec<Vec<String>> {
             real_address(real),
             if real.mode == service.mode { String::new() } else { real.mode.clone() },
             if real.unusable.is_some() { "unusable".to_owned() } else { String::new() },
-            if real.drain { format!("{} drain", real.weight) } else { real.weight.to_string() },
+            weight(real),
             real.active.to_string(),
             real.inactive.to_string(),
             real.persistent.to_string(),
@@ -100,12 +100,22 @@ pub(crate) fn address(service: &Service) -> String {
     }
 }
 
-/// RIP, and rport if it has one of its own.
+/// RIP, and rport if it has one of its own, behind an arrow.
 pub(crate) fn real_address(real: &RealServer) -> String {
+    format!("-> {}", end_of(real))
+}
+
+/// RIP, and rport if it has one of its own.
+pub(crate) fn end_of(real: &RealServer) -> String {
     match real.rport {
-        0 => format!("-> {}", real.rip),
-        rport => format!("-> {}:{rport}", real.rip),
+        0 => real.rip.to_string(),
+        rport => format!("{}:{rport}", real.rip),
     }
+}
+
+/// Its weight, and whether that counts.
+fn weight(real: &RealServer) -> String {
+    if real.drain { format!("{} drain", real.weight) } else { real.weight.to_string() }
 }
 
 /// As ipvsadm lists it: `mh (mh-fallback,mh-port)`, and `ops` where it applies.

@@ -4,7 +4,7 @@ use crate::api::proto::{ListedRealServer, RealServers};
 use crate::show::table::Column::{Left, Right};
 use crate::show::table::render;
 
-use super::traffic_cells;
+use super::{end_of, traffic_cells, weight};
 
 pub(in crate::show) fn real_servers(answer: &RealServers) -> String {
     let columns = [
@@ -32,15 +32,12 @@ fn row(listed: &ListedRealServer) -> Vec<String> {
     let mut row = vec![
         listed.service.clone(),
         key(listed),
-        match real.rport {
-            0 => real.rip.to_string(),
-            rport => format!("{}:{rport}", real.rip),
-        },
+        end_of(real),
         match &real.unusable {
             Some(_) => format!("{} unusable", real.mode),
             None => real.mode.clone(),
         },
-        if real.drain { format!("{} drain", real.weight) } else { real.weight.to_string() },
+        weight(real),
         real.upper_threshold.to_string(),
         real.lower_threshold.to_string(),
         real.active.to_string(),

@@ -4,17 +4,15 @@
 //! it reaches the real servers.
 
 use std::fs::{self, File};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use rvs_perf::lab::addresses::{REAL_SERVERS, VIP};
 use rvs_perf::lab::client::Answer;
-use rvs_perf::lab::{Client, Lab, LabError, Mode, wait};
+use rvs_perf::lab::{Client, Lab, LabError, Mode, command, wait};
 use serde_json::Value;
 
 use super::{ipvsadm, preloaded, with_empty_director};
@@ -164,10 +162,9 @@ fn wait_for_pool(setup: &Setup, vport: u16, weights: &[Option<u64>; 2]) -> Resul
     wait::until(PATIENCE, what, || Ok((weights_now()? == *weights).then_some(())))
 }
 
-/// A running keepalived, killed when dropped.
+/// A running keepalived, which ends when this is dropped.
 struct Keepalived {
     child: Child,
-    pid: std::path::PathBuf,
     log: std::path::PathBuf,
 }
 
@@ -175,14 +172,18 @@ impl Keepalived {
     fn start(lab: &Lab, mode: Mode) -> Result<Self, Failed> {
         let directory = lab.directory();
         let config = lab.write("keepalived.conf", &configuration(lab, mode))?;
-        let (pid, log) = (directory.join("keepalived.pid"), directory.join("keepalived.log"));
+        let log = directory.join("keepalived.log");
         let out = File::create(&log)?;
         let mut run = preloaded(lab, lab.router_namespace(), "keepalived")?;
         run.args(["--check", "--dont-fork", "--log-console", "--log-detail"]);
-        run.arg("--use-file").arg(config).arg("--pid").arg(&pid);
+        run.arg("--use-file").arg(config);
+        // Nobody reads them, but they are not to be in /run.
+        run.arg("--pid").arg(directory.join("keepalived.pid"));
         run.arg("--checkers_pid").arg(directory.join("checkers.pid"));
         run.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
-        Ok(Self { child: spawn(&mut run)?, pid, log })
+        let started = run.spawn();
+        let child = started.map_err(|error| format!("keepalived cannot start: {error}"))?;
+        Ok(Self { child, log })
     }
 
     fn log(&self) -> String {
@@ -191,26 +192,20 @@ impl Keepalived {
 
     /// Has it end, as its service would.
     fn stop(mut self) -> Result<(), Failed> {
-        let pid = fs::read_to_string(&self.pid)?.trim().parse()?;
-        kill(Pid::from_raw(pid), Signal::SIGTERM)?;
+        if let Some(status) = command::exit_status(&mut self.child)? {
+            return Err(format!("keepalived had already ended ({status})").into());
+        }
+        command::terminate(&self.child);
         let what = || "keepalived did not end".to_owned();
-        wait::until(PATIENCE, what, || Ok(self.child.try_wait().ok().flatten()))?;
+        wait::until(PATIENCE, what, || command::exit_status(&mut self.child))?;
         Ok(())
     }
 }
 
 impl Drop for Keepalived {
     fn drop(&mut self) {
-        let pid = fs::read_to_string(&self.pid).ok().and_then(|pid| pid.trim().parse().ok());
-        if let (Some(pid), Ok(None)) = (pid, self.child.try_wait()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            let _ = self.child.wait();
-        }
+        command::end(&mut self.child, PATIENCE);
     }
-}
-
-fn spawn(command: &mut Command) -> Result<Child, Failed> {
-    command.spawn().map_err(|error| Failed::from(format!("keepalived cannot start: {error}")))
 }
 
 /// What an administrator would write. The checks come every second.

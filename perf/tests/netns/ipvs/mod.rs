@@ -15,7 +15,7 @@ use rvs_perf::lab::config::{self, Workers};
 use rvs_perf::lab::{Director, Lab, Mode, Namespace, requirements};
 
 use crate::Body;
-use crate::setup::{Setup, failure_of};
+use crate::setup::{Setup, with_setup};
 
 /// The tests of this directory.
 pub(crate) const TESTS: [(&str, Body); 11] = [
@@ -47,12 +47,7 @@ fn with_empty_director(
 ) -> Result<(), Failed> {
     let lab = Lab::new(mode)?;
     let director = start(&lab)?;
-    let mut setup = Setup { director, lab };
-    let outcome = failure_of(|| test(&mut setup));
-    outcome.map_err(|failure| {
-        let log = setup.director.log_end();
-        format!("{failure}\n--- the director's log ---\n{log}").into()
-    })
+    with_setup(Setup { director, lab }, test)
 }
 
 fn start(lab: &Lab) -> Result<Director, Failed> {

@@ -1,22 +1,10 @@
 //! `rvs doctor` on this machine, whatever that is.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::tests_outside_test_module,
-    reason = "an integration test is all test: what it cannot do fails it"
-)]
-
 use std::fs;
 
-use assert_cmd::Command;
 use serde_json::Value;
 
-fn rvs(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::cargo_bin("rvs").unwrap().args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
+use crate::rvs;
 
 /// A machine without such a card, and a socket that nobody listens on.
 #[test]

@@ -1,22 +1,9 @@
 //! `rvs check`, `rvs schema` and the command line itself.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::tests_outside_test_module,
-    reason = "an integration test is all test: what it cannot do fails it"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
-
-fn rvs(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::cargo_bin("rvs").unwrap().args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
+use crate::rvs;
 
 fn conf(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf").join(path)
