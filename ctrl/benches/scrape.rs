@@ -3,6 +3,12 @@
 //!
 //! `cargo bench -p rvs-ctrl`
 
+#![allow(
+    clippy::expect_used,
+    missing_docs,
+    reason = "a benchmark whose inputs cannot be made must fail where it makes them"
+)]
+
 use std::hint::black_box;
 use std::time::Duration;
 

@@ -49,8 +49,8 @@ pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
     }
     let (list, others) = (cpu_ranges(workers), cpu_ranges(&others));
     let banned = format!(
-        "irqbalance, where it runs, moves them as it likes, unless IRQBALANCE_BANNED_CPULIST={list} \
-         is in /etc/default/irqbalance."
+        "Where irqbalance runs, it moves them as it likes, unless /etc/default/irqbalance has \
+         IRQBALANCE_BANNED_CPULIST={list}."
     );
     let keep_off = format!("irqaffinity={others}");
     if come.is_empty() {
