@@ -209,8 +209,8 @@ type Services = Query<ServiceFilter>;
 /// Why listings are refused.
 const SLOW: &str = "a worker does not answer, or earlier listings take too long";
 
-/// What `work` answers, which is done on a thread of its own: a hundred thousand real servers take a
-/// moment, in which others are answered.
+/// What `work` answers, which is done on a thread of its own: a hundred thousand real servers take
+/// a moment, in which others are answered.
 async fn aside<R: IntoResponse>(work: impl FnOnce() -> R + Send + 'static) -> Response {
     let answer = tokio::task::spawn_blocking(move || work().into_response()).await;
     let stopping = "the daemon is stopping";

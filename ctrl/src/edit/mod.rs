@@ -1,11 +1,12 @@
 //! Single changes of the running configuration: what commands change, for the HTTP API and for the
 //! IPVS front end.
 //!
-//! [`edit_with`] checks a list of edits against what is desired (`desk.rs`), all or nothing. What is
-//! accepted cannot fail later: there is a number for everything (`room.rs`). It is put into force
-//! at once, or together with all that is accepted while a snapshot is built (`publish.rs`), and the
-//! caller is told whether the workers run it already. `rvs apply` and SIGHUP replace what is
-//! desired as a whole, through the same desk ([`crate::apply`]). [`zero`] has counters begin anew.
+//! [`edit_with`] checks a list of edits against what is desired (`desk.rs`), all or nothing. What
+//! is accepted cannot fail later: there is a number for everything (`room.rs`). It is put into
+//! force at once, or together with all that is accepted while a snapshot is built (`publish.rs`),
+//! and the caller is told whether the workers run it already. `rvs apply` and SIGHUP replace what
+//! is desired as a whole, through the same desk ([`crate::apply`]). [`zero`] has counters begin
+//! anew.
 //!
 //! Who lists what commands have made should look at the desk ([`Desk::read`]), where everything
 //! accepted is, and take counters from what is in force ([`crate::state::InForce::place`]).

@@ -192,8 +192,7 @@ pub(crate) fn protocol_number(protocol: conf::Protocol) -> u8 {
 
 /// The protocol of services with this number in the IP header, if there are such.
 pub(crate) fn protocol_of(number: u8) -> Option<conf::Protocol> {
-    let all = [conf::Protocol::Tcp, conf::Protocol::Udp, conf::Protocol::Sctp];
-    all.into_iter().find(|protocol| protocol_number(*protocol) == number)
+    conf::Protocol::ALL.into_iter().find(|protocol| protocol_number(*protocol) == number)
 }
 
 /// The name of a protocol by its number in the IP header.

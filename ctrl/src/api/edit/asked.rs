@@ -1,4 +1,5 @@
-//! What all requests for changes have in common: what they wait for, and which generation they mean.
+//! What all requests for changes have in common: what they wait for, and which generation they
+//! mean.
 
 use std::sync::Arc;
 use std::time::Duration;
