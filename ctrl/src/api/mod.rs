@@ -18,7 +18,7 @@ mod query;
 mod reach;
 mod role;
 mod routes;
-pub(crate) mod view;
+mod view;
 
 use std::sync::Arc;
 
