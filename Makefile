@@ -1,6 +1,6 @@
 # Thin on purpose: each target is a few lines that call cargo. See README.md.
 
-.PHONY: demo test bench bench-micro baseline oracle deps install
+.PHONY: demo test bench bench-micro bench-control baseline oracle deps install
 
 # Real clients through real DPDK in all four forwarding modes, in network namespaces; needs root.
 # MODE=dr|nat|tun|fullnat shows one mode only, KEEP=1 leaves it running to try things.
@@ -25,6 +25,11 @@ bench: deps
 bench-micro:
 	cargo bench --package rvs-dataplane --package rvs-icount --no-default-features --bench '*' -- $(ONLY)
 	cargo bench --package rvs-ctrl --bench scrape -- $(ONLY)
+
+# Times of commands and scrapes with ten thousand services, on a running director.
+bench-control: deps
+	cargo build --release --package rvs-ctrl --package rvs-ipvs-preload
+	@sh perf/control.sh
 
 # Records anew how many instructions the packet path takes; the tests compare with it.
 baseline: deps

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::BRIEF;
 use super::desk::Job;
 use crate::apply::{Applier, ApplyError, facts, steer};
+use crate::check::counted;
 use crate::identity::{Named, Registry, Usage};
 use crate::snapshot::{self, PortFacts};
 use crate::state::{InForce, Seats, State};
@@ -137,10 +138,10 @@ async fn publish_all(state: Arc<State>) {
         drop(applier);
         match outcome {
             Ok(generation) => {
-                let (commands, origin) = (state.in_force.load().commands, state.desk.origin());
+                let changes = counted(state.in_force.load().commands, "change");
+                let origin = state.desk.origin();
                 tracing::info!(
-                    "generation {generation} runs: {commands} changes by commands, the last by \
-                     {origin}"
+                    "generation {generation} runs: {changes} by commands, the last by {origin}"
                 );
             }
             Err(error) => tracing::error!("changes by commands: {error}"),

@@ -39,7 +39,8 @@ impl FromStr for Setting {
             "lower" => "lower_threshold",
             _ => return Err(format!("`{name}` is none of weight, upper, lower")),
         };
-        let value = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+        let wrong = |_| format!("`{value}` is no number from 0 to {}", u32::MAX);
+        let value = value.parse().map_err(wrong)?;
         Ok(Self { field, value })
     }
 }
