@@ -17,14 +17,15 @@ finish() {
 trap finish EXIT
 trap 'exit 1' INT TERM
 
-# file COUNT: a configuration with so many services. Nothing is received: no-rx.
+# file COUNT SERIES: a configuration with so many services, and series for so many real servers.
+# Nothing is received: no-rx.
 file() {
 	cat <<-end
 		version: 1
 		dpdk: {memory: 64M, eal_args: [--no-huge]}
 		workers: [$(($(nproc) - 1))]
 		limits: {flows: 100000}
-		metrics: {real_servers: all}
+		metrics: {real_servers: $2}
 		control: {socket: $RVS_SOCKET}
 		ports:
 		  wan: {device: "net_null0,no-rx=1", addresses: [192.0.2.2/24], rx_descriptors: 64}
@@ -57,24 +58,29 @@ timed() {
 	while [ "$round" -lt "$ROUNDS" ]; do
 		eval "$before" > /dev/null
 		start=$(date +%s%N)
-		eval "$command" > "$dir/answer"
+		eval "$command" > /dev/null
 		echo $((($(date +%s%N) - start) / 1000)) >> "$dir/times"
 		round=$((round + 1))
 	done
-	sort -n "$dir/times" | awk -v name="$name" -v bytes="$(wc -c < "$dir/answer")" '{ all[NR] = $1 / 1000 } END {
+	eval "$before" > /dev/null
+	bytes=$(eval "$command" | wc -c)
+	sort -n "$dir/times" | awk -v name="$name" -v bytes="$bytes" '{ all[NR] = $1 / 1000 } END {
 		printf "| %s | %.1f | %.1f-%.1f | %.1f |\n", name, all[int((NR + 1) / 2)], all[1], all[NR], bytes / 1e6
 	}'
 }
 
+scrape='curl -sf --unix-socket $RVS_SOCKET http://rvs/metrics'
 readings() {
-	timed "scrape of /metrics$1" : 'curl -sf --unix-socket $RVS_SOCKET http://rvs/metrics'
+	timed "scrape of /metrics$1" : "$scrape"
 	timed "rvs show services$1" : '$bin/rvs show services'
 	timed "ipvsadm -Ln$1" : '$bin/rvsadm -Ln'
 	timed "ipvsadm -S$1" : '$bin/rvsadm -S -n'
 }
 
-file 0 > "$dir/none.yaml"
-file "$SERVICES" > "$dir/many.yaml"
+file 0 10000 > "$dir/none.yaml"
+file "$SERVICES" 10000 > "$dir/many.yaml"
+file "$SERVICES" none > "$dir/sums.yaml"
+file "$SERVICES" all > "$dir/all.yaml"
 rules > "$dir/rules"
 commands=$(wc -l < "$dir/rules")
 "$bin/rvs" run --config "$dir/none.yaml" > "$dir/log" 2>&1 &
@@ -93,6 +99,11 @@ apply_many='$bin/rvs apply $dir/many.yaml'
 timed "rvs apply of nothing new" : "$apply_none"
 timed "rvs apply of all services" "$apply_none" "$apply_many"
 readings ""
+"$bin/rvs" apply "$dir/sums.yaml" > /dev/null
+timed "scrape with sums of services alone" : "$scrape"
+"$bin/rvs" apply "$dir/all.yaml" > /dev/null
+timed "scrape with all real servers" : "$scrape"
+"$bin/rvs" apply "$dir/many.yaml" > /dev/null
 timed "rvs plan without a change" : '$bin/rvs plan $dir/many.yaml'
 timed "rvs set of one weight" : '$bin/rvs set service-00000 10.1.0.1 weight=$((round + 2))'
 timed "ipvsadm -R, $commands commands" "$apply_none" '$bin/rvsadm -R < $dir/rules'
