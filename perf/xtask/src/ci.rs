@@ -31,6 +31,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("docs", &["doc", "--workspace", "--no-deps"]),
     // Each runs once, to see that it works; `make bench-micro` measures.
     ("micro-benchmarks", MICRO_BENCHMARKS),
+    ("benchmark of scrapes", &["test", "--package=rvs-ctrl", "--bench=scrape"]),
     ("tests", &["test", "--workspace", "--no-fail-fast"]),
     (
         "tests without DPDK",
