@@ -5,7 +5,7 @@
 //! * every Rust file says first what it is for, has no line over 100 columns, and no more than 400
 //!   lines before its tests (600 for wire formats);
 //! * `unsafe` stands in `ffi` only, and in the few files named here;
-//! * the files that the architecture's page names are there.
+//! * the files that pages for engineers name are there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
+/// The pages whose files are looked for.
+const PAGES: &[&str] = &["ARCHITECTURE", "CONTRIBUTING", "HACKING", "STYLE", "TESTING"];
+
 const COLUMNS_MAX: usize = 100;
 const LINES_MAX: usize = 400;
 const LINES_MAX_WIRE: usize = 600;
@@ -53,7 +56,7 @@ pub(crate) fn run(root: &Path) -> bool {
     for file in rust_files(root) {
         breaches.extend(rust_file(root, &file));
     }
-    breaches.extend(missing_files(root));
+    breaches.extend(PAGES.iter().flat_map(|page| missing_files(root, page)));
     for breach in &breaches {
         eprintln!("tidy: {breach}");
     }
@@ -143,10 +146,10 @@ fn rust_file(root: &Path, path: &Path) -> Vec<String> {
 }
 
 /// Whether a file may hold unsafe code.
-/// What the page names, from the root or from the sources of the data plane, and is not there.
-fn missing_files(root: &Path) -> Vec<String> {
-    let page = "docs/ARCHITECTURE.md";
-    let Ok(text) = fs::read_to_string(root.join(page)) else {
+/// What a page names, from the root or from the sources of the data plane, and is not there.
+fn missing_files(root: &Path, page: &str) -> Vec<String> {
+    let page = format!("docs/{page}.md");
+    let Ok(text) = fs::read_to_string(root.join(&page)) else {
         return vec![format!("{page}: cannot be read")];
     };
     let is_there = |name: &str| {
