@@ -5,7 +5,7 @@
 # Real clients through real DPDK in all four forwarding modes, in network namespaces; needs root.
 # MODE=dr|nat|tun|fullnat shows one mode only, KEEP=1 leaves it running to try things.
 demo: deps
-	cargo build --release --package rvs-ctrl --package rvs-perf
+	cargo build --release --package rvs-ctrl --package rvs-ipvs-preload --package rvs-perf
 	@MODE="$(MODE)" KEEP="$(KEEP)" target/release/rvs-demo
 
 # Every check and test there is. Those that need root say so when they skip.

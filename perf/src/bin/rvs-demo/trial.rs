@@ -8,7 +8,7 @@ use std::time::Instant;
 use rvs_perf::lab::addresses::VIP;
 use rvs_perf::lab::client::Answer;
 use rvs_perf::lab::config::Service;
-use rvs_perf::lab::requirements::find_program;
+use rvs_perf::lab::requirements::{find_program, rvsadm_binary};
 use rvs_perf::lab::{Director, Lab, LabError, Mode, RealServer};
 
 use crate::account::Account;
@@ -198,8 +198,17 @@ impl Trial {
             "drain web 10.0.0.12 --timeout 30s",
             "undrain web 10.0.0.12",
             "kill --service web",
+            "plan",
+            "save --dry-run",
+            "doctor",
         ];
         commands.extend(tool.map(|words| format!("{rvs} {words} --socket {socket}")));
+        if let (Ok(rvsadm), Some(_)) = (rvsadm_binary(), find_program("ipvsadm")) {
+            let words = ["-Ln --stats", "-A -t 192.0.2.10:8080 -s wrr", "-S -n"];
+            let rvsadm = format!("RVS_SOCKET={socket} {}", rvsadm.display());
+            commands.extend(words.map(|words| format!("{rvsadm} {words}")));
+        }
+        commands.push(format!("curl --unix-socket {socket} http://rvs/metrics"));
         let logs = self.lab.directory().join("rs1/access.log");
         commands.push(format!("tail -f {}", logs.display()));
         commands
