@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::real_server::ForwardingMode;
 
-/// How tools reach the running daemon, and what they mean. All of it but what masquerading is, is
-/// set up at start.
+/// How tools reach the running daemon, and what they mean. All of it but the socket's path can be
+/// changed while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     /// Absolute path of the unix socket the daemon listens on.

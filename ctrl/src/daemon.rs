@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -12,7 +12,7 @@ use crate::error::CtrlError;
 use crate::ipvs::IpvsSocket;
 use crate::log::{self, Format, Level};
 use crate::metrics::{self, Door};
-use crate::serve::{Admins, Server, TcpDoor};
+use crate::serve::{Access, Server};
 use crate::shutdown::Running;
 use crate::signals::Signals;
 use crate::socket::ControlSocket;
@@ -50,19 +50,16 @@ impl Run {
 fn run(file: &Path) -> Result<(), CtrlError> {
     let config = check::load(file)?;
     let socket = ControlSocket::claim(&config.control)?;
-    let admins = Admins::of(&config.control)?;
-    let tcp = TcpDoor::claim(&config.control)?;
-    let tokens = tcp.as_ref().map(|door| Arc::clone(&door.tokens));
+    let access = Access::of(&config.control)?;
     let ipvs = IpvsSocket::listen(socket.path())?;
     let runtime = control_runtime().map_err(CtrlError::Runtime)?;
     let mut signals = Signals::take_over().map_err(CtrlError::Runtime)?;
     let (ended_in, mut ended) = mpsc::unbounded_channel();
     let door = Door::default().open(config.metrics.listen).map_err(CtrlError::Metrics)?;
-    let running = startup::start(file, config, tokens, &ended_in)?;
+    let running = startup::start(file, config, access, &ended_in)?;
     running.state.metrics.door.put_into_use(door);
     announce(&running, &socket);
-    let doors = Doors { socket: &socket, ipvs: &ipvs, tcp, admins: Arc::new(admins) };
-    let outcome = runtime.block_on(serve(&running, doors, &mut signals, &mut ended));
+    let outcome = runtime.block_on(serve(&running, (&socket, &ipvs), &mut signals, &mut ended));
     drop(ipvs);
     shutdown::run(socket, runtime, running);
     outcome
@@ -73,32 +70,21 @@ fn control_runtime() -> std::io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Where clients come in, and who of them are admins.
-struct Doors<'a> {
-    socket: &'a ControlSocket,
-    ipvs: &'a IpvsSocket,
-    tcp: Option<TcpDoor>,
-    admins: Arc<Admins>,
-}
-
 /// Answers clients until a signal comes or a worker ends.
 async fn serve(
     running: &Running,
-    doors: Doors<'_>,
+    (socket, ipvs): (&ControlSocket, &IpvsSocket),
     signals: &mut Signals,
     ended: &mut UnboundedReceiver<u32>,
 ) -> Result<(), CtrlError> {
-    let Doors { socket, ipvs, tcp, admins } = doors;
     let listener = socket.listener().and_then(UnixListener::from_std).map_err(CtrlError::Serve)?;
-    let tcp = tcp.map(|door| TcpListener::from_std(door.listener)).transpose();
-    let tcp = tcp.map_err(CtrlError::Serve)?;
     let router = api::router(Arc::clone(&running.state));
-    let server = Server::new(router, Arc::clone(&admins), running.state.tokens.clone());
+    let server = Server::new(router, Arc::clone(&running.state.access));
     let hang_up = signals.hang_up();
     tokio::select! {
         never = server.serve_socket(&listener) => match never {},
-        never = server.serve_tcp(tcp.as_ref()) => match never {},
-        served = ipvs.serve(&running.state, admins) => {
+        never = server.serve_tcp() => match never {},
+        served = ipvs.serve(&running.state) => {
             served.map(|never| match never {})
         }
         name = signals.stop() => {

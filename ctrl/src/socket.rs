@@ -8,14 +8,15 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+    PermissionsExt as _,
 };
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use conf::{Account, Control};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, chown};
+use nix::unistd::{Gid, chown, getegid};
 
 use crate::error::CtrlError;
 use crate::serve;
@@ -40,8 +41,7 @@ impl ControlSocket {
     /// from now on wait until they are served.
     pub(crate) fn claim(control: &Control) -> Result<Self, CtrlError> {
         let path = control.socket.as_path();
-        let group = control.group.as_ref();
-        let gid = group.map(|group| serve::group(group, "control.group")).transpose()?;
+        let rights = Rights::of(control)?;
         if let Some(directory) = path.parent() {
             let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
             made.map_err(CtrlError::socket(path, directory))?;
@@ -54,21 +54,8 @@ impl ControlSocket {
         let listener = bound.map_err(CtrlError::socket(path, path))?;
         // From here on the file is removed again when something fails.
         let claimed = Self { path: path.to_path_buf(), listener, _lock: lock };
-        if let (Some(group), Some(gid)) = (group, gid) {
-            claimed.give_to(group, gid)?;
-        }
-        // Opened to others last, when it has the group that is meant.
-        let mode = Permissions::from_mode(control.mode);
-        fs::set_permissions(path, mode).map_err(CtrlError::socket(path, path))?;
+        rights.give_to(path)?;
         Ok(claimed)
-    }
-
-    fn give_to(&self, group: &Account, gid: Gid) -> Result<(), CtrlError> {
-        chown(&self.path, None, Some(gid)).map_err(|error| CtrlError::SocketGroup {
-            socket: self.path.clone(),
-            group: group.to_string(),
-            source: error.into(),
-        })
     }
 
     /// A listener for a runtime to serve.
@@ -87,6 +74,42 @@ impl ControlSocket {
     pub(crate) fn remove(&self) {
         // It may have been removed by hand; there is nothing left to do then.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Who may connect to the control socket: its group, and its mode.
+#[derive(Debug)]
+pub(crate) struct Rights {
+    gid: Gid,
+    /// The group as the configuration has it.
+    group: Option<Account>,
+    mode: u32,
+}
+
+impl Rights {
+    /// Those that `control` says.
+    pub(crate) fn of(control: &Control) -> Result<Self, CtrlError> {
+        let Control { group, mode, .. } = control;
+        let gid = group.as_ref().map(|group| serve::group(group, "control.group")).transpose()?;
+        Ok(Self { gid: gid.unwrap_or_else(getegid), group: group.clone(), mode: *mode })
+    }
+
+    /// Gives them to the socket at `path`. Where that fails, it has those of before.
+    pub(crate) fn give_to(&self, path: &Path) -> Result<(), CtrlError> {
+        let fail = || CtrlError::socket(path, path);
+        let before = fs::metadata(path).map_err(fail())?;
+        if before.gid() != self.gid.as_raw() {
+            // Opened to others when it has the group that is meant.
+            fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(fail())?;
+            if let Err(error) = chown(path, None, Some(self.gid)) {
+                let _ = fs::set_permissions(path, before.permissions());
+                let group =
+                    self.group.as_ref().map_or_else(|| self.gid.to_string(), Account::to_string);
+                let (socket, source) = (path.to_path_buf(), error.into());
+                return Err(CtrlError::SocketGroup { socket, group, source });
+            }
+        }
+        fs::set_permissions(path, Permissions::from_mode(self.mode)).map_err(fail())
     }
 }
 
@@ -140,8 +163,6 @@ fn remove_stale(socket: &Path) -> Result<(), CtrlError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt as _;
-
     use super::*;
 
     fn claim(path: &Path) -> Result<ControlSocket, CtrlError> {

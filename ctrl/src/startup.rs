@@ -32,11 +32,11 @@ use crate::memory::{Memory, NO_HUGE};
 use crate::metrics::Exporter;
 use crate::numa::{self, Layout, PoolSize, Pools, Topology};
 use crate::port::{self, Queues, Started};
+use crate::serve::Access;
 use crate::shutdown::Running;
 use crate::snapshot;
 use crate::state::{InForce, Seat, Seats, State};
 use crate::steering::{Plan, Rules, SteeringError};
-use crate::tokens::TokenFile;
 use crate::worker::{self, Parts, Workers};
 
 /// The name that EAL's own complaints about its arguments begin with.
@@ -49,7 +49,7 @@ pub(crate) const FIRST_GENERATION: u64 = 1;
 pub(crate) fn start(
     file: &Path,
     config: Config,
-    tokens: Option<Arc<TokenFile>>,
+    access: Access,
     ended: &UnboundedSender<u32>,
 ) -> Result<Running, CtrlError> {
     for port in &config.ports {
@@ -85,7 +85,7 @@ pub(crate) fn start(
         in_force: ArcSwap::from_pointee(InForce::new(config, named, name, FIRST_GENERATION)),
         applier: Mutex::new(Applier::new(publisher, registry, rules)),
         machine: machine::facts(),
-        tokens,
+        access: Arc::new(access),
         memory: memory.describe(),
         layout: memory.layout,
         dpdk: dpdk::version(),

@@ -22,7 +22,7 @@ use crate::metrics::Exporter;
 use crate::numa::Layout;
 use crate::port::RunningPort;
 use crate::rates::RateTable;
-use crate::tokens::TokenFile;
+use crate::serve::Access;
 
 /// Everything that can be asked.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ pub(crate) struct State {
     pub(crate) applier: Mutex<Applier>,
     /// What configurations are checked against.
     pub(crate) machine: Machine,
-    /// Who may use the API over TCP, if anybody may.
-    pub(crate) tokens: Option<Arc<TokenFile>>,
+    /// Who may use the API.
+    pub(crate) access: Arc<Access>,
     /// The kind and amount of packet memory, in words.
     pub(crate) memory: String,
     /// On which NUMA nodes workers and ports are.

@@ -72,10 +72,17 @@ impl TokenFile {
         Ok(Self { path: path.to_path_buf(), tokens })
     }
 
-    /// Reads it again; when that fails, what it said before counts.
-    fn read_again(&self) -> Result<(), TokenError> {
-        self.tokens.store(Arc::new(read(&self.path)?));
-        Ok(())
+    /// Reads it again; when that fails, what it said before counts, and this is the warning.
+    pub(crate) fn read_again(&self) -> Option<String> {
+        match read(&self.path) {
+            Ok(tokens) => {
+                self.tokens.store(Arc::new(tokens));
+                None
+            }
+            Err(error) => {
+                Some(format!("the tokens of {} stay as they were: {error}", self.path.display()))
+            }
+        }
     }
 
     /// What `token` allows. All tokens are compared, each in a time that depends on its length
@@ -96,15 +103,6 @@ impl std::fmt::Debug for TokenFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenFile").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-/// Reads the tokens again, if there are any; a warning if that fails.
-pub(crate) async fn read_again(tokens: Option<&Arc<TokenFile>>) -> Option<String> {
-    let tokens = Arc::clone(tokens?);
-    let path = tokens.path.clone();
-    let read = tokio::task::spawn_blocking(move || tokens.read_again()).await;
-    let error = read.ok()?.err()?;
-    Some(format!("the tokens of {} stay as they were: {error}", path.display()))
 }
 
 fn read(path: &Path) -> Result<Vec<Token>, TokenError> {
@@ -237,16 +235,16 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_was_read_counts_until_it_can_be_read_again() {
+    #[test]
+    fn what_was_read_counts_until_it_can_be_read_again() {
         let (_kept, path) = file(&format!("admin {ADMIN}\n"), 0o600);
-        let tokens = Arc::new(TokenFile::open(&path).unwrap());
+        let tokens = TokenFile::open(&path).unwrap();
         fs::write(&path, "nonsense\n").unwrap();
-        let warning = read_again(Some(&tokens)).await.unwrap();
+        let warning = tokens.read_again().unwrap();
         assert!(warning.contains("stay as they were: line 1"), "{warning}");
         assert_eq!(tokens.role_of(ADMIN.as_bytes()), Some(Role::Admin));
         fs::write(&path, format!("read-only {READER}\n")).unwrap();
-        assert_eq!(read_again(Some(&tokens)).await, None);
+        assert_eq!(tokens.read_again(), None);
         assert_eq!(tokens.role_of(ADMIN.as_bytes()), None);
         assert_eq!(tokens.role_of(READER.as_bytes()), Some(Role::ReadOnly));
     }

@@ -157,7 +157,7 @@ fn a_change_of_a_setting_names_its_keys_and_says_whether_it_can_be_made_live() {
 }
 
 #[test]
-fn how_tools_reach_the_daemon_is_set_up_at_start() {
+fn who_reaches_the_daemon_and_how_can_be_changed() {
     for (key, value, told) in [
         ("mode", "0660", "0600 -> 0660"),
         ("group", "ops", "none -> ops"),
@@ -169,7 +169,7 @@ fn how_tools_reach_the_daemon_is_set_up_at_start() {
         ),
     ] {
         let to = format!("version: 1\ncontrol: {{{key}: {value}}}");
-        let expected = format!("~ control.{key}; value {told}!");
+        let expected = format!("~ control.{key}; value {told}");
         assert_eq!(changes(&[("version: 1", &to)]), [expected]);
     }
     let by_tcp = |listen: &str, tokens: &str| {
@@ -178,9 +178,9 @@ fn how_tools_reach_the_daemon_is_set_up_at_start() {
     };
     let old = by_tcp("[::1]:1", "/t");
     let found = told(&diff(&old, &by_tcp("[::1]:2", "/t")));
-    assert_eq!(found, ["~ control.tcp.listen; value [::1]:1 -> [::1]:2!"]);
+    assert_eq!(found, ["~ control.tcp.listen; value [::1]:1 -> [::1]:2"]);
     let found = told(&diff(&old, &by_tcp("[::1]:1", "/u")));
-    assert_eq!(found, ["~ control.tcp.tokens; value /t -> /u!"]);
+    assert_eq!(found, ["~ control.tcp.tokens; value /t -> /u"]);
 }
 
 #[test]

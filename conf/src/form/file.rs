@@ -149,8 +149,8 @@ fn control_section(control: &Control) -> Field {
     let listed = Value::List(admins.iter().map(Value::text).collect());
     let by_tcp = tcp.as_ref().map(|Tcp { listen, tokens }| {
         Value::Fields(vec![
-            Field::always("listen", Value::text(listen)).at_start(),
-            Field::always("tokens", path(tokens)).at_start(),
+            Field::always("listen", Value::text(listen)),
+            Field::always("tokens", path(tokens)),
         ])
     });
     Field::section(
@@ -158,10 +158,10 @@ fn control_section(control: &Control) -> Field {
         vec![
             Field::unless(*socket == default.socket, "socket", path(socket)).at_start(),
             Field::unless(*masquerading == default.masquerading, "masquerading", becomes),
-            Field::unless(*mode == default.mode, "mode", octal).at_start(),
-            Field::if_any("group", group.as_ref().map(Value::text)).at_start(),
-            Field::unless(admins.is_empty(), "admins", listed).at_start(),
-            Field::if_any("tcp", by_tcp).at_start(),
+            Field::unless(*mode == default.mode, "mode", octal),
+            Field::if_any("group", group.as_ref().map(Value::text)),
+            Field::unless(admins.is_empty(), "admins", listed),
+            Field::if_any("tcp", by_tcp),
         ],
     )
 }

@@ -52,9 +52,10 @@ pub(super) fn name(FileQuery { name }: FileQuery) -> Result<String, String> {
 pub(super) fn refused(error: &ApplyError) -> Response {
     let status = match error {
         ApplyError::File(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        ApplyError::NeedsRestart { .. } | ApplyError::NoRoom(_) | ApplyError::Listen(_) => {
-            StatusCode::CONFLICT
-        }
+        ApplyError::NeedsRestart { .. }
+        | ApplyError::NoRoom(_)
+        | ApplyError::Listen(_)
+        | ApplyError::Access(_) => StatusCode::CONFLICT,
         ApplyError::Behind { .. } | ApplyError::Busy | ApplyError::Stopping => {
             StatusCode::SERVICE_UNAVAILABLE
         }

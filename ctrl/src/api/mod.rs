@@ -185,7 +185,11 @@ fn routes_that_change(routes: Routes) -> Routes {
         Operation::answering::<proto::Applied>("apply", apply)
             .query::<apply::FileQuery>()
             .taking_text("application/yaml", FILE_BYTES_MAX)
-            .refused(StatusCode::CONFLICT, "it needs a restart, or there is no room under `limits`")
+            .refused(
+                StatusCode::CONFLICT,
+                "it needs a restart, there is no room under `limits`, or clients cannot be let in \
+                 as it says",
+            )
             .refused(StatusCode::UNPROCESSABLE_ENTITY, "the configuration has errors")
             .refused(StatusCode::SERVICE_UNAVAILABLE, "earlier ones take too long")
             .refused(StatusCode::GATEWAY_TIMEOUT, "in force, but a worker has not taken it up"),

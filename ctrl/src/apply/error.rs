@@ -28,6 +28,9 @@ pub(crate) enum ApplyError {
     /// Metrics cannot be served where it says.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Clients cannot be let in as it says.
+    #[error(transparent)]
+    Access(CtrlError),
     /// A worker has not taken up the configuration before.
     #[error(
         "worker {lcore} does not run generation {generation} yet, which is in force, so no other \

@@ -32,10 +32,10 @@ use crate::check;
 use crate::edit::{self, Replacement};
 use crate::identity::Registry;
 use crate::port::RunningPort;
+use crate::serve::{Access, Granted};
 use crate::snapshot::PortFacts;
 use crate::state::State;
 use crate::steering::{Rules, Steerable};
-use crate::tokens;
 
 /// How long a configuration waits for those that are being applied.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(20);
@@ -67,7 +67,7 @@ pub(crate) async fn apply(
     let task = tokio::spawn(async move {
         let mut outcome = exclusively(&state, &name, text).await;
         if let Ok(applied) = &mut outcome {
-            applied.warnings.extend(tokens::read_again(state.tokens.as_ref()).await);
+            applied.warnings.extend(state.access.read_tokens_again().await);
         }
         match &outcome {
             Ok(applied) => tracing::info!("{origin}: {name}: {}", summary(applied).join("; ")),
@@ -92,9 +92,11 @@ async fn exclusively(state: &Arc<State>, name: &str, text: Vec<u8>) -> Result<Ap
     applier.free_numbers(state);
     let (desired, revision) = state.desk.desired();
     let (registry, file) = (Arc::clone(&applier.registry), name.to_owned());
-    let prepare = move || prepare(&desired.config(), document, &file, &edit::lock(&registry));
+    let access = Arc::clone(&state.access);
+    let prepare =
+        move || prepare(&desired.config(), (document, &file), &edit::lock(&registry), &access);
     let prepared = tokio::task::spawn_blocking(prepare).await;
-    let Prepared { changes, warnings, listen, read, replacement } =
+    let Prepared { changes, warnings, listen, granted, read, replacement } =
         prepared.map_err(|_| ApplyError::Stopping)??;
 
     let generation = state.in_force.load().generation;
@@ -102,8 +104,10 @@ async fn exclusively(state: &Arc<State>, name: &str, text: Vec<u8>) -> Result<Ap
     let is_new = !changes.is_empty() || state.desk.revision() != revision;
     if is_new {
         let door = state.metrics.door.open(listen)?;
+        state.access.open_socket(&granted).map_err(ApplyError::Access)?;
         state.desk.replace(replacement, name.to_owned());
         state.metrics.door.put_into_use(door);
+        state.access.put_into_use(granted);
     }
     state.from_file.store(Arc::new(read));
     // Also what commands have changed and nobody has put into force yet.
@@ -118,6 +122,8 @@ struct Prepared {
     warnings: Vec<String>,
     /// Where metrics are to be had.
     listen: Option<SocketAddr>,
+    /// Who may use the API.
+    granted: Granted,
     /// The configuration as the file has it.
     read: Desired,
     replacement: Replacement,
@@ -127,9 +133,9 @@ struct Prepared {
 /// done while the daemon runs.
 fn prepare(
     desired: &Config,
-    document: Document,
-    name: &str,
+    (document, name): (Document, &str),
     registry: &Registry,
+    access: &Access,
 ) -> Result<Prepared, ApplyError> {
     let Document { config, places } = document;
     let changes = diff(desired, &config);
@@ -141,9 +147,10 @@ fn prepare(
     registry.check(&config).map_err(ApplyError::NoRoom)?;
     let warnings = warnings(desired, &config);
     let listen = config.metrics.listen;
+    let granted = access.prepare(&config.control).map_err(ApplyError::Access)?;
     let replacement = Replacement::new(config, registry);
     let read = replacement.desired();
-    Ok(Prepared { changes, warnings, listen, read, replacement })
+    Ok(Prepared { changes, warnings, listen, granted, read, replacement })
 }
 
 /// Has ports steer the replies to the local addresses of `config`, as far as they do so by rules.

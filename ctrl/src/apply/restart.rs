@@ -36,7 +36,7 @@ pub(super) fn why(subject: &Subject) -> &'static str {
         Some("workers") => "workers are started with the daemon",
         Some("limits") => "tables are made when the daemon starts",
         Some("ports") => "devices are opened and set up when the daemon starts",
-        Some("control") => "who may control the daemon is settled when it starts",
+        Some("control") => "commands and programs find the daemon there for as long as it runs",
         _ => "it is set up when the daemon starts",
     }
 }

@@ -22,7 +22,7 @@ use super::Front;
 use super::client::Client;
 use crate::api::Role;
 use crate::error::CtrlError;
-use crate::serve::{Admins, rest};
+use crate::serve::rest;
 use crate::state::State;
 
 /// What the socket's name has more than the control socket's.
@@ -59,11 +59,7 @@ impl IpvsSocket {
     }
 
     /// Serves whoever connects.
-    pub(crate) async fn serve(
-        &self,
-        state: &Arc<State>,
-        admins: Arc<Admins>,
-    ) -> Result<Infallible, CtrlError> {
+    pub(crate) async fn serve(&self, state: &Arc<State>) -> Result<Infallible, CtrlError> {
         let listener = self.listener.try_clone().and_then(UnixListener::from_std);
         let listener = listener.map_err(CtrlError::Serve)?;
         let front = Arc::new(Front { state: Arc::clone(state), daemons: Default::default() });
@@ -79,12 +75,13 @@ impl IpvsSocket {
             };
             // Nobody's credentials are known if the client is gone already.
             let Ok(user) = stream.peer_cred() else { continue };
+            let admins = state.access.admins();
             let places = if admins.has_user(user.uid()) { &for_admins } else { &for_others };
             let Ok(place) = Arc::clone(places).try_acquire_owned() else {
                 tracing::warn!("IPVS: too many clients; one of user {} is turned away", user.uid());
                 continue;
             };
-            let (front, admins) = (Arc::clone(&front), Arc::clone(&admins));
+            let front = Arc::clone(&front);
             tokio::spawn(async move {
                 let role = admins.role_of(user.uid(), user.gid()).await;
                 Client::new(stream, front, role == Role::Admin).serve().await;

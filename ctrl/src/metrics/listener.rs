@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::scrape;
 use crate::api::refuse;
-use crate::serve::{Admins, Server, listen};
+use crate::serve::{Access, Admins, Server, listen};
 use crate::state::State;
 
 /// The address cannot be had.
@@ -87,7 +87,7 @@ pub(crate) async fn serve(state: &Arc<State>) -> Infallible {
             refuse(StatusCode::NOT_FOUND, error)
         })
         .with_state(Arc::clone(state));
-    let server = Server::new(router, Arc::new(Admins::new(Vec::new(), Vec::new())), None);
+    let server = Server::new(router, Arc::new(Access::only(Admins::default())));
     let mut door = state.metrics.door.0.subscribe();
     loop {
         let opened = door.borrow_and_update().clone();

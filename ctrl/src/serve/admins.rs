@@ -25,6 +25,13 @@ pub(crate) struct Admins {
     lookups: Semaphore,
 }
 
+impl Default for Admins {
+    /// Nobody.
+    fn default() -> Self {
+        Self::new(Vec::new(), Vec::new())
+    }
+}
+
 impl Admins {
     /// Root, the user that this process runs as, and those that `control` names.
     pub(crate) fn of(control: &Control) -> Result<Self, CtrlError> {

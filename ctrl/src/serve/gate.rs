@@ -16,9 +16,9 @@ use hyper::body::Incoming;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
+use super::access::Access;
 use super::connection::Came;
 use crate::api::{Peer, Role, refuse};
-use crate::tokens::TokenFile;
 
 /// What credentials begin with, in any case.
 const BEARER: &[u8] = b"Bearer ";
@@ -37,12 +37,12 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 #[derive(Debug)]
 pub(super) struct Gate {
     handlers: TowerToHyperService<Router>,
-    tokens: Option<Arc<TokenFile>>,
+    access: Arc<Access>,
 }
 
 impl Gate {
-    pub(super) fn new(router: Router, tokens: Option<Arc<TokenFile>>) -> Self {
-        Self { handlers: TowerToHyperService::new(router), tokens }
+    pub(super) fn new(router: Router, access: Arc<Access>) -> Self {
+        Self { handlers: TowerToHyperService::new(router), access }
     }
 
     /// The answer to `request` of a client that came in this way.
@@ -97,8 +97,8 @@ impl Gate {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case(BEARER) => Some(token),
             _ => None,
         };
-        if let (Some(token), None, Some(tokens)) = (token, given.next(), &self.tokens)
-            && let Some(role) = tokens.role_of(token.trim_ascii())
+        if let (Some(token), None) = (token, given.next())
+            && let Some(role) = self.access.role_by_token(token.trim_ascii())
         {
             return Ok(role);
         }

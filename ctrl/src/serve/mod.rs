@@ -1,7 +1,8 @@
 //! Serving the API: connections come in here, within limits, and their requests go to `api/`.
 //!
 //! * `places.rs`: how many connections there may be at a time, and of whom;
-//! * `admins.rs`: who a client on the socket is; `tcp.rs`: where clients with tokens come in;
+//! * `access.rs`: who is let in and where, as the configuration has it; `admins.rs`: who a client
+//!   on the socket is;
 //! * `connection.rs`: one connection, from its first byte to its last; `patience.rs`: a client that
 //!   does not read;
 //! * `gate.rs`: what every request meets before its handler, and every answer after it.
@@ -9,16 +10,17 @@
 //! Each connection is a task of the control thread. It waits for its client nowhere longer than a
 //! stated time, so that none holds its place forever, and others are answered meanwhile.
 
+mod access;
 mod admins;
 mod connection;
 mod gate;
 mod patience;
 mod places;
-mod tcp;
 
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
+use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,12 +28,11 @@ use axum::Router;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::sleep;
 
-use crate::tokens::TokenFile;
+pub(crate) use access::{Access, Granted, listen};
 pub(crate) use admins::{Admins, group};
 use connection::Came;
 use gate::Gate;
 use places::{Client, Places};
-pub(crate) use tcp::{TcpDoor, listen};
 
 /// How long nobody is let in when the system cannot: mostly it is out of file descriptors.
 const REST: Duration = Duration::from_millis(200);
@@ -40,15 +41,15 @@ const REST: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Server {
     gate: Arc<Gate>,
-    admins: Arc<Admins>,
+    access: Arc<Access>,
     places: Places,
 }
 
 impl Server {
-    /// A server of `router` for these admins, and over TCP for the holders of these tokens.
-    pub(crate) fn new(router: Router, admins: Arc<Admins>, tokens: Option<Arc<TokenFile>>) -> Self {
-        let gate = Arc::new(Gate::new(router, tokens));
-        Self { gate, admins, places: Places::default() }
+    /// A server of `router` for those who have access.
+    pub(crate) fn new(router: Router, access: Arc<Access>) -> Self {
+        let gate = Arc::new(Gate::new(router, Arc::clone(&access)));
+        Self { gate, access, places: Places::default() }
     }
 
     /// Serves whoever connects to the control socket.
@@ -61,11 +62,27 @@ impl Server {
         }
     }
 
-    /// Serves whoever connects over TCP, if that is on.
-    pub(crate) async fn serve_tcp(&self, listener: Option<&TcpListener>) -> Infallible {
-        match listener {
-            Some(listener) => self.accept_tcp(listener, Came::ByTcp, "control.tcp").await,
-            None => pending().await,
+    /// Serves whoever connects over TCP, where and while that is on.
+    pub(crate) async fn serve_tcp(&self) -> Infallible {
+        let mut access = self.access.watched();
+        loop {
+            let granted = access.borrow_and_update().clone();
+            tokio::select! {
+                never = self.serve_tcp_at(granted.listener()) => match never {},
+                // The other end lives as long as this does.
+                _ = access.changed() => {}
+            }
+        }
+    }
+
+    async fn serve_tcp_at(&self, listener: Option<&StdListener>) -> Infallible {
+        let Some(listener) = listener else { return pending().await };
+        match listener.try_clone().and_then(TcpListener::from_std) {
+            Ok(listener) => self.accept_tcp(&listener, Came::ByTcp, "control.tcp").await,
+            Err(error) => {
+                tracing::error!("control.tcp: cannot be served: {error}");
+                pending().await
+            }
         }
     }
 
@@ -94,10 +111,11 @@ impl Server {
     fn let_in_user(&self, stream: UnixStream) {
         // Nobody's credentials are known if the client is gone already.
         let Ok(user) = stream.peer_cred() else { return };
-        let is_admin = self.admins.has_user(user.uid());
+        let admins = self.access.admins();
+        let is_admin = admins.has_user(user.uid());
         let client = if is_admin { Client::Admin } else { Client::Reader };
         let Some(place) = self.places.take(client) else { return };
-        let (gate, admins) = (Arc::clone(&self.gate), Arc::clone(&self.admins));
+        let gate = Arc::clone(&self.gate);
         tokio::spawn(async move {
             let role = admins.role_of(user.uid(), user.gid()).await;
             connection::serve(stream, Came::BySocket(role), &gate, place).await;

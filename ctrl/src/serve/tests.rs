@@ -14,6 +14,7 @@ use super::places::{CONNECTIONS_MAX, Client, Places};
 use super::*;
 use crate::api::{Role, router};
 use crate::testing::{ECHO, Rig, Server as TestServer};
+use crate::tokens::TokenFile;
 
 const GET: &str = "GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n";
 const SECOND: Duration = Duration::from_secs(1);
@@ -21,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The client's end of a connection with room for `room` bytes each way, and its server's task.
 fn connect(rig: &Rig, room: usize) -> (DuplexStream, JoinHandle<()>) {
     let (ours, theirs) = duplex(room);
-    let gate = Gate::new(router(Arc::clone(&rig.state)), None);
+    let gate = Gate::new(router(Arc::clone(&rig.state)), Arc::clone(&rig.state.access));
     let place = Places::default().take(Client::Admin).unwrap();
     let task = async move {
         connection::serve(ours, Came::BySocket(Role::Admin), &gate, place).await;
@@ -32,7 +33,7 @@ fn connect(rig: &Rig, room: usize) -> (DuplexStream, JoinHandle<()>) {
 /// The same over TCP, with this file of tokens.
 fn connect_by_tcp(rig: &Rig, tokens: TokenFile) -> DuplexStream {
     let (ours, theirs) = duplex(4096);
-    let gate = Gate::new(router(Arc::clone(&rig.state)), Some(Arc::new(tokens)));
+    let gate = Gate::new(router(Arc::clone(&rig.state)), Arc::new(Access::by_tokens(tokens)));
     let place = Places::default().take(Client::Stranger).unwrap();
     tokio::spawn(async move { connection::serve(ours, Came::ByTcp, &gate, place).await });
     theirs

@@ -38,7 +38,7 @@ use crate::listing::Ring;
 use crate::metrics::Exporter;
 use crate::numa::{Layout, two_nodes};
 use crate::port::{LivePort, RunningPort};
-use crate::serve::{self, Admins};
+use crate::serve::{self, Access, Admins};
 use crate::snapshot::{self, PortFacts};
 use crate::startup::{self, FIRST_GENERATION};
 use crate::state::{InForce, Seat, Seats, State};
@@ -213,7 +213,7 @@ impl Rig {
             dpdk: "DPDK 22.11.0".to_owned(),
             started: Instant::now(),
             machine: Machine::default(),
-            tokens: None,
+            access: Arc::new(Access::only(Admins::default())),
             ports: config.ports.iter().map(|port| running_port(port, &link_up)).collect(),
             workers: Seats(Arc::new([Seat { lcore: 5, running, stats, ring }])),
             rates: ArcSwap::default(),
@@ -350,7 +350,7 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                let server = serve::Server::new(router, Arc::new(admins), None);
+                let server = serve::Server::new(router, Arc::new(Access::only(admins)));
                 tokio::select! {
                     never = server.serve_socket(&listener) => match never {},
                     _ = stopped => Ok(()),

@@ -153,6 +153,87 @@ fn the_tool_comes_in_over_tcp_with_a_token() {
     names(&err, &["no RVS daemon answers at", &url]);
 }
 
+/// Writes the site's file anew with these keys of `control` beside the socket, and applies it.
+fn apply_with(site: &Site, keys: &str) -> Output {
+    let text = fs::read_to_string(&site.config).unwrap();
+    let (before, rest) = text.split_once("control: {").unwrap();
+    let (control, after) = rest.split_once("}\n").unwrap();
+    let (_, socket) = control.rsplit_once("socket: ").unwrap();
+    let text = format!("{before}control: {{{keys}socket: {socket}}}\n{after}");
+    fs::write(&site.config, text).unwrap();
+    let config = site.config.to_str().unwrap();
+    rvs(&["apply", config, "--socket"]).arg(&site.socket).output().unwrap()
+}
+
+fn is_applied(site: &Site, keys: &str) {
+    let output = apply_with(site, keys);
+    assert!(output.status.success(), "{keys}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn who_is_let_in_changes_while_it_runs() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: it takes root to become another user");
+        return;
+    }
+    let daemon = Daemon::start(site("mode: 0600"), &[]);
+    let site = &daemon.site;
+    let shows = || as_stranger(site, &["show", "services"]).status.success();
+    assert!(!shows());
+    is_applied(site, "mode: 0660, group: 65534, ");
+    assert!(mode(&site.socket) == 0o660 && shows());
+    let zero = || as_stranger(site, &["zero"]).status.success();
+    assert!(!zero());
+    is_applied(site, "mode: 0660, group: 65534, admins: [\"@65534\"], ");
+    assert!(zero());
+    // Of one that cannot be done nothing is.
+    let output = apply_with(site, "mode: 0666, admins: [no-such-user], ");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    names(&text, &["control.admins", "no-such-user"]);
+    assert!(mode(&site.socket) == 0o660 && zero());
+    is_applied(site, "");
+    assert!(mode(&site.socket) == 0o600 && !shows());
+}
+
+#[test]
+fn tcp_is_switched_on_moved_and_off_while_it_runs() {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let tokens = [ADMIN, READER].map(|token| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), format!("read-only {token}\n")).unwrap();
+        file
+    });
+    let tcp = |port: u16, tokens: &tempfile::NamedTempFile| {
+        format!("tcp: {{listen: \"127.0.0.1:{port}\", tokens: {}}}, ", tokens.path().display())
+    };
+    let (first, second) = (free(), free());
+    let daemon = Daemon::start(site("mode: 0600"), &[]);
+    let site = &daemon.site;
+    is_applied(site, &tcp(first, &tokens[0]));
+    assert_eq!(ask(first, ADMIN), "HTTP/1.1 200 OK");
+    // Other tokens, at the same place.
+    is_applied(site, &tcp(first, &tokens[1]));
+    assert_eq!(ask(first, ADMIN), "HTTP/1.1 401 Unauthorized");
+    assert_eq!(ask(first, READER), "HTTP/1.1 200 OK");
+    is_applied(site, &tcp(second, &tokens[1]));
+    assert_eq!(ask(second, READER), "HTTP/1.1 200 OK");
+    assert!(TcpStream::connect(("127.0.0.1", first)).is_err(), "moved");
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = apply_with(site, &tcp(taken.local_addr().unwrap().port(), &tokens[0]));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    names(&text, &["address already in use", "choose another"]);
+    fs::set_permissions(tokens[0].path(), Permissions::from_mode(0o644)).unwrap();
+    let output = apply_with(site, &tcp(second, &tokens[0]));
+    names(&String::from_utf8(output.stderr).unwrap(), &["mode is 0644", "chmod 600"]);
+    assert_eq!(ask(second, READER), "HTTP/1.1 200 OK", "as before");
+
+    is_applied(site, "");
+    assert!(TcpStream::connect(("127.0.0.1", second)).is_err(), "off");
+}
+
 #[test]
 fn what_keeps_the_api_from_tcp_is_told_before_anything_is_started() {
     let tokens = tempfile::NamedTempFile::new().unwrap();
