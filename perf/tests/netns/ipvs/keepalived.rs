@@ -23,6 +23,9 @@ use crate::setup::{Setup, all_answered, answers_by_server, split, url};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The port of a service that has nothing but rs2, and rs1 to say sorry.
 const SORRY_VPORT: u16 = 81;
+/// The port of a service that takes two real servers to be one; else rs1 says sorry, at this port.
+const QUORUM_VPORT: u16 = 82;
+const SORRY_RPORT: u16 = 8081;
 
 /// keepalived's `lb_kind NAT` is mode nat.
 pub(super) fn nat() -> Result<(), Failed> {
@@ -72,12 +75,19 @@ fn take_out_and_back(setup: &mut Setup, mode: Mode) -> Result<(), Failed> {
     // There is nobody but rs1 to say sorry; rs2 stays, with weight 0, as it is inhibited.
     wait_for_pool(setup, SORRY_VPORT, &[Some(1), Some(0)])?;
     assert_eq!(answered_at(setup, SORRY_VPORT)?, split(10, 0), "the sorry server");
+    // One is too few, though it is well.
+    wait_for_rports(setup, QUORUM_VPORT, &[SORRY_RPORT])?;
 
     setup.lab.real_servers[1].restart()?;
     wait_for_pool(setup, 80, &[Some(3), Some(1)])?;
     wait_for_pool(setup, SORRY_VPORT, &[None, Some(1)])?;
     assert_eq!(all_answered(setup, 40, 10)?, split(30, 10), "rs2 is back");
     assert_eq!(answered_at(setup, SORRY_VPORT)?, split(0, 10), "nobody says sorry");
+    wait_for_rports(setup, QUORUM_VPORT, &[mode.http_rport(); 2])?;
+    // Not to the request: where the client's port was one of a connection to port 80 before, the
+    // real server still remembers that, and the client's second SYN is scheduled anew.
+    let answered = answered_at(setup, QUORUM_VPORT)?;
+    assert_eq!((answered.len(), answered.values().sum()), (2, 10), "two are enough");
 
     // The script's exit status is a weight, less 2.
     fs::write(setup.lab.directory().join("misc"), "3")?;
@@ -160,6 +170,15 @@ fn wait_for_pool(setup: &Setup, vport: u16, weights: &[Option<u64>; 2]) -> Resul
     };
     let what = || format!("port {vport} has {:?}, not {weights:?}", weights_now().ok());
     wait::until(PATIENCE, what, || Ok((weights_now()? == *weights).then_some(())))
+}
+
+/// Waits until the real servers of a service have these ports, one after the other.
+fn wait_for_rports(setup: &Setup, vport: u16, rports: &[u16]) -> Result<(), LabError> {
+    let rports_now = || -> Result<Vec<Value>, LabError> {
+        Ok(real_servers(setup, vport)?.iter().map(|real| real["rport"].clone()).collect())
+    };
+    let what = || format!("port {vport} has {:?}, not {rports:?}", rports_now().ok());
+    wait::until(PATIENCE, what, || Ok((rports_now()? == *rports).then_some(())))
 }
 
 /// A running keepalived, which ends when this is dropped.
@@ -254,6 +273,35 @@ virtual_server {VIP} {SORRY_VPORT} {{
     sorry_server {rs1} {port}
     real_server {rs2} {port} {{
         inhibit_on_failure
+        TCP_CHECK {{
+            connect_timeout 1
+            retry 0
+        }}
+    }}
+}}
+"#
+    ) + &quorum(port)
+}
+
+/// A service that is none without two real servers.
+fn quorum(port: u16) -> String {
+    let [rs1, rs2] = REAL_SERVERS;
+    format!(
+        r#"virtual_server {VIP} {QUORUM_VPORT} {{
+    delay_loop 1
+    warmup 0
+    lvs_sched rr
+    lvs_method NAT
+    protocol TCP
+    quorum 2
+    sorry_server {rs1} {SORRY_RPORT}
+    real_server {rs1} {port} {{
+        TCP_CHECK {{
+            connect_timeout 1
+            retry 0
+        }}
+    }}
+    real_server {rs2} {port} {{
         TCP_CHECK {{
             connect_timeout 1
             retry 0
