@@ -11,13 +11,12 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use crate::error::CtrlError;
 use crate::ipvs::IpvsSocket;
 use crate::log::{self, Format, Level};
-use crate::metrics::{self, Door};
-use crate::serve::{Access, Server};
+use crate::serve::{Access, Door, Server};
 use crate::shutdown::Running;
 use crate::signals::Signals;
 use crate::socket::ControlSocket;
 use crate::state::State;
-use crate::{api, apply, check, links, local_ports, rates, shutdown, startup};
+use crate::{api, apply, check, links, local_ports, metrics, rates, shutdown, startup};
 
 /// What to run, and how it logs.
 #[derive(Debug, Args)]
@@ -55,9 +54,10 @@ fn run(file: &Path) -> Result<(), CtrlError> {
     let runtime = control_runtime().map_err(CtrlError::Runtime)?;
     let mut signals = Signals::take_over().map_err(CtrlError::Runtime)?;
     let (ended_in, mut ended) = mpsc::unbounded_channel();
-    let door = Door::default().open(config.metrics.listen).map_err(CtrlError::Metrics)?;
+    let door =
+        metrics::open(&Door::default(), config.metrics.listen).map_err(CtrlError::Metrics)?;
     let running = startup::start(file, config, access, &ended_in)?;
-    running.state.metrics.door.put_into_use(door);
+    running.state.metrics.put_into_use(door);
     announce(&running, &socket);
     let outcome = runtime.block_on(serve(&running, (&socket, &ipvs), &mut signals, &mut ended));
     drop(ipvs);

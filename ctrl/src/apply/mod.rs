@@ -31,8 +31,9 @@ use crate::api::proto::{self, Applied};
 use crate::check;
 use crate::edit::{self, Replacement};
 use crate::identity::Registry;
+use crate::metrics;
 use crate::port::RunningPort;
-use crate::serve::{Access, Granted};
+use crate::serve::{self, Access};
 use crate::snapshot::PortFacts;
 use crate::state::State;
 use crate::steering::{Rules, Steerable};
@@ -96,18 +97,18 @@ async fn exclusively(state: &Arc<State>, name: &str, text: Vec<u8>) -> Result<Ap
     let prepare =
         move || prepare(&desired.config(), (document, &file), &edit::lock(&registry), &access);
     let prepared = tokio::task::spawn_blocking(prepare).await;
-    let Prepared { changes, warnings, listen, granted, read, replacement } =
+    let Prepared { changes, warnings, listen, access, read, replacement } =
         prepared.map_err(|_| ApplyError::Stopping)??;
 
     let generation = state.in_force.load().generation;
     edit::settled(state).await?;
     let is_new = !changes.is_empty() || state.desk.revision() != revision;
     if is_new {
-        let door = state.metrics.door.open(listen)?;
-        state.access.open_socket(&granted).map_err(ApplyError::Access)?;
+        let door = metrics::open(&state.metrics.door, listen)?;
+        state.access.open_socket(&access).map_err(ApplyError::Access)?;
         state.desk.replace(replacement, name.to_owned());
-        state.metrics.door.put_into_use(door);
-        state.access.put_into_use(granted);
+        state.metrics.put_into_use(door);
+        state.access.put_into_use(access);
     }
     state.from_file.store(Arc::new(read));
     // Also what commands have changed and nobody has put into force yet.
@@ -123,7 +124,7 @@ struct Prepared {
     /// Where metrics are to be had.
     listen: Option<SocketAddr>,
     /// Who may use the API.
-    granted: Granted,
+    access: serve::Prepared,
     /// The configuration as the file has it.
     read: Desired,
     replacement: Replacement,
@@ -147,10 +148,10 @@ fn prepare(
     registry.check(&config).map_err(ApplyError::NoRoom)?;
     let warnings = warnings(desired, &config);
     let listen = config.metrics.listen;
-    let granted = access.prepare(&config.control).map_err(ApplyError::Access)?;
+    let access = access.prepare(&config.control).map_err(ApplyError::Access)?;
     let replacement = Replacement::new(config, registry);
     let read = replacement.desired();
-    Ok(Prepared { changes, warnings, listen, granted, read, replacement })
+    Ok(Prepared { changes, warnings, listen, access, read, replacement })
 }
 
 /// Has ports steer the replies to the local addresses of `config`, as far as they do so by rules.

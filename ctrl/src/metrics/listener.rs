@@ -1,24 +1,17 @@
-//! A port for metrics alone (`metrics: {listen: ...}`), which may be opened, moved and closed while
-//! the daemon runs.
-//!
-//! It is opened before a configuration comes into force, so that one whose address cannot be had
-//! is refused as a whole, and served from then on.
+//! A port for metrics alone (`metrics: {listen: ...}`).
 
 use std::convert::Infallible;
-use std::future::pending;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
-use super::scrape;
+use super::{Exporter, scrape};
 use crate::api::refuse;
-use crate::serve::{Access, Admins, Server, listen};
+use crate::serve::{Access, Admins, Door, Opened, Server};
 use crate::state::State;
 
 /// The address cannot be had.
@@ -32,49 +25,20 @@ pub struct ListenError {
     source: io::Error,
 }
 
-/// An open port. Clients that connect wait until they are served.
-#[derive(Clone, Debug)]
-pub(crate) struct Opened {
-    address: SocketAddr,
-    listener: Arc<StdListener>,
+/// What `door` is to use for `wanted`: the port that is open, or one that is opened now.
+pub(crate) fn open(door: &Door, wanted: Option<SocketAddr>) -> Result<Option<Opened>, ListenError> {
+    let Some(address) = wanted else { return Ok(None) };
+    door.open(wanted).map_err(|source| ListenError { address, source })
 }
 
-/// Where metrics are served besides the API, if anywhere.
-#[derive(Debug)]
-pub(crate) struct Door(watch::Sender<Option<Opened>>);
-
-impl Default for Door {
-    fn default() -> Self {
-        Self(watch::Sender::new(None))
-    }
-}
-
-impl Door {
-    /// What is to be used for `wanted`: the port that is open, or one that is opened now.
-    pub(crate) fn open(&self, wanted: Option<SocketAddr>) -> Result<Option<Opened>, ListenError> {
-        let Some(address) = wanted else { return Ok(None) };
-        let now = self.0.borrow().clone();
-        if let Some(opened) = now.filter(|opened| opened.address == address) {
-            return Ok(Some(opened));
-        }
-        let listener = listen(address).map_err(|source| ListenError { address, source })?;
-        Ok(Some(Opened { address, listener: Arc::new(listener) }))
-    }
-
+impl Exporter {
     /// Uses what was opened, and closes what is not used any more.
     pub(crate) fn put_into_use(&self, opened: Option<Opened>) {
-        self.0.send_if_modified(|now| {
-            let address = |opened: &Option<Opened>| opened.as_ref().map(|opened| opened.address);
-            let is_other = address(now) != address(&opened);
-            if is_other {
-                match address(&opened) {
-                    Some(address) => tracing::info!("metrics: serving at http://{address}/metrics"),
-                    None => tracing::info!("metrics: not serving any more but by the API"),
-                }
-                *now = opened;
-            }
-            is_other
-        });
+        match self.door.put_into_use(opened) {
+            Some(Some(address)) => tracing::info!("metrics: serving at http://{address}/metrics"),
+            Some(None) => tracing::info!("metrics: not serving any more but by the API"),
+            None => {}
+        }
     }
 }
 
@@ -88,24 +52,5 @@ pub(crate) async fn serve(state: &Arc<State>) -> Infallible {
         })
         .with_state(Arc::clone(state));
     let server = Server::new(router, Arc::new(Access::only(Admins::default())));
-    let mut door = state.metrics.door.0.subscribe();
-    loop {
-        let opened = door.borrow_and_update().clone();
-        tokio::select! {
-            never = serve_at(&server, opened) => match never {},
-            // The other end lives as long as the state.
-            _ = door.changed() => {}
-        }
-    }
-}
-
-async fn serve_at(server: &Server, opened: Option<Opened>) -> Infallible {
-    let Some(Opened { address, listener }) = opened else { return pending().await };
-    match listener.try_clone().and_then(TcpListener::from_std) {
-        Ok(listener) => server.serve_readers(&listener).await,
-        Err(error) => {
-            tracing::error!("metrics: {address} cannot be served: {error}");
-            pending().await
-        }
-    }
+    server.serve_readers(&state.metrics.door).await
 }

@@ -31,9 +31,10 @@ use std::time::SystemTime;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::serve::Door;
 use crate::state::State;
 use encode::Encoder;
-pub(crate) use listener::{Door, ListenError, serve};
+pub(crate) use listener::{ListenError, open, serve};
 pub(crate) use scrape::{MEDIA_TYPE, metrics};
 
 /// Scrapes at a time.

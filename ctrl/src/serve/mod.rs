@@ -3,6 +3,7 @@
 //! * `places.rs`: how many connections there may be at a time, and of whom;
 //! * `access.rs`: who is let in and where, as the configuration has it; `admins.rs`: who a client
 //!   on the socket is;
+//! * `door.rs`: a TCP port that may be opened, moved and closed;
 //! * `connection.rs`: one connection, from its first byte to its last; `patience.rs`: a client that
 //!   does not read;
 //! * `gate.rs`: what every request meets before its handler, and every answer after it.
@@ -13,6 +14,7 @@
 mod access;
 mod admins;
 mod connection;
+mod door;
 mod gate;
 mod patience;
 mod places;
@@ -20,17 +22,17 @@ mod places;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
-use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::time::sleep;
 
-pub(crate) use access::{Access, Granted, listen};
+pub(crate) use access::{Access, Prepared};
 pub(crate) use admins::{Admins, group};
 use connection::Came;
+pub(crate) use door::{Door, Opened};
 use gate::Gate;
 use places::{Client, Places};
 
@@ -64,34 +66,35 @@ impl Server {
 
     /// Serves whoever connects over TCP, where and while that is on.
     pub(crate) async fn serve_tcp(&self) -> Infallible {
-        let mut access = self.access.watched();
-        loop {
-            let granted = access.borrow_and_update().clone();
-            tokio::select! {
-                never = self.serve_tcp_at(granted.listener()) => match never {},
-                // The other end lives as long as this does.
-                _ = access.changed() => {}
-            }
-        }
-    }
-
-    async fn serve_tcp_at(&self, listener: Option<&StdListener>) -> Infallible {
-        let Some(listener) = listener else { return pending().await };
-        match listener.try_clone().and_then(TcpListener::from_std) {
-            Ok(listener) => self.accept_tcp(&listener, Came::ByTcp, "control.tcp").await,
-            Err(error) => {
-                tracing::error!("control.tcp: cannot be served: {error}");
-                pending().await
-            }
-        }
+        self.serve_door(&self.access.door, Came::ByTcp, "control.tcp").await
     }
 
     /// Serves whoever connects to a port that shows nothing but what all may read.
-    pub(crate) async fn serve_readers(&self, listener: &TcpListener) -> Infallible {
-        self.accept_tcp(listener, Came::ToRead, "port for metrics").await
+    pub(crate) async fn serve_readers(&self, door: &Door) -> Infallible {
+        self.serve_door(door, Came::ToRead, "port for metrics").await
     }
 
-    async fn accept_tcp(&self, listener: &TcpListener, came: Came, what: &str) -> Infallible {
+    async fn serve_door(&self, door: &Door, came: Came, what: &str) -> Infallible {
+        let mut door = door.watched();
+        loop {
+            let opened = door.borrow_and_update().clone();
+            tokio::select! {
+                never = self.serve_opened(opened, came, what) => match never {},
+                // The other end lives as long as this does.
+                _ = door.changed() => {}
+            }
+        }
+    }
+
+    async fn serve_opened(&self, opened: Option<Opened>, came: Came, what: &str) -> Infallible {
+        let Some(opened) = opened else { return pending().await };
+        let listener = match opened.listener() {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!("{what}: cannot be served: {error}");
+                return pending().await;
+            }
+        };
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => self.let_in_by_tcp(stream, came),

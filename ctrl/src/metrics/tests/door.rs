@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use super::super::{Door, serve};
+use super::super::{Door, open, serve};
 use super::*;
 use crate::state::State;
 
@@ -80,11 +80,12 @@ async fn it_is_opened_moved_and_closed_while_the_daemon_runs() {
 fn an_address_that_cannot_be_had_is_an_error_and_changes_nothing() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = Door::default().open(Some(address)).unwrap_err().to_string();
+    let error = open(&Door::default(), Some(address)).unwrap_err().to_string();
     let start = format!("metrics cannot be served at {address}: Address already in use");
     assert!(error.starts_with(&start) && error.contains("metrics: {listen: ...}"), "{error}");
     // An address of nobody here (RFC 5737).
-    let error = Door::default().open(Some("203.0.113.1:9180".parse().unwrap())).unwrap_err();
+    let other = "203.0.113.1:9180".parse().unwrap();
+    let error = open(&Door::default(), Some(other)).unwrap_err();
     assert!(error.to_string().contains("203.0.113.1:9180"), "{error}");
 }
 
