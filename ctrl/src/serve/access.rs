@@ -4,11 +4,12 @@
 //! All of it is found before a configuration comes into force, so that one that names a user whom
 //! nobody knows, or an address that cannot be had, is refused as a whole.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use conf::Control;
+use conf::{Control, Tcp};
 
 use super::{Admins, Door, Opened};
 use crate::api::Role;
@@ -24,6 +25,23 @@ pub(crate) struct Granted {
     tokens: Option<Arc<TokenFile>>,
 }
 
+impl Granted {
+    /// What `control` asks for; what `now` has of it already stays as it is.
+    fn of(control: &Control, now: Option<&Self>) -> Result<Self, CtrlError> {
+        let admins = match now.filter(|now| now.control.admins == control.admins) {
+            Some(now) => Arc::clone(&now.admins),
+            None => Arc::new(Admins::of(control)?),
+        };
+        let file = |control: &Control| control.tcp.as_ref().map(|tcp| tcp.tokens.clone());
+        let tokens = match (file(control), now) {
+            (None, _) => None,
+            (same, Some(now)) if same == file(&now.control) => now.tokens.clone(),
+            (Some(other), _) => Some(open_tokens(&other)?),
+        };
+        Ok(Self { control: control.clone(), admins, tokens })
+    }
+}
+
 /// What is granted now, and the door for those who have a token.
 #[derive(Debug)]
 pub(crate) struct Access {
@@ -32,15 +50,15 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// What `control` asks for, when the daemon starts.
+    /// What `control` asks for, when the daemon starts and the control socket is as it says.
     pub(crate) fn of(control: &Control) -> Result<Self, CtrlError> {
-        // The socket has its mode and group already.
-        let control_before = Control { admins: Vec::new(), tcp: None, ..control.clone() };
-        let admins = Arc::new(Admins::of(&control_before)?);
-        let access = Self::granting(Granted { control: control_before, admins, tokens: None });
-        let prepared = access.prepare(control)?;
-        access.put_into_use(prepared);
-        Ok(access)
+        let door = Door::default();
+        let granted = Granted::of(control, None)?;
+        let opened = open_port(&door, control)?;
+        if let Some(Some(address)) = door.put_into_use(opened) {
+            warn_of_others(address);
+        }
+        Ok(Self { granted: ArcSwap::from_pointee(granted), door })
     }
 
     /// Only to these admins, and not over TCP.
@@ -64,47 +82,30 @@ impl Access {
     }
 
     /// What `control` asks for, found and open but not yet in use. What is in use of it already
-    /// stays as it is.
+    /// stays as it is. Looking up names may take long.
     pub(crate) fn prepare(&self, control: &Control) -> Result<Prepared, CtrlError> {
-        let now = self.granted.load();
-        let admins = if control.admins == now.control.admins {
-            Arc::clone(&now.admins)
-        } else {
-            Arc::new(Admins::of(control)?)
-        };
-        let (mut tokens, mut opened) = (None, None);
-        if let Some(tcp) = &control.tcp {
-            let is_same = now.control.tcp.as_ref().is_some_and(|now| now.tokens == tcp.tokens);
-            let known = now.tokens.clone().filter(|_| is_same);
-            tokens = Some(known.map_or_else(|| open(&tcp.tokens), Ok)?);
-            let fail = |source| CtrlError::Listen { listen: tcp.listen, source };
-            opened = self.door.open(Some(tcp.listen)).map_err(fail)?;
-        }
-        Ok(Prepared { granted: Granted { control: control.clone(), admins, tokens }, opened })
+        let now = self.granted.load_full();
+        let granted = Granted::of(control, Some(&now))?;
+        let opened = open_port(&self.door, control)?;
+        let is_same = (now.control.mode, &now.control.group) == (control.mode, &control.group);
+        let rights = if is_same { None } else { Some(Rights::of(control)?) };
+        Ok(Prepared { granted, opened, rights })
     }
 
     /// Gives the control socket the mode and group that were prepared, if they are others. Where
     /// that fails, it has those of before.
     pub(crate) fn open_socket(&self, prepared: &Prepared) -> Result<(), CtrlError> {
-        let (now, new) = (&self.granted.load().control, &prepared.granted.control);
-        if (now.mode, &now.group) == (new.mode, &new.group) {
-            return Ok(());
-        }
-        Rights::of(new)?.give_to(&new.socket)
+        let Prepared { granted, rights, .. } = prepared;
+        rights.as_ref().map_or(Ok(()), |rights| rights.give_to(&granted.control.socket))
     }
 
     /// Uses what was prepared, and closes what is not used any more.
-    pub(crate) fn put_into_use(&self, Prepared { granted, opened }: Prepared) {
+    pub(crate) fn put_into_use(&self, Prepared { granted, opened, .. }: Prepared) {
         self.granted.store(Arc::new(granted));
         match self.door.put_into_use(opened) {
             Some(Some(address)) => {
                 tracing::info!("control.tcp: the API is served at {address}");
-                if !address.ip().is_loopback() {
-                    tracing::warn!(
-                        "control.tcp: {address} can be reached from elsewhere, and tokens are not \
-                         encrypted on the way: put a proxy that speaks TLS before it"
-                    );
-                }
+                warn_of_others(address);
             }
             Some(None) => tracing::info!("control.tcp: the API is not served over TCP any more"),
             None => {}
@@ -130,9 +131,25 @@ impl Access {
 pub(crate) struct Prepared {
     granted: Granted,
     opened: Option<Opened>,
+    /// Other ones for the control socket.
+    rights: Option<Rights>,
 }
 
-fn open(tokens: &Path) -> Result<Arc<TokenFile>, CtrlError> {
+fn open_port(door: &Door, control: &Control) -> Result<Option<Opened>, CtrlError> {
+    let Some(Tcp { listen, .. }) = control.tcp else { return Ok(None) };
+    door.open(Some(listen)).map_err(|source| CtrlError::Listen { listen, source })
+}
+
+fn warn_of_others(address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "control.tcp: {address} can be reached from elsewhere, and tokens are not encrypted \
+             on the way: put a proxy that speaks TLS before it"
+        );
+    }
+}
+
+fn open_tokens(tokens: &Path) -> Result<Arc<TokenFile>, CtrlError> {
     let wrong = |source| CtrlError::Tokens { file: tokens.to_path_buf(), source };
     TokenFile::open(tokens).map(Arc::new).map_err(wrong)
 }
