@@ -67,8 +67,10 @@ async fn scarce(in_force: &InForce, workers: &Seats) -> Scarce {
             if real.mode != ForwardingMode::FullNat {
                 continue;
             }
-            let stats = workers.iter().filter_map(|seat| seat.stats.real_server(named.id));
-            let used = stats.map(|stats| stats.active.value() + stats.inactive.value()).sum();
+            let used = workers.sum(|stats| {
+                let real = stats.real_server(named.id);
+                real.map_or(0, |real| real.active.value() + real.inactive.value())
+            });
             let usage = LocalPortUsage { used, capacity };
             if usage.level() > LocalPortLevel::Ample {
                 found.insert(name(&service.name, real.address), usage);

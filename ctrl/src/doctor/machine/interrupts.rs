@@ -21,15 +21,8 @@ struct Interrupt<'a> {
 }
 
 pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
-    let workers = case.workers();
-    if workers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let others = cpus::others(case)?;
-    if others.is_empty() {
-        // They have to come somewhere.
-        return Ok(Vec::new());
-    }
+    // Without other CPUs they have to come to the workers'.
+    let Some((workers, others)) = cpus::divided(case)? else { return Ok(Vec::new()) };
     let table = case.root.text("proc/interrupts")?;
     let (mut come, mut may) = (Vec::new(), 0);
     for interrupt in interrupts(&table) {

@@ -8,15 +8,8 @@ use crate::doctor::root::{Seen, if_there};
 use crate::machine::{cpu_list, cpu_ranges};
 
 pub(super) fn check(case: &Case) -> Seen<Vec<Finding>> {
-    let workers = case.workers();
-    if workers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let others = cpus::others(case)?;
-    if others.is_empty() {
-        // There is nobody else to run the rest, which is a finding of its own.
-        return Ok(Vec::new());
-    }
+    // That there is no other CPU to run the rest is a finding of its own.
+    let Some((workers, others)) = cpus::divided(case)? else { return Ok(Vec::new()) };
     let line = CommandLine::read(&case.root)?;
     let isolated = cpus::isolated(case)?;
     let ticks = if_there(case.root.cpus(format!("{}/nohz_full", cpus::FOLDER)))?;
