@@ -110,6 +110,22 @@ pub(super) fn beside<T: Send>(
     Ok((watched, result))
 }
 
+/// The same while nothing is done but that so many moments begin, so far apart: how long a turn
+/// takes by what the machine does by itself.
+pub(super) fn calm(
+    site: &mut Loaded,
+    (cpu, during): (usize, &'static str),
+    (moments, apart): (usize, Duration),
+) -> Result<Watched, Invalid> {
+    let (watched, ()) = beside(site, (cpu, during), |begun| {
+        for _ in 0..moments {
+            begun.begin();
+            thread::sleep(apart);
+        }
+    })?;
+    Ok(watched)
+}
+
 /// A moment that goes on.
 struct Open {
     end: u64,

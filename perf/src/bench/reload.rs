@@ -39,14 +39,8 @@ pub fn run(control_cpu: usize, effort: Effort, pool: &PktMempool) -> Result<Outc
     let mut site = beside::loaded(template.into(), FLOWS, pool);
     let publisher = site.publisher.take().ok_or(Invalid::Nothing)?;
     let reloads = effort.rounds * PER_ROUND;
-    // The same load without a reload: how long a turn takes when nothing happens but what the
-    // machine does by itself.
-    let (calm, ()) = beside::beside(&mut site, (control_cpu, "without a reload"), |moments| {
-        for _ in 0..reloads {
-            moments.begin();
-            thread::sleep(INTERVAL);
-        }
-    })?;
+    let without = (control_cpu, "without a reload");
+    let calm = beside::calm(&mut site, without, (reloads, INTERVAL))?;
     let running = site.running.clone();
     let (reloading, applied) =
         beside::beside(&mut site, (control_cpu, "under reload"), |moments| {

@@ -36,12 +36,7 @@ pub fn run(control_cpu: usize, effort: Effort, pool: &PktMempool) -> Result<Outc
     let templates = Templates::in_turn((0..BUSY).map(to_service)).ok_or(Invalid::Nothing)?;
     let mut site = beside::loaded(templates, FLOWS, pool);
     let scrapes = effort.rounds * PER_ROUND;
-    let (calm, ()) = beside::beside(&mut site, (control_cpu, "without a scrape"), |moments| {
-        for _ in 0..scrapes {
-            moments.begin();
-            thread::sleep(PAUSE);
-        }
-    })?;
+    let calm = beside::calm(&mut site, (control_cpu, "without a scrape"), (scrapes, PAUSE))?;
     let counted = vec![Arc::clone(&site.stats)];
     let many = Many::at(counted, SERVICES, REAL_SERVERS / SERVICES, "all");
     let (scraping, took) = beside::beside(&mut site, (control_cpu, "under scrapes"), |moments| {
