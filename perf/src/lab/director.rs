@@ -13,10 +13,9 @@ use super::{Lab, LabError, command, requirements, wait};
 
 /// How long the daemon may take until it answers on its socket.
 const START_LIMIT: Duration = Duration::from_secs(20);
-/// How long the daemon may take to stop after SIGTERM.
-pub const STOP_LIMIT: Duration = Duration::from_secs(1);
-/// When a daemon that does not stop is killed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// When a daemon that does not stop after SIGTERM is taken for hung, and killed. It takes a tenth of a
+/// second; a busy machine may take twenty times as long to give its memory back.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How much of the log an error shows.
 const LOG_LINES: usize = 40;
 
@@ -179,7 +178,7 @@ impl Director {
     /// Sends SIGTERM and waits for the end; returns how long that took.
     ///
     /// # Errors
-    /// [`LabError::Director`] when it ends with another status than 0, later than [`STOP_LIMIT`],
+    /// [`LabError::Director`] when it ends with another status than 0, not within ten seconds,
     /// or had ended before.
     pub fn stop(mut self) -> Result<Duration, LabError> {
         if let Some(status) = exit_status(&mut self.child)? {
@@ -188,13 +187,10 @@ impl Director {
         let start = Instant::now();
         command::terminate(&self.child);
         let what = || String::from("the director did not end after SIGTERM");
-        let status = wait::until(PATIENCE, what, || exit_status(&mut self.child))?;
+        let status = wait::until(STOP_LIMIT, what, || exit_status(&mut self.child))?;
         let took = start.elapsed();
         if !status.success() {
             return Err(self.failed(format!("ended with {status} after SIGTERM")));
-        }
-        if took > STOP_LIMIT {
-            return Err(self.failed(format!("took {took:?} to end after SIGTERM")));
         }
         Ok(took)
     }
@@ -206,7 +202,7 @@ impl Director {
 
 impl Drop for Director {
     fn drop(&mut self) {
-        command::end(&mut self.child, PATIENCE);
+        command::end(&mut self.child, STOP_LIMIT);
     }
 }
 

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
     let passed = match command.as_str() {
         "ci" => ci::run(&root()),
-        "tidy" => tidy::run(&root()),
+        "tidy" => tidy::told(&tidy::breaches(&root())),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -49,15 +49,20 @@ const COLUMNS_MAX: usize = 100;
 const LINES_MAX: usize = 400;
 const LINES_MAX_WIRE: usize = 600;
 
-/// Checks the tree at `root`; prints every breach and returns whether there was none.
-pub(crate) fn run(root: &Path) -> bool {
+/// Every breach in the tree at `root`, a line each.
+pub(crate) fn breaches(root: &Path) -> Vec<String> {
     let mut breaches = top_level(root);
     breaches.extend(dependencies(root));
     for file in rust_files(root) {
         breaches.extend(rust_file(root, &file));
     }
     breaches.extend(PAGES.iter().flat_map(|page| missing_files(root, page)));
-    for breach in &breaches {
+    breaches
+}
+
+/// Prints every breach; true if there is none.
+pub(crate) fn told(breaches: &[String]) -> bool {
+    for breach in breaches {
         eprintln!("tidy: {breach}");
     }
     breaches.is_empty()
@@ -145,8 +150,8 @@ fn rust_file(root: &Path, path: &Path) -> Vec<String> {
     breaches
 }
 
-/// Whether a file may hold unsafe code.
-/// What a page names, from the root or from the sources of the data plane, and is not there.
+/// What a page names, from the root or from the sources of the data plane, and is not there. What
+/// builds make, in `target`, need not be.
 fn missing_files(root: &Path, page: &str) -> Vec<String> {
     let page = format!("docs/{page}.md");
     let Ok(text) = fs::read_to_string(root.join(&page)) else {
@@ -160,10 +165,12 @@ fn missing_files(root: &Path, page: &str) -> Vec<String> {
     let paths = quoted.filter(|quoted| quoted.contains('/') || quoted.ends_with(".rs"));
     let paths =
         paths.filter(|path| path.chars().all(|c| c.is_ascii_alphanumeric() || "_-/.".contains(c)));
-    let missing = paths.filter(|path| !path.starts_with('/') && !is_there(path));
+    let missing = paths
+        .filter(|path| !path.starts_with('/') && !path.starts_with("target/") && !is_there(path));
     missing.map(|path| format!("{page}: {path} is not there")).collect()
 }
 
+/// Whether a file may hold unsafe code.
 fn may_be_unsafe(name: &str) -> bool {
     name.starts_with("ffi/")
 }
