@@ -13,8 +13,8 @@ use super::{Lab, LabError, command, requirements, wait};
 
 /// How long the daemon may take until it answers on its socket.
 const START_LIMIT: Duration = Duration::from_secs(20);
-/// When a daemon that does not stop after SIGTERM is taken for hung, and killed. It takes a tenth of a
-/// second; a busy machine may take twenty times as long to give its memory back.
+/// When a daemon that does not stop after SIGTERM is taken for hung, and killed. It takes a tenth
+/// of a second; a busy machine may take twenty times as long to give its memory back.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How much of the log an error shows.
 const LOG_LINES: usize = 40;

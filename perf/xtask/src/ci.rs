@@ -30,21 +30,19 @@ const STEPS: &[(&str, &[&str])] = &[
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("docs", &["doc", "--workspace", "--no-deps"]),
     // Each runs once, to see that it works; `make bench-micro` measures.
-    ("micro-benchmarks", MICRO_BENCHMARKS),
-    ("benchmark of scrapes", &["test", "--package=rvs-ctrl", "--bench=scrape"]),
+    ("benchmarks", &["test", "--workspace", "--bench=scrape", "--bench=turn"]),
     ("tests", &["test", "--workspace", "--no-fail-fast"]),
-    (
-        "tests without DPDK",
-        &["test", "-p", "rvs-dataplane", "--no-default-features", "--features", "testing"],
-    ),
+    // The benchmark of single steps is among them.
+    ("tests without DPDK", WITHOUT_DPDK),
 ];
 
-const MICRO_BENCHMARKS: &[&str] = &[
+const WITHOUT_DPDK: &[&str] = &[
     "test",
     "--package=rvs-dataplane",
-    "--package=rvs-icount",
     "--no-default-features",
-    "--bench=*",
+    "--features=testing",
+    "--all-targets",
+    "--no-fail-fast",
 ];
 
 /// Runs all steps in `root`; true if every one passed.
