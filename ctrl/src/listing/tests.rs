@@ -71,7 +71,9 @@ async fn a_client_that_reads_on_too_late_is_told_that_something_is_missing() {
     while listing.batches.len() < BATCHES_WAITING {
         sleep(PAUSE).await;
     }
-    // For the task to find no room, and to have no patience left a little later.
+    // For the worker to have more, the task to find no room for it, and to have no patience left a
+    // little later.
+    rig.turns(1000);
     sleep(PAUSE * 20).await;
     for _ in 0..2 {
         tokio::time::pause();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use conf::{Config, Machine};
@@ -166,6 +166,12 @@ pub(crate) const ECHO: &str = "  echo: {vip: \"192.0.2.10:7\", protocol: udp, mo
                                scheduler: rr, real_servers: [{address: 10.0.0.11}, \
                                {address: 10.0.0.12, weight: 4}]}\n";
 
+/// After so many turns without a packet a worker leaves the CPU to the other tests, since they are
+/// many and would starve each other.
+const IDLE_TURNS: u32 = 32;
+/// How long it does so, and those do who wait for it.
+const REST: Duration = Duration::from_micros(20);
+
 /// The facts of every port of the rig.
 pub(crate) const FACTS: PortFacts =
     PortFacts { mac: DIRECTOR_MAC.0, mtu: 1500, tx_ipv4_checksum: true, tx_udp_checksum: false };
@@ -248,9 +254,14 @@ impl Rig {
         let now = Arc::clone(&rig.now);
         let mut worker = rig.worker.take().unwrap();
         rig.thread = Some(thread::spawn(move || {
+            let mut idle = 0_u32;
             while !stop.load(Ordering::Relaxed) {
-                worker.turn(Tick(now.load(Ordering::Relaxed)));
-                thread::yield_now();
+                let busy = worker.turn(Tick(now.load(Ordering::Relaxed)));
+                idle = if busy { 0 } else { idle + 1 };
+                if idle == IDLE_TURNS {
+                    idle = 0;
+                    thread::sleep(REST);
+                }
             }
         }));
         self
@@ -266,7 +277,7 @@ impl Rig {
         let before = self.received();
         self.wire.arriving.lock().unwrap().extend(frames);
         while self.received() < before + u64::from(count) {
-            thread::yield_now();
+            thread::sleep(REST);
         }
         // What was received last is worked off by the end of that turn.
         self.turns(2);
@@ -291,11 +302,11 @@ impl Rig {
     }
 
     /// Waits until the worker has turned so many times.
-    fn turns(&self, count: u64) {
+    pub(crate) fn turns(&self, count: u64) {
         let turns = || self.state.workers.sum(|stats| stats.turns.value());
         let begun = turns();
         while turns() < begun + count {
-            thread::yield_now();
+            thread::sleep(REST);
         }
     }
 
