@@ -40,18 +40,25 @@ pub(super) fn fullnat() -> Result<(), Failed> {
 fn drives(mode: Mode) -> Result<(), Failed> {
     with_empty_director(mode, |setup| {
         fs::write(setup.lab.directory().join("misc"), "0")?;
-        let keepalived = Keepalived::start(&setup.lab, mode)?;
+        let mut keepalived = Keepalived::start(&setup.lab, mode)?;
         let outcome = take_out_and_back(setup, mode);
+        let outcome =
+            outcome.and_then(|()| keepalived.stop()).and_then(|()| nothing_is_left(setup));
         outcome.map_err(|failed| {
             let words = failed.message().unwrap_or("failed").to_owned();
             Failed::from(format!("{words}\n--- keepalived's log ---\n{}", keepalived.log()))
-        })?;
-        keepalived.stop()?;
-        assert_eq!(services(setup)?, Vec::<Value>::new(), "what keepalived leaves");
-        let timeouts = ipvsadm(&setup.lab, &["-L", "--timeout"])?;
-        assert_eq!(timeouts, "Timeout (tcp tcpfin udp): 900 120 300\n");
-        Ok(())
+        })
     })
+}
+
+/// keepalived takes back what it set. It is answered when that is accepted, a moment before the
+/// workers know.
+fn nothing_is_left(setup: &Setup) -> Result<(), Failed> {
+    let what = || "keepalived left services".to_owned();
+    wait::until(PATIENCE, what, || Ok(services(setup)?.is_empty().then_some(())))?;
+    let timeouts = ipvsadm(&setup.lab, &["-L", "--timeout"])?;
+    assert_eq!(timeouts, "Timeout (tcp tcpfin udp): 900 120 300\n");
+    Ok(())
 }
 
 fn take_out_and_back(setup: &mut Setup, mode: Mode) -> Result<(), Failed> {
@@ -210,7 +217,7 @@ impl Keepalived {
     }
 
     /// Has it end, as its service would.
-    fn stop(mut self) -> Result<(), Failed> {
+    fn stop(&mut self) -> Result<(), Failed> {
         if let Some(status) = command::exit_status(&mut self.child)? {
             return Err(format!("keepalived had already ended ({status})").into());
         }
