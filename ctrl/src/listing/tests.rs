@@ -63,6 +63,22 @@ async fn a_worker_that_stands_still_is_reported() {
     assert_eq!(count(&rig.state, FLOWS_OF_ALL).await, silent);
 }
 
+/// Returns when all tasks have run whose time has come.
+async fn let_others_run() {
+    // Of those whose time comes together, the test is the first to run.
+    for _ in 0..3 {
+        sleep(PAUSE * 5).await;
+    }
+}
+
+/// Has the time pass that a task waits for a client.
+async fn lose_patience() {
+    tokio::time::pause();
+    tokio::time::advance(CLIENT_PATIENCE * 2).await;
+    tokio::time::resume();
+    let_others_run().await;
+}
+
 #[tokio::test]
 async fn a_client_that_reads_on_too_late_is_told_that_something_is_missing() {
     let rig = Rig::turning(ECHO);
@@ -71,16 +87,15 @@ async fn a_client_that_reads_on_too_late_is_told_that_something_is_missing() {
     while listing.batches.len() < BATCHES_WAITING {
         sleep(PAUSE).await;
     }
-    // For the worker to have more, the task to find no room for it, and to have no patience left a
-    // little later.
+    // For the worker to have more, and the task to find no room for it.
     rig.turns(1000);
-    sleep(PAUSE * 20).await;
-    for _ in 0..2 {
-        tokio::time::pause();
-        tokio::time::advance(CLIENT_PATIENCE * 2).await;
-        tokio::time::resume();
-        sleep(PAUSE * 20).await;
-    }
+    let_others_run().await;
+    lose_patience().await;
+    // It reads the rest, and has the ring until then.
+    drop(rig.state.workers.iter().next().unwrap().ring.lock().await);
+    // There is no room to tell the client, either.
+    let_others_run().await;
+    lose_patience().await;
     for _ in 0..BATCHES_WAITING {
         assert!(listing.recv().await.unwrap().is_ok());
     }
