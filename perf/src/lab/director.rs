@@ -178,8 +178,8 @@ impl Director {
     /// Sends SIGTERM and waits for the end; returns how long that took.
     ///
     /// # Errors
-    /// [`LabError::Director`] when it ends with another status than 0, not within ten seconds,
-    /// or had ended before.
+    /// [`LabError::Director`] when it ends with another status than 0 or had ended before,
+    /// [`LabError::Timeout`] when it does not end within ten seconds.
     pub fn stop(mut self) -> Result<Duration, LabError> {
         if let Some(status) = exit_status(&mut self.child)? {
             return Err(self.failed(format!("had already ended ({status})")));
